@@ -1,0 +1,47 @@
+# The two commands are `make demo` and `make test`; everything else is a part of one of them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MINUTES ?= 5
+OUTPUT ?= runs/demo
+PHOTOS ?=
+
+.PHONY: demo test check lint format types imports wheels bench clean
+
+demo: $(VENV)/.ready
+	$(BIN)/python examples/one_day.py $(if $(PHOTOS),--photos "$(PHOTOS)") --minutes $(MINUTES) --output "$(OUTPUT)"
+
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+check: lint types imports test
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: $(VENV)/.ready
+	$(BIN)/mypy packages/prx-data packages/prx-train examples tests benchmarks conftest.py
+
+imports: $(VENV)/.ready
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.ready
+	$(BIN)/python benchmarks/background_auc.py ../shared/images
+
+clean:
+	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache
+
+# pip and not uv, so that Python and make are all that a fresh machine needs; `uv sync` reads the same files.
+$(VENV)/.ready: pyproject.toml constraints.txt packages/prx-data/pyproject.toml packages/prx-train/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --editable packages/prx-data --editable "packages/prx-train[minilm]" --group dev
+	touch $@

@@ -1,0 +1,82 @@
+"""From a pile of product photos to a training set: select, filter, de-duplicate, label.
+
+    import prx_data
+
+    prx_data.curate(photos="photos", workspace="work", output="dataset")
+
+or step by step: `Workspace.add`, `.measure`, `.select`, then `Selection.show` and `.write`. The measures and decisions
+underneath are plain functions on arrays.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from prx_data.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from prx_data.captions import Captioner as Captioner
+    from prx_data.captions import PhotoFacts as PhotoFacts
+    from prx_data.captions import Template as Template
+    from prx_data.curation import Selection as Selection
+    from prx_data.curation import Workspace as Workspace
+    from prx_data.decisions.clusters import cluster as cluster
+    from prx_data.decisions.duplicates import color_difference as color_difference
+    from prx_data.decisions.duplicates import hamming_pairs as hamming_pairs
+    from prx_data.decisions.rules import Rules as Rules
+    from prx_data.decisions.verdicts import Settings as Settings
+    from prx_data.decoding import decode as decode
+    from prx_data.errors import ConfigError as ConfigError
+    from prx_data.errors import PrxDataError as PrxDataError
+    from prx_data.errors import SourceError as SourceError
+    from prx_data.errors import WorkspaceError as WorkspaceError
+    from prx_data.measures.background import background as background
+    from prx_data.measures.layout import layout as layout
+    from prx_data.measures.perceptual import lab_grid as lab_grid
+    from prx_data.measures.perceptual import phash as phash
+    from prx_data.measures.protocol import Measure as Measure
+    from prx_data.measures.standard import standard_measures as standard_measures
+    from prx_data.pipeline import CurateConfig as CurateConfig
+    from prx_data.pipeline import Curated as Curated
+    from prx_data.pipeline import curate as curate
+
+# Imported on first use, so that `import prx_data` and `--help` load nothing heavy.
+_HOMES = {
+    "Captioner": "captions",
+    "ConfigError": "errors",
+    "CurateConfig": "pipeline",
+    "Curated": "pipeline",
+    "Measure": "measures.protocol",
+    "PhotoFacts": "captions",
+    "PrxDataError": "errors",
+    "Rules": "decisions.rules",
+    "Selection": "curation",
+    "Settings": "decisions.verdicts",
+    "SourceError": "errors",
+    "Template": "captions",
+    "Workspace": "curation",
+    "WorkspaceError": "errors",
+    "background": "measures.background",
+    "cluster": "decisions.clusters",
+    "color_difference": "decisions.duplicates",
+    "curate": "pipeline",
+    "decode": "decoding",
+    "hamming_pairs": "decisions.duplicates",
+    "lab_grid": "measures.perceptual",
+    "layout": "measures.layout",
+    "phash": "measures.perceptual",
+    "standard_measures": "measures.standard",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'prx_data' has no attribute {name!r}")
+    value = getattr(import_module(f"prx_data.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

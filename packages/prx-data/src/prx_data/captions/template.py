@@ -1,0 +1,76 @@
+"""Captions from metadata and measured columns, by a fixed pattern; deterministic."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prx_data.captions.protocol import PhotoFacts
+
+Columns = Annotated[tuple[str, ...], Field()]
+
+_VIEWS = frozenset({"front", "back", "side", "top", "bottom", "detail", "interior", "left", "right"})
+
+
+class Template(BaseModel):
+    """Caption "{color} {name}, {category}, on a {background} background, {view} view".
+
+    Each part is the first of its columns that has a value; parts without one are left out. A photo whose metadata
+    already has a caption keeps it word for word.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    caption_columns: Columns = ("caption",)
+    """Metadata columns that hold a finished caption."""
+    name_columns: Columns = ("name", "title", "product_name", "label")
+    """Metadata columns with the product's name."""
+    category_columns: Columns = ("category", "product_type", "type", "coarse")
+    """Metadata columns with the kind of product; of a path such as `Men/Tops/Tees` the last part is used."""
+    color_columns: Columns = ("color", "colour", "basecolour", "base_color")
+    """Metadata columns with the product's colour; without one the measured dominant colour is used."""
+    view_columns: Columns = ("view", "angle")
+    """Metadata columns with the view; used only where the value is an everyday word such as `back`."""
+
+    def __call__(self, photo: PhotoFacts) -> tuple[str, str]:
+        """The caption, and `metadata` or `template`."""
+        finished = _first(photo.metadata, self.caption_columns)
+        if finished:
+            return finished, "metadata"
+        name = _first(photo.metadata, self.name_columns).lower()
+        category = _last_part(_first(photo.metadata, self.category_columns)).lower()
+        color = _first(photo.metadata, self.color_columns).lower() or photo.color
+        view = _first(photo.metadata, self.view_columns).lower()
+        subject = _subject(color, name or category or "product")
+        parts = [f"a photo of {_article(subject)} {subject}"]
+        if name and category and not _says(name, category):
+            parts.append(category)
+        if photo.background:
+            parts.append(f"on {_article(photo.background)} {photo.background} background")
+        if view in _VIEWS:
+            parts.append(f"{view} view")
+        return ", ".join(parts), "template"
+
+
+def _first(metadata: Mapping[str, str], columns: tuple[str, ...]) -> str:
+    lowered = {column.lower(): value for column, value in metadata.items()}
+    return next((" ".join(lowered[one].split()) for one in columns if lowered.get(one, "").strip()), "")
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/>|]", path)[-1].strip().replace("-", " ")
+
+
+def _says(name: str, category: str) -> bool:
+    """Whether the name already holds the category's words, give or take a plural."""
+    stems = {word.rstrip("s") for word in re.findall(r"\w+", name)}
+    return all(word.rstrip("s") in stems for word in re.findall(r"\w+", category))
+
+
+def _subject(color: str, name: str) -> str:
+    return name if not color or _says(name, color) else f"{color} {name}"
+
+
+def _article(text: str) -> str:
+    return "an" if text[:1] in "aeiou" else "a"

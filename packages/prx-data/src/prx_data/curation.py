@@ -1,0 +1,198 @@
+"""The workspace as it is used from a notebook: add, measure, select, look, caption, write."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from prx_data.captions import Captioner, PhotoFacts, Template
+from prx_data.dataset import (
+    Content,
+    check_output,
+    counts,
+    current_manifest,
+    replacing,
+    verdict_table,
+    write_data,
+    write_manifest,
+)
+from prx_data.decisions.rules import Rules
+from prx_data.decisions.verdicts import Decisions, Settings, decide
+from prx_data.engine import DECODED, DECODED_VERSION, measure
+from prx_data.errors import SourceError
+from prx_data.measures import Measure, standard_measures
+from prx_data.report import Gallery, Pictures, Report, build_report, gallery, write_report
+from prx_data.storage import ledger_stage
+from prx_data.version import VERSION
+from prx_data.workspace import WorkspaceStore
+
+
+class Workspace(WorkspaceStore):
+    """A folder that remembers what was measured of photos; opened or created.
+
+    Adding, measuring and selecting are three steps: `add` looks at files, `measure` at pixels (only at those that it
+    has not seen), `select` at columns. Selecting again with other rules decodes nothing.
+    """
+
+    def __init__(self, folder: str | Path, measures: Sequence[Measure] | None = None) -> None:
+        super().__init__(folder)
+        self.measures = tuple(measures) if measures is not None else standard_measures()
+
+    def measure(self, *, workers: int | None = None) -> int:
+        """Measure every photo that lacks a column; returns how many did.
+
+        Args:
+            workers: Processes; None for one per processor, 1 to stay in this process.
+        """
+        return measure(self, self.measures, workers=workers)
+
+    def columns(self) -> pa.Table:
+        """One row per distinct content, ordered by key: what decoding and every measure gave, side by side."""
+        keys = pa.array(list(self.readable()), pa.string())
+        names: dict[str, Any] = {"key": keys}
+        errors = [pa.nulls(len(keys), pa.string())]
+        for name, version in ((DECODED, DECODED_VERSION), *((one.name, one.version) for one in self.measures)):
+            table = self.measured(name, version) if len(keys) else None
+            if table is None:
+                continue
+            rows = table.take(pc.index_in(keys, table["key"].combine_chunks()))
+            for column in rows.column_names:
+                if column == "error":
+                    errors.append(rows[column].combine_chunks())
+                elif column != "key":
+                    names[column] = rows[column].combine_chunks()
+        return pa.table({**names, "error": pc.coalesce(*errors)})
+
+    def select(self, rules: Rules | None = None, settings: Settings | None = None) -> "Selection":
+        """Decide about every photo.
+
+        Args:
+            rules: Thresholds on single photos; instead of those in `settings`.
+            settings: All that the decisions depend on.
+        """
+        chosen = settings or Settings()
+        if rules is not None:
+            chosen = chosen.model_copy(update={"rules": rules})
+        with ledger_stage(self.ledger, "decide") as counted:
+            photos, columns = self.photos(), self.columns()
+            decisions = decide(photos, columns, chosen)
+            counted["items"] = len(photos)
+        return Selection(workspace=self, decisions=decisions, columns=columns, settings=chosen)
+
+
+class Selection:
+    """What was decided about a workspace's photos."""
+
+    def __init__(
+        self, *, workspace: Workspace, decisions: Decisions, columns: pa.Table, settings: Settings
+    ) -> None:
+        self.workspace = workspace
+        self.decisions = decisions
+        self.columns = columns
+        self.settings = settings
+        self.captioner: Captioner = Template()
+
+    @property
+    def verdicts(self) -> pa.Table:
+        """One row per input photo: `key, origin, kept, reason, detail`."""
+        return verdict_table(self.decisions.verdicts)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Photos in, kept, dropped by reason, failed by reason."""
+        return counts(self.decisions.verdicts)
+
+    def show(self, reason: str = "kept", limit: int = 48) -> Gallery:
+        """Photos with one reason, as a gallery that a notebook shows.
+
+        Args:
+            reason: As in `verdicts`.
+            limit: The most pictures; a selection that depends on the keys alone.
+        """
+        return gallery(self._pictures(), reason, limit)
+
+    def caption(self, captioner: Captioner) -> None:
+        """Choose who writes the captions; by default a template from metadata and measured columns."""
+        self.captioner = captioner
+
+    def write(self, output: str | Path, *, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write the dataset with its card, verdicts, report and, last, its manifest; unless it is there already.
+
+        Args:
+            output: The dataset's folder; replaced if it holds a dataset, refused if it holds anything else.
+            config: Shown in the manifest and the report; by default the settings.
+
+        Returns:
+            The manifest, as in `curation.json`.
+
+        Raises:
+            SourceError: No photo was kept, or a photo changed since it was measured.
+            WorkspaceError: The output cannot be written.
+        """
+        folder = Path(output)
+        check_output(folder)
+        if not self.decisions.kept:
+            raise SourceError(f"No photo was kept: {_told(self.counts)}.")
+        with ledger_stage(self.workspace.ledger, "caption") as counted:
+            captions = self._captions()
+            counted["items"] = len(captions)
+        content = self._content(captions, config or {"decisions": self.settings.model_dump(mode="json")})
+        current = current_manifest(folder, content)
+        if current is not None:
+            return current
+        with replacing(folder) as aside:
+            with ledger_stage(self.workspace.ledger, "write dataset") as counted:
+                write_data(aside, content)
+                counted["items"] = len(self.decisions.kept)
+            with ledger_stage(self.workspace.ledger, "report", unit="pictures") as counted:
+                report = self._report(content)
+                counted["items"] = report.pictures
+            write_report(aside, report, self.workspace.ledger)
+            return write_manifest(aside, content)
+
+    def _captions(self) -> dict[str, tuple[str, str]]:
+        kept = self.decisions.kept
+        words = self.columns.select(["color", "background"]).take([one.row for one in kept]).to_pylist()
+        return {
+            one.key: self.captioner(
+                PhotoFacts(
+                    key=one.key,
+                    metadata=one.metadata,
+                    color=word["color"] or "",
+                    background=word["background"] or "",
+                )
+            )
+            for one, word in zip(kept, words, strict=True)
+        }
+
+    def _report(self, content: Content) -> Report:
+        return build_report(
+            self._pictures(),
+            content,
+            self.workspace.ledger,
+            threshold=self.settings.rules.min_cleanliness,
+            ignored=self.workspace.ignored_files,
+        )
+
+    def _pictures(self) -> Pictures:
+        return Pictures(self.decisions, self.workspace.readable())
+
+    def _content(self, captions: Mapping[str, tuple[str, str]], config: Mapping[str, Any]) -> Content:
+        photos = self.workspace.photos().select(["key", "bytes"]).to_pydict()
+        measures = {one.name: one.version for one in self.workspace.measures}
+        return Content(
+            decisions=self.decisions,
+            columns=self.columns,
+            captions=captions,
+            paths=self.workspace.readable(),
+            sizes=dict(zip(photos["key"], photos["bytes"], strict=True)),
+            config=config,
+            versions={"prx-data": VERSION, "decoding": DECODED_VERSION, "measures": measures},
+        )
+
+
+def _told(totals: Mapping[str, Any]) -> str:
+    reasons = {**totals["failed"], **totals["dropped"]}
+    return ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in reasons.items())

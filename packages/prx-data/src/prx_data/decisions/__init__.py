@@ -1,0 +1,1 @@
+"""Decisions: columns to groups, labels and verdicts. They never see a pixel."""

@@ -1,0 +1,66 @@
+"""Rules on single photos: thresholds on columns, each with its reason."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from prx_data.records import Reason
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Rules(BaseModel):
+    """What a photo must fulfil. The defaults remove what is unusable, not what is imperfect; None is off."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    min_side: Annotated[int, Field(ge=1)] | None = 128
+    """Pixels of the shorter side. Training at R pixels wants about 3/4 R."""
+    max_aspect_ratio: Annotated[float, Field(ge=1)] | None = 2.5
+    """Longer side by shorter side."""
+    min_spread: Share | None = 0.02
+    """Largest standard deviation of a colour channel over the picture, in [0, 1]; below it nothing is shown."""
+    min_brightness: Share | None = 0.06
+    """Mean luma, in [0, 1]."""
+    max_bright_share: Share | None = 0.995
+    """Share of the frame above luma 0.95: a white product on white still has edges and shadows."""
+    min_detail: Annotated[float, Field(ge=0)] | None = 12.0
+    """Grey levels: the strongest gradients of the picture; below it the photo is out of focus."""
+    min_cleanliness: Share | None = 0.5
+    """Background cleanliness; 0.5 is the boundary between plain and cluttered, None keeps every background."""
+
+    def judge(self, photo: Mapping[str, Any]) -> tuple[Reason, str]:
+        """The first rule that a photo breaks, in the order of `Reason`.
+
+        Args:
+            photo: The columns `width`, `height`, `spread`, `brightness`, `bright_share`, `detail`, `cleanliness`.
+
+        Returns:
+            The reason and one sentence with the numbers; `Reason.KEPT` if none is broken.
+        """
+        width, height = photo["width"], photo["height"]
+        aspect = max(width, height) / min(width, height)
+        if self.min_side is not None and min(width, height) < self.min_side:
+            return Reason.TOO_SMALL, f"{width}×{height} px: the shorter side is below {self.min_side} px."
+        if self.max_aspect_ratio is not None and aspect > self.max_aspect_ratio:
+            text = f"{width}×{height} px: {aspect:.2f} to 1 is beyond {self.max_aspect_ratio:g} to 1."
+            return Reason.EXTREME_ASPECT_RATIO, text
+        checks = (
+            ("spread", "min_spread", Reason.BLANK, "Colours spread by {:.3f}, below {:g}."),
+            ("brightness", "min_brightness", Reason.TOO_DARK, "Mean brightness {:.3f} is below {:g}."),
+            ("bright_share", "max_bright_share", Reason.TOO_BRIGHT, "{:.1%} of the frame is white, above {:.1%}."),
+            ("detail", "min_detail", Reason.BLURRED, "The strongest gradients are {:.1f} grey levels, below {:g}."),
+            (
+                "cleanliness",
+                "min_cleanliness",
+                Reason.CLUTTERED_BACKGROUND,
+                "Background cleanliness {:.2f} is below {:g}.",
+            ),
+        )
+        for column, setting, reason, text in checks:
+            limit, value = getattr(self, setting), photo[column]
+            broken = limit is not None and (value > limit if setting.startswith("max") else value < limit)
+            if broken:
+                return reason, text.format(value, limit)
+        return Reason.KEPT, "Passed every rule."

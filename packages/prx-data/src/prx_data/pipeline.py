@@ -1,0 +1,131 @@
+"""The whole way from a folder of photos to a dataset: the only file that knows the order."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prx_data.captions import Template
+from prx_data.curation import Workspace
+from prx_data.dataset import check_output
+from prx_data.decisions.rules import Rules
+from prx_data.decisions.verdicts import Settings
+from prx_data.errors import ConfigError
+
+
+class CurateConfig(BaseModel):
+    """A curation. Only `photos`, `workspace` and `output` have to be given; paths count from the current folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    photos: Path
+    """Folder of photos, searched recursively; every `metadata.csv` in it is read."""
+    workspace: Path
+    """Folder that remembers what was measured; delete it to forget."""
+    output: Path
+    """Folder of the dataset."""
+    metadata: Path | None = None
+    """A CSV with a `file_name` column relative to `photos`, instead of the `metadata.csv` files in it."""
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Processes that measure; None for one per processor."""
+    rules: Rules = Rules()
+    """Thresholds on single photos."""
+    duplicate_radius: Annotated[int, Field(ge=0, le=16)] | None = 4
+    """Largest Hamming distance of near duplicates' 64-bit perceptual hashes."""
+    duplicate_color_difference: Annotated[float, Field(ge=0)] = Settings().duplicate_color_difference
+    """Largest colour difference (ΔE) of near duplicates."""
+    clusters: Annotated[int, Field(ge=1)] | None = None
+    """Number of visual clusters; None for √(photos / 2)."""
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Share of the groups that is held out."""
+    product_columns: tuple[str, ...] = Settings().product_columns
+    """Metadata columns that name the product; the first that a photo has counts."""
+    captions: Template = Template()
+    """How captions are made from metadata."""
+    seed: int = 0
+    """For clusters and the split."""
+
+    def settings(self) -> Settings:
+        """What the decisions depend on."""
+        return Settings(**{name: getattr(self, name) for name in Settings.model_fields})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curated:
+    """What came of a curation."""
+
+    output: Path
+    manifest: dict[str, Any]
+    """As in `curation.json`."""
+
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return self.output / "report.html"
+
+
+def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
+    """Photos to a dataset: index, measure, decide, caption, write, report.
+
+    Run it again with the same settings and nothing is done twice; after a kill it goes on where it was.
+
+    Args:
+        config: All settings; or give them by name: `curate(photos="photos", workspace="work", output="dataset")`.
+        settings: Fields of `CurateConfig`.
+
+    Raises:
+        ConfigError: A setting is wrong; nothing was done.
+        SourceError: There are no photos, or none was kept.
+        WorkspaceError: A folder cannot be written.
+    """
+    config = config or make_config(settings)
+    check_output(config.output)
+    workspace = Workspace(config.workspace)
+    workspace.add(config.photos, config.metadata)
+    workspace.measure(workers=config.workers)
+    chosen = workspace.select(settings=config.settings())
+    chosen.caption(config.captions)
+    shown = config.model_dump(mode="json", exclude={"photos", "workspace", "output", "metadata", "workers"})
+    return Curated(output=config.output, manifest=chosen.write(config.output, config=shown))
+
+
+def make_config(settings: dict[str, Any]) -> CurateConfig:
+    """Check settings.
+
+    Raises:
+        ConfigError: One sentence about the first that is wrong.
+    """
+    try:
+        return CurateConfig(**settings)
+    except ValidationError as error:
+        raise ConfigError(_sentence(error)) from None
+
+
+def load_config(path: Path) -> CurateConfig:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: It cannot be read, or a setting is wrong.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The config {path} cannot be read: {error.strerror or error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The config {path} is not TOML: {error}.") from error
+    return make_config(settings)
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first of pydantic's complaints as one sentence with the key and the value."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"The setting {key} is missing."
+    if first["type"] == "extra_forbidden":
+        model = Rules if key.startswith("rules.") else Template if key.startswith("captions.") else CurateConfig
+        return f"Unknown setting {key}; known are {', '.join(model.model_fields)}."
+    message = first["msg"][:1].lower() + first["msg"][1:]
+    return f"{key} = {first['input']!r} is wrong: {message}."

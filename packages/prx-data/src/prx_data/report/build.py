@@ -1,0 +1,233 @@
+"""The report's blocks, from decisions and columns. It samples, and says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prx_data.dataset import Content, counts
+from prx_data.decisions.verdicts import Decisions
+from prx_data.records import EXPLANATIONS, FAILED
+from prx_data.report.figures import histogram
+from prx_data.report.pictures import Block, Pictures, sample
+from prx_data.report.render import render
+from prx_data.storage import read_ledger, write_json, write_text
+
+_KEPT_SHOWN = 24
+_REASON_SHOWN = 12
+_FAILED_SHOWN = 40
+_GROUPS_SHOWN = 18
+_GROUP_MEMBERS = 4
+_CLUSTERS_SHOWN = 24
+_CLUSTER_MEMBERS = 6
+_SCORE_STEPS = 10
+_SCORE_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """`report.json`, and how many pictures it shows."""
+
+    data: dict[str, Any]
+    pictures: int
+
+
+def build_report(
+    pictures: Pictures, content: Content, ledger: Path, *, threshold: float | None, ignored: int
+) -> Report:
+    """Everything that a person who was not there wants to know.
+
+    Args:
+        pictures: Where thumbnails come from.
+        content: What is written.
+        ledger: The workspace's ledger.
+        threshold: The cleanliness from which photos are kept; None if there is no such rule.
+        ignored: Files of the source that are neither photos nor metadata.
+    """
+    decisions = content.decisions
+    totals = counts(decisions.verdicts)
+    blocks = [
+        *_funnel(totals, ignored),
+        *_kept(pictures, content),
+        *_reasons(pictures, totals),
+        *_duplicates(pictures, decisions),
+        *_backgrounds(pictures, content, threshold),
+        *_clusters(pictures, decisions),
+        *_time(ledger),
+    ]
+    headline = f"{totals['photos']:,} photos in, {totals['kept']:,} kept, in {len(_by_cluster(decisions)):,} clusters."
+    data = {"format": 1, "title": "What happened to the photos", "headline": headline, "blocks": blocks}
+    return Report(data=data, pictures=len(pictures))
+
+
+def write_report(folder: Path, report: Report, ledger: Path) -> None:
+    """Write `report.json`, `report.html` and a copy of the ledger."""
+    write_json(folder / "report.json", report.data)
+    write_text(folder / "report.html", render(report.data))
+    if ledger.exists():
+        write_text(folder / "ledger.jsonl", ledger.read_text(encoding="utf-8"))
+
+
+def _heading(text: str, level: int = 2) -> Block:
+    return {"kind": "heading", "level": level, "text": text}
+
+
+def _words(reason: str) -> str:
+    return str(reason).replace("_", " ")
+
+
+def _funnel(totals: Mapping[str, Any], ignored: int) -> list[Block]:
+    dropped, failed = sum(totals["dropped"].values()), sum(totals["failed"].values())
+    rows = [("photos in", totals["photos"], "plain")]
+    rows += [(f"failed: {_words(reason)}", number, "failed") for reason, number in totals["failed"].items()]
+    rows += [(f"dropped: {_words(reason)}", number, "dropped") for reason, number in totals["dropped"].items()]
+    rows += [("kept", totals["kept"], "kept")]
+    caption = (
+        f"{totals['photos']:,} photos in = {totals['kept']:,} kept + {dropped:,} dropped + {failed:,} failed. "
+        "Each photo is counted once, under the first thing that told against it."
+    )
+    if ignored:
+        caption += f" {ignored:,} other files in the folder are neither photos nor metadata and were left alone."
+    tiles = [
+        {"value": f"{totals['photos']:,}", "label": "photos in"},
+        {"value": f"{totals['kept']:,}", "label": "kept"},
+        {"value": f"{dropped:,}", "label": "dropped, with a reason"},
+        {"value": f"{failed:,}", "label": "could not be read"},
+    ]
+    bars = [{"label": label, "value": n, "text": f"{n:,}", "tone": tone} for label, n, tone in rows]
+    return [
+        _heading("From photos to a dataset"),
+        {"kind": "tiles", "items": tiles},
+        {"kind": "bars", "caption": caption, "rows": bars},
+    ]
+
+
+def _kept(pictures: Pictures, content: Content) -> list[Block]:
+    kept = {one.origin: one.key for one in content.decisions.kept}
+    labels = {origin: content.captions[key][0] for origin, key in kept.items()}
+    shown = sample(list(kept), pictures.verdicts, _KEPT_SHOWN)
+    caption = f"{len(shown)} of the {len(kept):,} photos in the dataset, chosen at random, with their captions."
+    return [_heading("What was kept"), _gallery(caption, pictures.items(shown, labels, {}))]
+
+
+def _gallery(caption: str, items: Sequence[Block]) -> Block:
+    return {"kind": "gallery", "caption": caption, "items": list(items)}
+
+
+def _reasons(pictures: Pictures, totals: Mapping[str, Any]) -> list[Block]:
+    """A gallery for each reason; failed photos have no picture and are listed."""
+    verdicts = pictures.verdicts
+    blocks = [_heading("What was dropped, and why")] if totals["dropped"] else []
+    for reason, number in totals["dropped"].items():
+        found = [one.origin for one in verdicts.values() if one.reason == reason]
+        shown = sample(found, verdicts, _REASON_SHOWN)
+        caption = f"{EXPLANATIONS[reason]} {len(shown)} of {number:,} photos."
+        items = pictures.items(shown, {one: f"{one}: {verdicts[one].detail}" for one in shown}, {})
+        blocks += [_heading(f"{_words(reason).capitalize()}: {number:,}", 3), _gallery(caption, items)]
+    failed = [one for one in verdicts.values() if one.reason in FAILED]
+    if failed:
+        rows = [[one.origin, _words(one.reason), one.detail] for one in failed[:_FAILED_SHOWN]]
+        caption = f"{len(rows)} of {len(failed):,} files that gave no picture; `verdicts.parquet` lists them all."
+        table = {"kind": "table", "caption": caption, "header": ["file", "reason", "detail"], "rows": rows}
+        blocks += [_heading("What could not be read"), table]
+    return blocks
+
+
+def _duplicates(pictures: Pictures, decisions: Decisions) -> list[Block]:
+    members: dict[str, list[str]] = {}
+    for dropped, kept in decisions.duplicates:
+        members.setdefault(kept, []).append(dropped)
+    blocks: list[Block] = []
+    if members:
+        # The largest groups first: where something goes wrong, it goes wrong there.
+        winners = sorted(members, key=lambda one: (-len(members[one]), one))[:_GROUPS_SHOWN]
+        groups = [_group(pictures, winner, members[winner]) for winner in winners]
+        caption = f"{len(groups)} of {len(members):,} groups, the largest first. The marked photo stands for the others."
+        blocks += [_heading("Duplicate groups"), {"kind": "groups", "caption": caption, "groups": groups}]
+    if decisions.variants:
+        pairs = sorted(decisions.variants, key=lambda pair: tuple(pictures.verdicts[one].key or "" for one in pair))
+        groups = []
+        for pair in pairs[:_GROUPS_SHOWN]:
+            names = {one: one for one in pair}
+            groups.append({"label": "same shape, other colours", "items": pictures.items(pair, names, {})})
+        caption = (
+            f"{len(groups)} of {len(decisions.variants):,} pairs that a grey perceptual hash calls duplicates and whose "
+            "colours differ: both are kept, and never stand in two splits."
+        )
+        blocks += [_heading("Colour variants"), {"kind": "groups", "caption": caption, "groups": groups}]
+    return blocks
+
+
+def _group(pictures: Pictures, winner: str, losers: Sequence[str]) -> Block:
+    shown = [winner, *sorted(losers)[: _GROUP_MEMBERS - 1]]
+    verdict = pictures.verdicts[winner]
+    mark = {winner: "kept" if verdict.kept else "best"}
+    labels = {one: f"{one}: {pictures.verdicts[one].detail}" for one in shown if one != winner}
+    note = "" if verdict.kept else f"; dropped itself: {_words(verdict.reason)}"
+    return {"label": f"{len(losers) + 1} photos{note}", "items": pictures.items(shown, labels, mark)}
+
+
+def _backgrounds(pictures: Pictures, content: Content, threshold: float | None) -> list[Block]:
+    """How clean the backgrounds are, with examples along the score."""
+    facts = content.columns.select(["key", "cleanliness", "background"]).to_pylist()
+    by_key = {one["key"]: one for one in facts if one["cleanliness"] is not None}
+    origins = {one.key: one.origin for one in pictures.verdicts.values() if one.key in by_key}
+    if not origins:
+        return []
+    scores = {origin: by_key[key]["cleanliness"] for key, origin in origins.items() if key is not None}
+    chart = histogram(sorted(scores.values()), threshold=threshold, label="background cleanliness (1 is clean)")
+    shown, labels = [], {}
+    for step in range(_SCORE_STEPS):
+        low, high = step / _SCORE_STEPS, (step + 1) / _SCORE_STEPS
+        inside = [one for one, score in scores.items() if low <= score < high or (score == 1 and high == 1)]
+        for origin in sample(inside, pictures.verdicts, _SCORE_SHOWN):
+            key = pictures.verdicts[origin].key
+            labels[origin] = f"{scores[origin]:.2f}, {by_key[key]['background']}"
+            shown.append(origin)
+    ordered = sorted(shown, key=lambda one: scores[one])
+    caption = "Examples along the score, from cluttered to clean: up to three from each tenth of the scale."
+    return [
+        _heading("How clean the backgrounds are"),
+        {
+            "kind": "figure",
+            "caption": f"All {len(scores):,} photos that could be read.",
+            "image": chart,
+            "alt": "Histogram of background cleanliness from 0 to 1",
+        },
+        _gallery(caption, pictures.items(ordered, labels, {})),
+    ]
+
+
+def _by_cluster(decisions: Decisions) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for one in decisions.kept:
+        found.setdefault(one.cluster, []).append(one.origin)
+    return dict(sorted(found.items()))
+
+
+def _clusters(pictures: Pictures, decisions: Decisions) -> list[Block]:
+    found = _by_cluster(decisions)
+    groups = []
+    for number, origins in list(found.items())[:_CLUSTERS_SHOWN]:
+        shown = sample(origins, pictures.verdicts, _CLUSTER_MEMBERS)
+        items = pictures.items(shown, dict.fromkeys(shown, ""), {})
+        groups.append({"label": f"cluster {number}: {len(origins):,} photos", "items": items})
+    caption = (
+        f"{len(groups)} of {len(found):,} clusters of the kept photos, the largest first, "
+        "by where colours and edges lie in the picture."
+    )
+    return [_heading("Clusters"), {"kind": "groups", "caption": caption, "groups": groups}]
+
+
+def _time(ledger: Path) -> list[Block]:
+    rows = [
+        [one["stage"], f"{one['seconds']:.1f} s", f"{one['items']:,} {one['unit']}", _rate(one)]
+        for one in read_ledger(ledger)
+    ]
+    caption = "Wall-clock time of each stage that has run in this workspace, in order, on one machine."
+    header = ["stage", "time", "handled", "speed"]
+    return [_heading("Where the time went"), {"kind": "table", "caption": caption, "header": header, "rows": rows}]
+
+
+def _rate(row: Mapping[str, Any]) -> str:
+    return f"{row['items'] / row['seconds']:,.0f} {row['unit']}/s" if row["seconds"] >= 0.01 else ""

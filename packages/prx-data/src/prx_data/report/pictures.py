@@ -1,0 +1,82 @@
+"""Thumbnails and galleries."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prx_data.decisions.verdicts import Decisions
+from prx_data.decoding import decode, thumbnail
+from prx_data.records import EXPLANATIONS, FAILED
+from prx_data.report.render import render
+
+Block = dict[str, Any]
+
+
+class Pictures:
+    """Thumbnails by origin, each decoded once, as `data:` URIs."""
+
+    def __init__(self, decisions: Decisions, paths: Mapping[str, str], *, side: int = 168) -> None:
+        self.verdicts = {one.origin: one for one in decisions.verdicts}
+        self._paths = paths
+        self._side = side
+        self._made: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def items(self, origins: Iterable[str], labels: Mapping[str, str], marks: Mapping[str, str]) -> list[Block]:
+        """Gallery items; photos without a picture are left out."""
+        wanted = list(origins)
+        keys = {self.verdicts[one].key for one in wanted} - self._made.keys() - {None}
+        with ThreadPoolExecutor() as threads:  # decoding releases the interpreter lock
+            ordered = sorted(key for key in keys if key is not None)
+            self._made.update(zip(ordered, threads.map(self._uri, ordered), strict=True))
+        items = []
+        for origin in wanted:
+            image = self._made.get(self.verdicts[origin].key or "", "")
+            if image:
+                label = labels.get(origin, origin)
+                items.append({"image": image, "alt": f"{origin}: {label}", "label": label, "mark": marks.get(origin, "")})
+        return items
+
+    def _uri(self, key: str) -> str:
+        path = self._paths.get(key)
+        try:
+            decoded = decode(Path(path).read_bytes(), at_least=self._side) if path else None
+        except OSError:  # gone since it was measured: the report is no place to fail for it
+            decoded = None
+        if decoded is None or decoded.pixels is None:
+            return ""
+        return "data:image/jpeg;base64," + base64.b64encode(thumbnail(decoded.pixels, self._side)).decode()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures that a notebook shows."""
+
+    title: str
+    items: Sequence[Block]
+
+    def _repr_html_(self) -> str:
+        block = {"kind": "gallery", "caption": self.title, "items": list(self.items)}
+        return render({"title": self.title, "headline": "", "blocks": [block]}, whole_page=False)
+
+
+def sample(origins: Sequence[str], verdicts: Mapping[str, Any], limit: int) -> list[str]:
+    """At most `limit` origins, chosen and ordered by key: as good as random, and the same on every run."""
+    return sorted(origins, key=lambda one: (verdicts[one].key or "", one))[:limit]
+
+
+def gallery(pictures: Pictures, reason: str, limit: int) -> Gallery:
+    """Photos with one reason, each with the sentence of its verdict."""
+    verdicts = pictures.verdicts
+    found = [one.origin for one in verdicts.values() if one.reason == reason]
+    shown = sample(found, verdicts, limit)
+    labels = {one: f"{one}: {verdicts[one].detail}" for one in shown}
+    title = f"{reason.replace('_', ' ')}: {len(found):,} photos. {EXPLANATIONS.get(reason, '')}"
+    if reason in FAILED:
+        title += " There are no pixels to show."
+    return Gallery(title, pictures.items(shown, labels, {}))

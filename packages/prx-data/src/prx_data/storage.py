@@ -1,0 +1,105 @@
+"""Writing so that a killed process leaves either the old file or the new one, never half of it."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prx_data.errors import WorkspaceError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON atomically: sorted keys and a final newline, so that equal values give equal bytes."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file atomically."""
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def append_line(path: Path, value: Mapping[str, Any]) -> None:
+    """Append one JSON line in a single write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(value, sort_keys=True) + "\n")
+
+
+def make_writable_folder(path: Path, *, name: str) -> None:
+    """Create a folder and prove that it can be written to.
+
+    Args:
+        path: The folder; its parents are created too.
+        name: What the user calls it, for the message.
+
+    Raises:
+        WorkspaceError: It cannot be created or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise WorkspaceError(f"{name} = {str(path)!r} cannot be written to: {error.strerror or error}.") from error
+
+
+@contextmanager
+def ledger_stage(ledger: Path, stage: str, *, unit: str = "photos") -> Iterator[dict[str, int]]:
+    """Time a stage and append it to the ledger when it succeeds; the body sets `["items"]`."""
+    started, begin = datetime.now(UTC), perf_counter()
+    counted = {"items": 0}
+    yield counted
+    row = {
+        "package": "prx-data",
+        "stage": stage,
+        "started": started.isoformat(timespec="milliseconds"),
+        "seconds": round(perf_counter() - begin, 3),
+        "items": counted["items"],
+        "unit": unit,
+        "device": "cpu",
+        "devices": 1,
+    }
+    append_line(ledger, row)
+
+
+def read_ledger(ledger: Path) -> list[dict[str, Any]]:
+    """The ledger's rows; a last line that a kill cut short is left out."""
+    rows = []
+    for line in ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows

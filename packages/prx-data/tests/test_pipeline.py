@@ -1,0 +1,235 @@
+"""From a folder to a dataset: verdicts, splits, resumption, refusal."""
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow.parquet as pq
+import pytest
+
+from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError, curate, standard_measures
+from prx_data.engine import DECODED, DECODED_VERSION
+
+from .conftest import draw_product, encode
+
+Curate = Callable[..., dict[str, Any]]
+
+EXPECTED = {
+    "copy of 0.jpg": "exact_duplicate",
+    "same pixels as 1.png": "exact_duplicate",
+    "small 2.jpg": "near_duplicate",
+    "empty.jpg": "empty",
+    "page.jpg": "not_an_image",
+    "cut.jpg": "truncated",
+    "white.png": "blank",
+    "tiny.png": "too_small",
+    "gone.jpg": "missing",
+    "sub/blue 3.jpg": "kept",
+    **{f"{number}.jpg": "kept" for number in range(8)},
+}
+
+
+def test_every_photo_has_a_verdict_with_its_reason(curated: Curate, tmp_path: Path) -> None:
+    manifest = curated()
+    verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
+    assert {one["origin"]: one["reason"] for one in verdicts} == EXPECTED
+    assert all(one["kept"] == (one["reason"] == "kept") and one["detail"] for one in verdicts)
+    assert [one["origin"] for one in verdicts if one["key"] is None] == ["gone.jpg"]
+    counts = manifest["counts"]
+    assert counts["photos"] == len(EXPECTED) == counts["kept"] + sum(
+        sum(counts[kind].values()) for kind in ("dropped", "failed")
+    )
+
+
+def test_the_dataset_loads_with_images_and_metadata(curated: Curate, tmp_path: Path) -> None:
+    manifest = curated(validation_fraction=0.3)
+    loaded = datasets.load_dataset(str(tmp_path / "dataset"), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(rows) for name, rows in loaded.items()} == manifest["splits"]
+    rows = [row for part in loaded.values() for row in part]
+    assert isinstance(loaded["train"].features["image"], datasets.Image)
+    assert all(row["image"].size == (row["width"], row["height"]) == (240, 300) for row in rows)
+    captions = {row["origin"]: row["caption"] for row in rows}
+    assert captions["0.jpg"].startswith("a photo of a red thing 0, on a")
+    assert {row["sku"] for row in rows} == {None, "sku0", "sku1", "sku2", "sku3"}
+
+
+def test_no_product_and_no_color_variant_straddles_the_split(curated: Curate, tmp_path: Path) -> None:
+    for seed in range(4):
+        curated(validation_fraction=0.4, seed=seed)
+        sides: dict[str, set[str]] = {}
+        for split in ("train", "validation"):
+            for shard in (tmp_path / "dataset" / "data").glob(f"{split}-*"):
+                for row in pq.read_table(shard, columns=["origin", "product", "group"]).to_pylist():
+                    for name in (row["product"], row["group"], {"sub/blue 3.jpg": "3", "3.jpg": "3"}.get(row["origin"])):
+                        if name:
+                            sides.setdefault(name, set()).add(split)
+        assert sides and all(len(one) == 1 for one in sides.values())
+
+
+def test_again_gives_the_same_and_decodes_nothing(curated: Curate, tmp_path: Path) -> None:
+    first = curated()
+    before = (tmp_path / "dataset" / "curation.json").stat().st_mtime_ns
+    assert curated() == first
+    assert (tmp_path / "dataset" / "curation.json").stat().st_mtime_ns == before
+    stages = [json.loads(line)["stage"] for line in (tmp_path / "work" / "ledger.jsonl").read_text().splitlines()]
+    assert stages.count("measure") == 1
+
+
+def test_photos_added_later_give_what_one_run_gives(curated: Curate, pile: Path, tmp_path: Path) -> None:
+    held_back = {name: (pile / name).read_bytes() for name in ("2.jpg", "5.jpg", "cut.jpg")}
+    for name in held_back:
+        (pile / name).unlink()
+    curated()
+    for name, data in held_back.items():
+        (pile / name).write_bytes(data)
+    grown = curated()
+    assert grown["fingerprint"] == curated(workspace=tmp_path / "fresh", output=tmp_path / "other")["fingerprint"]
+
+
+def test_moving_a_threshold_decodes_nothing(pile: Path, tmp_path: Path) -> None:
+    photos = Workspace(tmp_path / "work")
+    photos.add(pile)
+    assert photos.measure(workers=1) > 0
+    assert photos.measure(workers=1) == 0
+    for file in pile.glob("*.jpg"):
+        file.unlink()  # nothing left to decode
+    strict = photos.select(Rules(min_side=250))
+    assert strict.counts["kept"] == 0 and strict.counts["dropped"]["too_small"] > 8
+    assert photos.select().counts["kept"] == 9
+
+
+def test_workers_and_order_make_no_difference(curated: Curate, tmp_path: Path) -> None:
+    one = curated()
+    two = curated(workers=2, workspace=tmp_path / "w2", output=tmp_path / "d2")
+    assert one["fingerprint"] == two["fingerprint"]
+
+
+def test_a_changed_photo_is_a_new_photo(curated: Curate, pile: Path) -> None:
+    before = curated()
+    (pile / "7.jpg").write_bytes(encode(draw_product(77), quality=92))
+    after = curated()
+    assert after["counts"]["kept"] == before["counts"]["kept"]
+    assert after["fingerprint"] != before["fingerprint"]
+
+
+RUN = "import sys; from prx_data.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
+    """Kill -9 at a dozen moments, then let it finish: the same fingerprint as a run that nobody killed."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(150):
+        (folder / f"{number}.jpg").write_bytes(encode(draw_product(number, size=(300, 380)), quality=90))
+    config = tmp_path / "config.toml"
+
+    def settings(name: str) -> str:
+        return f'photos = "{folder}"\nworkspace = "{tmp_path / name}"\noutput = "{tmp_path / name}-data"\nworkers = 2\n'
+
+    config.write_text(settings("killed"))
+    shards_seen = []
+    for delay in (0.3, 0.8, 1.2, 1.6, 2.0, 2.4, 2.8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN, "curate", str(config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(delay)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        shards_seen.append(len(list((tmp_path / "killed").glob("measures/*/*.parquet"))))
+        output = tmp_path / "killed-data"
+        assert not output.exists() or (output / "curation.json").exists()
+    subprocess.run([sys.executable, "-c", RUN, "curate", str(config)], check=True, capture_output=True)
+    assert shards_seen == sorted(shards_seen)  # finished work is kept
+    config.write_text(settings("whole"))
+    subprocess.run([sys.executable, "-c", RUN, "curate", str(config)], check=True, capture_output=True)
+    killed, whole = (json.loads((tmp_path / f"{name}-data" / "curation.json").read_text()) for name in ("killed", "whole"))
+    assert killed["fingerprint"] == whole["fingerprint"]
+
+
+KILLER = """
+import os, signal
+import pyarrow as pa
+
+class Killer:
+    '''A measure that takes its process down on one picture, and fails on another.'''
+    name = "killer"
+    version = "1"
+    schema = pa.schema([("mean", pa.float32())])
+
+    def __call__(self, pixels):
+        if pixels.shape[0] == 211:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if pixels.shape[0] == 222:
+            raise ValueError("odd picture")
+        return {"mean": float(pixels.mean())}
+"""
+
+
+def test_a_photo_that_kills_its_process_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "killer.py").write_text(KILLER)
+    monkeypatch.syspath_prepend(tmp_path)
+    killer = importlib.import_module("killer").Killer()
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(110):
+        height = {57: 211, 80: 222}.get(number, 200)
+        (folder / f"{number}.jpg").write_bytes(encode(draw_product(number, size=(180, height))))
+    photos = Workspace(tmp_path / "work", measures=[*standard_measures(), killer])
+    photos.add(folder)
+    photos.measure(workers=2)
+    statuses = photos.measured(DECODED, DECODED_VERSION).select(["key", "status"]).to_pylist()
+    assert len(statuses) == 110
+    assert [one["status"] for one in statuses if one["status"] != "ok"] == ["decoder_crash"]
+    reasons = {one["origin"]: one["reason"] for one in photos.select().verdicts.to_pylist()}
+    assert reasons["57.jpg"] == "decoder_crash"
+    assert reasons["80.jpg"] == "measure_failed"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"min_side": 3}, "Unknown setting min_side; known are photos, workspace"),
+        ({"rules": {"min_sied": 3}}, "Unknown setting rules.min_sied; known are min_side"),
+        ({"rules": {"min_cleanliness": 7}}, "rules.min_cleanliness = 7 is wrong"),
+        ({"validation_fraction": "half"}, "validation_fraction = 'half' is wrong"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_and_nothing_is_done(
+    pile: Path, tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words) as error:
+        curate(photos=pile, workspace=tmp_path / "work", output=tmp_path / "dataset", **settings)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "work").exists()
+
+
+def test_an_output_with_other_files_is_refused(pile: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(WorkspaceError, match="holds files that are not a dataset"):
+        curate(photos=pile, workspace=tmp_path / "work", output=tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_an_unwritable_output_is_refused_before_any_work(pile: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        curate(photos=pile, workspace=tmp_path / "work", output=tmp_path / "file" / "dataset")
+    assert not (tmp_path / "work").exists()
+
+
+def test_nothing_kept_says_why(pile: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"No photo was kept: .*12 too small"):
+        curate(photos=pile, workspace=tmp_path / "work", output=tmp_path / "d", rules={"min_side": 5000}, workers=1)
