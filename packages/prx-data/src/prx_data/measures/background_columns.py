@@ -1,27 +1,44 @@
-"""The background measure as columns (provisional)."""
+"""The background measure as columns, with the words that captions use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from prx_data.decoding import Pixels
+from prx_data.measures import background as measure
+from prx_data.measures.color import color_name
+
+_RENAMED = {"color": "background_color"}
+_TYPES = {float: pa.float32(), int: pa.int8(), str: pa.string()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackgroundColumns:
-    """provisional."""
+    """The fields of `Background`, with its colour as `background_color`, and the words `background` and `color`."""
 
     name: str = "background"
-    version: str = "0"
+    version: str = measure.VERSION
 
     @property
     def schema(self) -> pa.Schema:
-        return pa.schema([("cleanliness", pa.float32()), ("background_color", pa.string()), ("background", pa.string()), ("color", pa.string()), ("fill", pa.float32())])
+        """See the class."""
+        columns = [(_RENAMED.get(one.name, one.name), _TYPES[one.type]) for one in fields(measure.Background)]  # type: ignore[index]
+        return pa.schema([*columns, ("background", pa.string()), ("color", pa.string())])
 
     def __call__(self, pixels: Pixels) -> Mapping[str, Any]:
-        small = pixels[::8, ::8].astype(np.float32).mean(axis=2)
-        edge = np.concatenate([small[:3].ravel(), small[-3:].ravel(), small[:, :3].ravel(), small[:, -3:].ravel()])
-        return {"cleanliness": float(np.exp(-edge.std() / 20)), "background_color": "#ffffff", "background": "plain white", "color": "", "fill": 0.5}
+        """See `prx_data.measures.background.background`."""
+        found = measure.background(pixels)
+        columns = {_RENAMED.get(name, name): value for name, value in asdict(found).items()}
+        return {**columns, "background": background_words(found), "color": color_name(found.subject_color)}
+
+
+def background_words(found: measure.Background) -> str:
+    """The background in words: `plain white`, `red`, `textured gray`, `cluttered`."""
+    name = color_name(found.color)
+    if found.cleanliness >= 0.8:
+        return f"plain {name}"
+    if found.cleanliness >= 0.5:
+        return name
+    return f"textured {name}" if found.border_share >= 0.6 else "cluttered"

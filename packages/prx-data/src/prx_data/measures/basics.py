@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 from scipy import ndimage
@@ -16,36 +17,34 @@ WORKING_SIDE = 512
 """Sharpness is taken at a long side of at most this many pixels, so that it compares across sizes."""
 
 
-def sharpness(pixels: Pixels) -> float:
-    """Variance of the Laplacian of the grey picture, in grey levels², ≥ 0; long side reduced to 512 px.
+Grey = npt.NDArray[np.float32]
 
-    Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy", LAP4/VAR.
-    """
+
+def working_grey(pixels: Pixels) -> Grey:
+    """The grey picture at a long side of at most 512 px: float32 in [0, 255]."""
     image = Image.fromarray(pixels).convert("L")
     image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
-    grey = np.asarray(image, dtype=np.float32)
+    return np.asarray(image, dtype=np.float32)
+
+
+def sharpness(grey: Grey) -> float:
+    """Variance of the Laplacian, in grey levels², ≥ 0.
+
+    Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy".
+    """
     return float(ndimage.laplace(grey).var())
 
 
-def detail(pixels: Pixels) -> float:
-    """Largest gradient that the picture holds: the 99.9th percentile of |∇| of the grey picture, in grey levels.
+def detail(grey: Grey) -> float:
+    """The strongest gradients that the picture holds: the 99.9th percentile of |∇|, in grey levels per pixel, ≥ 0.
 
     Unlike `sharpness` it does not fall with the share of plain background, so that a small sharp product on a large
-    white ground is as sharp as it looks. Long side reduced to 512 px.
+    white ground is as sharp as it looks.
     """
-    image = Image.fromarray(pixels).convert("L")
-    image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
-    grey = np.asarray(image, dtype=np.float32)
     if min(grey.shape) < 2:
         return 0.0
     down, right = np.diff(grey, axis=0)[:, :-1], np.diff(grey, axis=1)[:-1]
     return float(np.percentile(np.hypot(down, right), 99.9))
-
-
-def luma(pixels: Pixels) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Rec. 601 luma in [0, 1], float32 of shape (height, width)."""
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) / 255.0
-    return pixels.astype(np.float32) @ weights
 
 
 def pixel_digest(pixels: Pixels) -> str:
@@ -79,14 +78,14 @@ class Basics:
 
     def __call__(self, pixels: Pixels) -> Mapping[str, Any]:
         """`brightness` and `spread` in [0, 1]; `dark_share` below luma 0.08, `bright_share` above 0.95."""
-        grey = luma(pixels)
+        grey = working_grey(pixels)
         small = np.asarray(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BOX), dtype=np.float32)
         return {
             "pixel_digest": pixel_digest(pixels),
-            "sharpness": sharpness(pixels),
-            "detail": detail(pixels),
-            "brightness": float(grey.mean()),
-            "spread": float(small.reshape(-1, 3).std(axis=0).max() / 255.0),
-            "dark_share": float((grey < 0.08).mean()),
-            "bright_share": float((grey > 0.95).mean()),
+            "sharpness": sharpness(grey),
+            "detail": detail(grey),
+            "brightness": float(grey.mean() / 255),
+            "spread": float(small.reshape(-1, 3).std(axis=0).max() / 255),
+            "dark_share": float((grey < 0.08 * 255).mean()),
+            "bright_share": float((grey > 0.95 * 255).mean()),
         }

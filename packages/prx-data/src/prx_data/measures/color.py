@@ -1,13 +1,95 @@
-"""Colour science (provisional, being replaced by the full version)."""
+"""Colour science: sRGB to CIE Lab, colour differences, and names for colours."""
 
 import numpy as np
 import numpy.typing as npt
 
+Lab = npt.NDArray[np.float32]
 
-def srgb_to_lab(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    c = pixels.astype(np.float32) / 255
-    c = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    m = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]], dtype=np.float32)
-    xyz = c @ m.T / np.array([0.95047, 1.0, 1.08883], dtype=np.float32)
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1).astype(np.float32)
+_SRGB_TO_XYZ = np.array(
+    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+)
+_WHITE = np.array([0.95047, 1.0, 1.08883])
+_LEVELS = np.arange(256) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def srgb_to_lab(pixels: npt.NDArray[np.uint8]) -> Lab:
+    """sRGB to CIE 1976 L*a*b* under D65 (IEC 61966-2-1, CIE 15).
+
+    Args:
+        pixels: uint8 of shape (..., 3).
+
+    Returns:
+        float32 of the same shape: L in [0, 100], a and b in about [-110, 110].
+    """
+    xyz = _LINEAR[pixels] @ (_SRGB_TO_XYZ.T / _WHITE).astype(np.float32)
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    x, y, z = f[..., 0], f[..., 1], f[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)
+
+
+def lightness(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """L* alone of sRGB pixels: float32 in [0, 100], of the shape without the last axis."""
+    luminance = _LINEAR[pixels] @ _SRGB_TO_XYZ[1].astype(np.float32)
+    light = np.where(luminance > 216 / 24389, 116 * np.cbrt(luminance) - 16, 24389 / 27 * luminance)
+    return np.asarray(light, dtype=np.float32)
+
+
+def lab_to_srgb(lab: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    """The inverse of `srgb_to_lab`, clipped to sRGB; uint8 of the same shape."""
+    color = np.asarray(lab, dtype=np.float64)
+    y = (color[..., 0] + 16) / 116
+    f = np.stack([y + color[..., 1] / 500, y, y - color[..., 2] / 200], axis=-1)
+    xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389) * _WHITE
+    linear = np.clip(xyz @ np.linalg.inv(_SRGB_TO_XYZ).T, 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(encoded * 255).astype(np.uint8)
+
+
+def delta_e(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """CIE76 colour difference of Lab colours, ≥ 0, over the last axis; about 2.3 is just noticeable."""
+    difference = np.asarray(a, dtype=np.float32) - np.asarray(b, dtype=np.float32)
+    return np.asarray(np.sqrt((difference**2).sum(axis=-1)), dtype=np.float32)
+
+
+def hex_color(lab: npt.ArrayLike) -> str:
+    """A Lab colour as `#rrggbb`."""
+    return "#" + bytes(lab_to_srgb(lab)).hex()
+
+
+# Prototypes in sRGB, several for a name where one point would not do: garments are darker and duller than flags.
+_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("white", ("#ffffff", "#f0f0ee")),
+    ("gray", ("#808080", "#a8a8a8", "#5c5c5e", "#c8c8c8")),
+    ("black", ("#000000", "#1c1c1f", "#2c2c2e")),
+    ("red", ("#d01c1f", "#a01a20", "#e03a3a", "#7a1420")),
+    ("orange", ("#f07818", "#f89a3c", "#d86020")),
+    ("yellow", ("#f6dc2c", "#e6e65a", "#d8c020", "#f4ee90")),
+    ("green", ("#2e8b3e", "#1c6b4a", "#6cba4a", "#84c8a0", "#a8c85a", "#5a6b3c")),
+    ("teal", ("#107c80", "#2ea6a4")),
+    ("blue", ("#1f5fbf", "#1496dc", "#2a3c8c", "#6aa6dc", "#90b8d8")),
+    ("navy", ("#1b2444", "#242c48")),
+    ("purple", ("#6a3c9c", "#4c2c70", "#9a78c8", "#5c3a5c")),
+    ("pink", ("#f07a9a", "#f4b4c4", "#e0489c", "#f8788c")),
+    ("brown", ("#6b4426", "#8a5c3c", "#4c3424", "#7c6248")),
+    ("beige", ("#d8c4a4", "#e8dcc8", "#c4ac8c")),
+)
+_PROTOTYPES = np.array(
+    [list(bytes.fromhex(color[1:])) for _, colors in _NAMES for color in colors], dtype=np.uint8
+)
+_PROTOTYPE_NAMES = [name for name, colors in _NAMES for _ in colors]
+
+
+def color_name(color: str) -> str:
+    """The everyday word for a colour: the name of the nearest prototype in Lab.
+
+    Args:
+        color: `#rrggbb`, or empty.
+
+    Returns:
+        One of 14 words, such as `red` or `navy`; empty for an empty colour.
+    """
+    if not color:
+        return ""
+    lab = srgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8))
+    return _PROTOTYPE_NAMES[int(np.argmin(delta_e(srgb_to_lab(_PROTOTYPES), lab)))]
