@@ -44,8 +44,10 @@ def test_every_photo_has_a_verdict_with_its_reason(curated: Curate, tmp_path: Pa
     assert all(one["kept"] == (one["reason"] == "kept") and one["detail"] for one in verdicts)
     assert [one["origin"] for one in verdicts if one["key"] is None] == ["gone.jpg"]
     counts = manifest["counts"]
-    assert counts["photos"] == len(EXPECTED) == counts["kept"] + sum(
-        sum(counts[kind].values()) for kind in ("dropped", "failed")
+    assert (
+        counts["photos"]
+        == len(EXPECTED)
+        == counts["kept"] + sum(sum(counts[kind].values()) for kind in ("dropped", "failed"))
     )
 
 
@@ -68,10 +70,15 @@ def test_no_product_and_no_color_variant_straddles_the_split(curated: Curate, tm
         for split in ("train", "validation"):
             for shard in (tmp_path / "dataset" / "data").glob(f"{split}-*"):
                 for row in pq.read_table(shard, columns=["origin", "product", "group"]).to_pylist():
-                    for name in (row["product"], row["group"], {"sub/blue 3.jpg": "3", "3.jpg": "3"}.get(row["origin"])):
+                    for name in (
+                        row["product"],
+                        row["group"],
+                        {"sub/blue 3.jpg": "3", "3.jpg": "3"}.get(row["origin"]),
+                    ):
                         if name:
                             sides.setdefault(name, set()).add(split)
-        assert sides and all(len(one) == 1 for one in sides.values())
+        assert sides
+        assert all(len(one) == 1 for one in sides.values())
 
 
 def test_again_gives_the_same_and_decodes_nothing(curated: Curate, tmp_path: Path) -> None:
@@ -102,7 +109,8 @@ def test_moving_a_threshold_decodes_nothing(pile: Path, tmp_path: Path) -> None:
     for file in pile.glob("*.jpg"):
         file.unlink()  # nothing left to decode
     strict = photos.select(Rules(min_side=250))
-    assert strict.counts["kept"] == 0 and strict.counts["dropped"]["too_small"] > 8
+    assert strict.counts["kept"] == 0
+    assert strict.counts["dropped"]["too_small"] > 8
     assert photos.select().counts["kept"] == 9
 
 
@@ -154,7 +162,9 @@ def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
     assert shards_seen == sorted(shards_seen)  # finished work is kept
     config.write_text(settings("whole"))
     subprocess.run([sys.executable, "-c", RUN, "curate", str(config)], check=True, capture_output=True)
-    killed, whole = (json.loads((tmp_path / f"{name}-data" / "curation.json").read_text()) for name in ("killed", "whole"))
+    killed, whole = (
+        json.loads((tmp_path / f"{name}-data" / "curation.json").read_text()) for name in ("killed", "whole")
+    )
     assert killed["fingerprint"] == whole["fingerprint"]
 
 

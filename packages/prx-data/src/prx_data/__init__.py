@@ -11,7 +11,7 @@ underneath are plain functions on arrays.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from prx_data.version import VERSION as __version__
+from prx_data.version import VERSION
 
 if TYPE_CHECKING:
     from prx_data.captions import Captioner as Captioner
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from prx_data.pipeline import CurateConfig as CurateConfig
     from prx_data.pipeline import Curated as Curated
     from prx_data.pipeline import curate as curate
+
+__version__ = VERSION
 
 # Imported on first use, so that `import prx_data` and `--help` load nothing heavy.
 _HOMES = {
@@ -67,7 +69,7 @@ _HOMES = {
     "standard_measures": "measures.standard",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

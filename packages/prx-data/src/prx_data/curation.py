@@ -85,9 +85,7 @@ class Workspace(WorkspaceStore):
 class Selection:
     """What was decided about a workspace's photos."""
 
-    def __init__(
-        self, *, workspace: Workspace, decisions: Decisions, columns: pa.Table, settings: Settings
-    ) -> None:
+    def __init__(self, *, workspace: Workspace, decisions: Decisions, columns: pa.Table, settings: Settings) -> None:
         self.workspace = workspace
         self.decisions = decisions
         self.columns = columns

@@ -129,7 +129,7 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float grey to 8 bit. 16-bit files span [0, 65535]; floats above 1 are taken as 8-bit levels."""
+    """16-bit, 32-bit and float grey to 8 bit. 16 bits span [0, 65535]; floats above 1 are taken as 8-bit levels."""
     grey = np.asarray(image).astype(np.float64)
     peak = float(grey.max(initial=0.0))
     if image.mode == "F":

@@ -14,7 +14,26 @@ from prx_data.errors import SourceError
 from prx_data.records import PhotoFile
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .avif .heic .heif .mpo .jp2 .ppm .tga .ico".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".mpo",
+        ".jp2",
+        ".ppm",
+        ".tga",
+        ".ico",
+    ]
 )
 METADATA_NAME = "metadata.csv"
 FILE_NAME_COLUMN = "file_name"

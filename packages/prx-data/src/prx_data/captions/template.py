@@ -1,5 +1,6 @@
 """Captions from metadata and measured columns, by a fixed pattern; deterministic."""
 
+import html
 import re
 from collections.abc import Mapping
 from typing import Annotated
@@ -55,7 +56,12 @@ class Template(BaseModel):
 
 def _first(metadata: Mapping[str, str], columns: tuple[str, ...]) -> str:
     lowered = {column.lower(): value for column, value in metadata.items()}
-    return next((" ".join(lowered[one].split()) for one in columns if lowered.get(one, "").strip()), "")
+    return next((_clean(lowered[one]) for one in columns if lowered.get(one, "").strip()), "")
+
+
+def _clean(text: str) -> str:
+    """Without HTML entities, trade marks and double spaces: shops export them, and nobody writes them in a prompt."""
+    return " ".join(re.sub("[™®©]", "", html.unescape(text)).split())
 
 
 def _last_part(path: str) -> str:

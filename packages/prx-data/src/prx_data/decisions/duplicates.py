@@ -89,7 +89,8 @@ def _block_pairs(unique: Codes, start: int, stop: int, radius: int) -> Index:
 
 
 def _distance(left: Codes, right: Codes) -> npt.NDArray[np.int64]:
-    return np.bitwise_count(left ^ right).astype(np.int64)
+    distance: npt.NDArray[np.int64] = np.bitwise_count(left ^ right).astype(np.int64)
+    return distance
 
 
 def _within(members: Index) -> Index:
@@ -145,7 +146,8 @@ def _gain(
     """The factor for `other` that fits `seen` best by least squares, within bounds; shape (pairs, 1, 1, 1)."""
     axes = (1, 2, 3)
     power = np.maximum((other * other).sum(axis=axes, keepdims=True), 1.0)
-    return np.clip((seen * other).sum(axis=axes, keepdims=True) / power, low, high)
+    gain: npt.NDArray[np.float32] = np.clip((seen * other).sum(axis=axes, keepdims=True) / power, low, high)
+    return gain
 
 
 def keeper_groups(count: int, pairs: Pairs, preference: Sequence[int] | Index) -> Index:

@@ -153,7 +153,7 @@ def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: 
         elif fact["status"] is None:
             outcome.fail(key, origin, Status.UNREADABLE, "it changed or vanished while it was measured")
         elif fact["status"] != Status.OK:
-            outcome.fail(key, origin, fact["status"], fact["message"])
+            outcome.fail(key, origin, fact["status"], fact["message"] or "")
         elif fact["error"] is not None:
             outcome.fail(key, origin, Status.MEASURE_FAILED, fact["error"])
         else:
@@ -253,18 +253,14 @@ def _matrix(column: pa.ChunkedArray, dtype: Any) -> Any:
     return combined.flatten().to_numpy(zero_copy_only=False).astype(dtype).reshape(len(combined), -1)
 
 
-def _group(
-    kept: Sequence[_Photo], columns: pa.Table, outcome: _Outcome, settings: Settings
-) -> tuple[KeptPhoto, ...]:
+def _group(kept: Sequence[_Photo], columns: pa.Table, outcome: _Outcome, settings: Settings) -> tuple[KeptPhoto, ...]:
     """Clusters, split groups and splits of the kept photos."""
     if not kept:
         return ()
     position = {one.key: number for number, one in enumerate(kept)}
     first_of: dict[str, int] = {}
     links = [
-        (first_of.setdefault(one.product, number), number)
-        for number, one in enumerate(kept)
-        if one.product is not None
+        (first_of.setdefault(one.product, number), number) for number, one in enumerate(kept) if one.product is not None
     ]
     # Colour variants are one picture in two colours: to have seen one is to know the other.
     links += [

@@ -8,6 +8,7 @@ lying about.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +80,7 @@ def background(pixels: Pixels) -> Background:
     subject = _subject(mask)
     texture, border_share = _texture(lab, mask), float(mask[_ring(mask.shape)].mean())
     fine_texture = _fine_texture(fine, mask, subject)
+    framing = _framing(subject)
     own = np.median(surface[mask], axis=0) if mask.any() else np.median(lab.reshape(-1, 3), axis=0)
     spread = surface[mask].max(axis=0) - surface[mask].min(axis=0) if mask.any() else np.zeros(3)
     return Background(
@@ -92,7 +94,11 @@ def background(pixels: Pixels) -> Background:
         whiteness=float(delta_e(own, np.array([100.0, 0.0, 0.0], dtype=np.float32))),
         color=hex_color(own),
         subject_color=_dominant(lab, subject),
-        **_framing(subject),
+        fill=float(subject.mean()),
+        fill_side=framing.fill_side,
+        center_x=framing.center_x,
+        center_y=framing.center_y,
+        sides_touched=framing.sides_touched,
     )
 
 
@@ -181,7 +187,7 @@ def _border_connected(near: Mask) -> Mask:
 
 
 def _subject(mask: Mask) -> Mask:
-    """The main thing in front of the background: the component with most pixels, those near the centre counting more."""
+    """The main thing before the background: the component with most pixels, those near the centre counting more."""
     labels, count = ndimage.label(ndimage.binary_opening(~mask, iterations=1))
     if count == 0:
         return np.zeros_like(mask)
@@ -216,7 +222,8 @@ def _enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
     """Nearest neighbours of a mask at another size."""
     rows = (np.arange(shape[0]) * mask.shape[0]) // shape[0]
     columns = (np.arange(shape[1]) * mask.shape[1]) // shape[1]
-    return mask[rows[:, None], columns]
+    larger: Mask = mask[rows[:, None], columns]
+    return larger
 
 
 def _clutter(mask: Mask, subject: Mask) -> float:
@@ -235,17 +242,24 @@ def _dominant(lab: Lab, subject: Mask) -> str:
     return hex_color(_mode(chosen)) if len(chosen) else ""
 
 
-def _framing(subject: Mask) -> dict[str, float | int]:
+class _Framing(NamedTuple):
+    """Where the subject's box is; see `Background`."""
+
+    fill_side: float
+    center_x: float
+    center_y: float
+    sides_touched: int
+
+
+def _framing(subject: Mask) -> _Framing:
     height, width = subject.shape
     if not subject.any():
-        return {"fill": 0.0, "fill_side": 0.0, "center_x": 0.0, "center_y": 0.0, "sides_touched": 0}
+        return _Framing(0.0, 0.0, 0.0, 0)
     rows, columns = np.flatnonzero(subject.any(axis=1)), np.flatnonzero(subject.any(axis=0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    touched = (top <= 1, bottom >= height - 1, left <= 1, right >= width - 1)
-    return {
-        "fill": float(subject.mean()),
-        "fill_side": float(max((bottom - top) / height, (right - left) / width)),
-        "center_x": float((left + right) / 2 / width - 0.5),
-        "center_y": float((top + bottom) / 2 / height - 0.5),
-        "sides_touched": int(sum(touched)),
-    }
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return _Framing(
+        fill_side=max((bottom - top) / height, (right - left) / width),
+        center_x=(left + right) / 2 / width - 0.5,
+        center_y=(top + bottom) / 2 / height - 0.5,
+        sides_touched=sum((top <= 1, bottom >= height - 1, left <= 1, right >= width - 1)),
+    )

@@ -50,7 +50,7 @@ def detail(grey: Grey) -> float:
 def pixel_digest(pixels: Pixels) -> str:
     """SHA-256 over the shape and the pixels, in hex: equal for two files that decode to the same picture."""
     digest = hashlib.sha256(np.asarray(pixels.shape, dtype="<i8").tobytes())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
 
 

@@ -14,7 +14,7 @@ _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.0
 
 
 def srgb_to_lab(pixels: npt.NDArray[np.uint8]) -> Lab:
-    """sRGB to CIE 1976 L*a*b* under D65 (IEC 61966-2-1, CIE 15).
+    """SRGB to CIE 1976 L*a*b* under D65 (IEC 61966-2-1, CIE 15).
 
     Args:
         pixels: uint8 of shape (..., 3).
@@ -43,7 +43,8 @@ def lab_to_srgb(lab: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389) * _WHITE
     linear = np.clip(xyz @ np.linalg.inv(_SRGB_TO_XYZ).T, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(encoded * 255).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.rint(encoded * 255).astype(np.uint8)
+    return levels
 
 
 def delta_e(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -74,9 +75,7 @@ _NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("brown", ("#6b4426", "#8a5c3c", "#4c3424", "#7c6248")),
     ("beige", ("#d8c4a4", "#e8dcc8", "#c4ac8c")),
 )
-_PROTOTYPES = np.array(
-    [list(bytes.fromhex(color[1:])) for _, colors in _NAMES for color in colors], dtype=np.uint8
-)
+_PROTOTYPES = np.array([list(bytes.fromhex(color[1:])) for _, colors in _NAMES for color in colors], dtype=np.uint8)
 _PROTOTYPE_NAMES = [name for name, colors in _NAMES for _ in colors]
 
 

@@ -87,7 +87,7 @@ def _funnel(totals: Mapping[str, Any], ignored: int) -> list[Block]:
         "Each photo is counted once, under the first thing that told against it."
     )
     if ignored:
-        caption += f" {ignored:,} other files in the folder are neither photos nor metadata and were left alone."
+        caption += f" Files in the folder that are neither photos nor metadata, and were left alone: {ignored:,}."
     tiles = [
         {"value": f"{totals['photos']:,}", "label": "photos in"},
         {"value": f"{totals['kept']:,}", "label": "kept"},
@@ -142,7 +142,9 @@ def _duplicates(pictures: Pictures, decisions: Decisions) -> list[Block]:
         # The largest groups first: where something goes wrong, it goes wrong there.
         winners = sorted(members, key=lambda one: (-len(members[one]), one))[:_GROUPS_SHOWN]
         groups = [_group(pictures, winner, members[winner]) for winner in winners]
-        caption = f"{len(groups)} of {len(members):,} groups, the largest first. The marked photo stands for the others."
+        caption = (
+            f"{len(groups)} of {len(members):,} groups, the largest first. The marked photo stands for the others."
+        )
         blocks += [_heading("Duplicate groups"), {"kind": "groups", "caption": caption, "groups": groups}]
     if decisions.variants:
         pairs = sorted(decisions.variants, key=lambda pair: tuple(pictures.verdicts[one].key or "" for one in pair))
@@ -151,8 +153,8 @@ def _duplicates(pictures: Pictures, decisions: Decisions) -> list[Block]:
             names = {one: one for one in pair}
             groups.append({"label": "same shape, other colours", "items": pictures.items(pair, names, {})})
         caption = (
-            f"{len(groups)} of {len(decisions.variants):,} pairs that a grey perceptual hash calls duplicates and whose "
-            "colours differ: both are kept, and never stand in two splits."
+            f"{len(groups)} of {len(decisions.variants):,} pairs that a grey perceptual hash calls duplicates "
+            "and whose colours differ: both are kept, and never stand in two splits."
         )
         blocks += [_heading("Colour variants"), {"kind": "groups", "caption": caption, "groups": groups}]
     return blocks

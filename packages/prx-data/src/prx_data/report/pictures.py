@@ -39,7 +39,9 @@ class Pictures:
             image = self._made.get(self.verdicts[origin].key or "", "")
             if image:
                 label = labels.get(origin, origin)
-                items.append({"image": image, "alt": f"{origin}: {label}", "label": label, "mark": marks.get(origin, "")})
+                items.append(
+                    {"image": image, "alt": f"{origin}: {label}", "label": label, "mark": marks.get(origin, "")}
+                )
         return items
 
     def _uri(self, key: str) -> str:

@@ -1,0 +1,96 @@
+"""Photos to a model and a report, with one clock over data and training.
+
+    python examples/one_day.py --photos photos --minutes 5 --output runs/demo
+
+Without `--photos` a sample catalogue is drawn first (`draw_catalogue.py`), outside the clock. Stopped or killed at any
+moment, the same command goes on; with other photos or minutes it begins a new run beside the old one.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from draw_catalogue import draw_catalogue
+
+import prx_data
+import prx_train
+
+HERE = Path(__file__).parent
+_LEAST_SECONDS = 20.0
+
+
+def one_day(*, photos: Path, minutes: float, output: Path, settings: dict[str, Any], started: float) -> Path:
+    """Curate, train, report.
+
+    Args:
+        photos: Folder of photos, with or without `metadata.csv`.
+        minutes: For all of it, counted from `started`.
+        output: Folder of everything that is made.
+        settings: Tables `curate` and `train`: settings of `prx_data.CurateConfig` and `prx_train.TrainConfig`.
+        started: When the clock began to run, of `time.monotonic`.
+
+    Returns:
+        The report.
+    """
+    curated = prx_data.curate(
+        photos=photos, workspace=output / "work", output=output / "dataset", **settings.get("curate", {})
+    )
+    counts = curated.manifest["counts"]
+    spent = time.monotonic() - started
+    print(f"{counts['photos']:,} photos in, {counts['kept']:,} kept, in {spent:.0f} s", flush=True)
+    left = 60 * minutes - spent
+    if left < _LEAST_SECONDS:
+        raise prx_train.BudgetError(
+            f"minutes = {minutes:g} is too short: selecting {counts['photos']:,} photos took {spent:.0f} s, "
+            f"and training needs at least {_LEAST_SECONDS:.0f} s more."
+        )
+    # Named after what goes in: another pile or another clock is another run.
+    name = f"run-{curated.manifest['fingerprint'][:12]}-{minutes:g}m"
+    config = prx_train.TrainConfig(
+        **{
+            "dataset": output / "dataset",
+            "output": output / name,
+            "budget": f"{left:.1f}s",
+            **settings.get("train", {}),
+        }
+    )
+    prx_train.fit(config)
+    report = output / "report.html"
+    shutil.copyfile(output / name / "report.html", report)
+    return report
+
+
+def main() -> int:
+    """Parse, draw if there are no photos, run, and say where the report is."""
+    parser = argparse.ArgumentParser(description="Photos to a model and a report, with one clock.")
+    parser.add_argument("--photos", type=Path, help="folder of photos; by default a sample catalogue is drawn")
+    parser.add_argument("--minutes", type=float, default=5.0, help="for everything but drawing (default 5)")
+    parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder for all that is made")
+    parser.add_argument("--config", type=Path, default=HERE / "one_day.toml", help="TOML with [curate] and [train]")
+    options = parser.parse_args()
+    photos = options.photos
+    if photos is None:
+        photos = options.output / "sample"
+        if not (photos / "truth.csv").exists():  # written last
+            print("drawing a sample catalogue", flush=True)
+            draw_catalogue(photos)
+    started = time.monotonic()
+    try:
+        settings = tomllib.loads(options.config.read_text(encoding="utf-8"))
+        report = one_day(
+            photos=photos, minutes=options.minutes, output=options.output, settings=settings, started=started
+        )
+    except (prx_data.PrxDataError, prx_train.PrxTrainError, OSError, tomllib.TOMLDecodeError) as error:
+        print(f"one_day: {error}", file=sys.stderr)
+        return 2
+    print(f"done in {time.monotonic() - started:.0f} s of {60 * options.minutes:.0f} s")
+    print(f"report: {report}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,33 @@
+"""Template captions from metadata as shops export it."""
+
+import pytest
+
+from prx_data import PhotoFacts, Template
+
+
+@pytest.mark.parametrize(
+    ("metadata", "color", "background", "caption"),
+    [
+        (
+            {"name": "Chaz Hoodie", "color": "Gray", "category": "Men/Tops/Hoodies & Sweatshirts", "view": "back"},
+            "teal",
+            "plain white",
+            "a photo of a gray chaz hoodie, hoodies & sweatshirts, on a plain white background, back view",
+        ),
+        ({"label": "T-Shirt"}, "orange", "", "a photo of an orange t-shirt"),
+        ({"name": "Red Bell Pepper", "coarse": "Pepper"}, "red", "", "a photo of a red bell pepper"),
+        ({"Name": "Minerva LumaTech&trade; V-Tee"}, "", "", "a photo of a minerva lumatech v-tee"),
+        ({"view": "alt1"}, "", "plain blue", "a photo of a product, on a plain blue background"),
+        ({}, "black", "", "a photo of a black product"),
+        ({"category": "Shoes > Sport-Shoes"}, "", "", "a photo of a sport shoes"),
+    ],
+)
+def test_template(metadata: dict[str, str], color: str, background: str, caption: str) -> None:
+    facts = PhotoFacts(key="k", metadata=metadata, color=color, background=background)
+    assert Template()(facts) == (caption, "template")
+
+
+def test_a_finished_caption_is_kept_word_for_word() -> None:
+    facts = PhotoFacts(key="k", metadata={"caption": "A Hat, by hand", "name": "x"}, color="red", background="white")
+    assert Template()(facts) == ("A Hat, by hand", "metadata")
+    assert Template(caption_columns=())(facts)[1] == "template"
