@@ -19,7 +19,7 @@ from prx_data import PhotoFacts, Template
         ({"Name": "Minerva LumaTech&trade; V-Tee"}, "", "", "a photo of a minerva lumatech v-tee"),
         ({"view": "alt1"}, "", "plain blue", "a photo of a product, on a plain blue background"),
         ({}, "black", "", "a photo of a black product"),
-        ({"category": "Shoes > Sport-Shoes"}, "", "", "a photo of a sport shoes"),
+        ({"category": "Shoes > Sport-Shoes"}, "", "", "a photo of sport shoes"),
     ],
 )
 def test_template(metadata: dict[str, str], color: str, background: str, caption: str) -> None:

@@ -44,11 +44,11 @@ class Template(BaseModel):
         color = _first(photo.metadata, self.color_columns).lower() or photo.color
         view = _first(photo.metadata, self.view_columns).lower()
         subject = _subject(color, name or category or "product")
-        parts = [f"a photo of {_article(subject)} {subject}"]
+        parts = [f"a photo of {_with_article(subject)}"]
         if name and category and not _says(name, category):
             parts.append(category)
         if photo.background:
-            parts.append(f"on {_article(photo.background)} {photo.background} background")
+            parts.append(f"on {_with_article(f'{photo.background} background')}")
         if view in _VIEWS:
             parts.append(f"{view} view")
         return ", ".join(parts), "template"
@@ -78,5 +78,8 @@ def _subject(color: str, name: str) -> str:
     return name if not color or _says(name, color) else f"{color} {name}"
 
 
-def _article(text: str) -> str:
-    return "an" if text[:1] in "aeiou" else "a"
+def _with_article(text: str) -> str:
+    """With `a` or `an`, unless the last word looks like a plural."""
+    if re.search(r"[^s]s$", text):
+        return text
+    return f"an {text}" if text[:1] in "aeiou" else f"a {text}"
