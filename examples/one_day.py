@@ -14,10 +14,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from draw_catalogue import draw_catalogue
-
 import prx_data
 import prx_train
+from draw_catalogue import draw_catalogue
 
 HERE = Path(__file__).parent
 _LEAST_SECONDS = 20.0
