@@ -71,11 +71,14 @@ def _backdrop(product: Product, random: Random) -> Image.Image:
         return image
     for _ in range(90):
         pen.color = tuple(random.integers(20, 240, 3).tolist())
-        x, y, rx, ry = (*random.uniform(-0.1, 1.1, 2), *random.uniform(0.02, 0.14, 2))
+        x, y = random.uniform(-0.1, 1.1, 2).tolist()
+        rx, ry = random.uniform(0.02, 0.14, 2).tolist()
         if random.random() < 0.5:
-            pen.ellipse(float(x), float(y), float(rx), float(ry))
+            pen.ellipse(x, y, rx, ry)
         else:
             pen.shape([(x - rx, y - ry), (x + rx, y - ry / 2), (x + rx, y + ry), (x - rx / 2, y + ry)])
+        for step in np.linspace(-0.8, 0.8, 6).tolist():  # print on the things: real clutter is not flat
+            pen.line([(x + step * rx, y - 0.6 * ry), (x + step * rx, y + 0.6 * ry)], 0.004, random.uniform(0.5, 1.6))
     return image
 
 
@@ -104,7 +107,8 @@ def draw(product: Product) -> Image.Image:
     shadow = ImageDraw.Draw(image)
     if product.kind in {"mug", "bottle", "lamp", "chair", "shoe"}:
         foot = top + box_size[1] * 0.97
-        dark = tuple(round(0.86 * one) for one in image.getpixel((round(width / 2), min(height - 1, round(foot)))))
+        ground = np.asarray(image)[min(height - 1, round(foot)), width // 2]
+        dark = tuple((0.86 * ground).round().astype(int).tolist())
         shadow.ellipse((left + 0.1 * side, foot - 0.03 * side, left + 0.9 * side, foot + 0.04 * side), fill=dark)
         image = image.filter(ImageFilter.GaussianBlur(2 * _SCALE)) if "plain" in product.background else image
     angle = random.uniform(-6, 6)

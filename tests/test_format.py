@@ -1,4 +1,4 @@
-"""docs/dataset-format.md, held to: prx-data writes, prx-train reads, and `datasets` and pyarrow see what the page says."""
+"""docs/dataset-format.md, held to: prx-data writes, prx-train reads, and both do what the page says."""
 
 import json
 import re
@@ -26,7 +26,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(12):
         image = Image.new("RGB", (160 + 8 * number, 200), "white")
         drawing = ImageDraw.Draw(image)
-        drawing.polygon([(40, 30), (120 + 5 * number, 40 + 9 * number), (60 + number, 180)], fill=(200, 16 * number, 50))
+        corners = [(40, 30), (120 + 5 * number, 40 + 9 * number), (60 + number, 180)]
+        drawing.polygon(corners, fill=(200, 16 * number, 50))
         drawing.rectangle((70, 60 + 5 * number, 90, 80 + 5 * number), fill="black")
         image.save(home / "photos" / f"{number}.png")
         rows.append(f"{number}.png,sku{number},thing {number},red,note {number},mine")
@@ -75,7 +76,8 @@ def test_the_verdicts_are_those_of_the_page(dataset: Path) -> None:
 def test_every_file_of_the_page_is_there_and_the_manifest_tells_the_truth(dataset: Path) -> None:
     manifest = json.loads((dataset / "curation.json").read_text())
     found = {str(one.relative_to(dataset)) for one in dataset.rglob("*") if one.is_file()}
-    assert found - set(manifest["files"]) == {"README.md", "report.json", "report.html", "ledger.jsonl", "curation.json"}
+    others = {"README.md", "report.json", "report.html", "ledger.jsonl", "curation.json"}
+    assert found - set(manifest["files"]) == others
     for name, facts in manifest["files"].items():
         assert pq.read_metadata(dataset / name).num_rows == facts["rows"]
         assert (dataset / name).stat().st_size == facts["bytes"]

@@ -8,7 +8,7 @@ lying about.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from scipy import ndimage
 from prx_data.decoding import Pixels
 from prx_data.measures.color import delta_e, hex_color, lightness, srgb_to_lab
 
-VERSION = "1"
+VERSION = "2"
 WORKING_SIDE = 192
 """Long side in pixels at which regions are found."""
 FINE_SIDE = 384
@@ -27,6 +27,14 @@ FINE_SIDE = 384
 _RING = 0.035  # width of the border ring, in parts of the shorter side
 _TOLERANCE = 9.0  # ΔE from the fitted surface that still is background
 _FITS = 4
+_RIM = 0.05  # width of the border in which texture is judged, in parts of the shorter side
+_ZONE = 0.12  # and of that in which lines are: they need room
+_PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
+_LEAST_SHARE = 0.02  # of the frame: a smaller region is no background
+# Edges weaker than this, in L per pixel, have no direction to speak of; stronger than the second count no more.
+_FAINT, _STRONG = 0.3, 6.0
+# Rounded from the fit; `one` is raised by ln(120 / 80) so that 0.5 does not lean towards the commoner label.
+_WEIGHTS = {"fine_texture": -1.8, "texture": -1.9, "lines": -7.8, "one": -0.4}
 
 Mask = npt.NDArray[np.bool_]
 Lab = npt.NDArray[np.float32]
@@ -42,10 +50,16 @@ class Background:
     """Share of the frame that is background, in [0, 1]."""
     border_share: float
     """Share of the border ring that is background, in [0, 1]."""
-    texture: float
-    """Mean gradient within the background, in ΔE per pixel at a long side of 192, ≥ 0."""
+    purity: float
+    """Share of the border ring, the subject left out, within ΔE 5 of the background's smooth surface, in [0, 1]."""
+    uniformity: float
+    """Median ΔE of the background from its smooth surface, ≥ 0; 0 is even, 1 to 2 a camera's noise."""
     fine_texture: float
-    """Mean detail finer than a Gaussian of 1 px, in L units at a long side of 384, of background and border, ≥ 0."""
+    """Mean detail finer than a Gaussian of 1 px, in L units at a long side of 384, of the border, ≥ 0."""
+    texture: float
+    """Median ΔE between Gaussians of 1 and 2 px at a long side of 192, of background and border, ≥ 0."""
+    lines: float
+    """How far the border zone's edges agree on one direction and its perpendicular, in [0, 1]: planks, tiles."""
     clutter: float
     """Share of the border-near quarter of the frame that is neither background nor the main subject, in [0, 1]."""
     unevenness: float
@@ -64,8 +78,21 @@ class Background:
     """Offset of the subject's box from the frame's centre, in [-0.5, 0.5]; right is positive."""
     center_y: float
     """The same downwards."""
+    margin_left: float
+    """Distance of the subject's box from the left edge, as a share of the width, in [0, 1]."""
+    margin_top: float
+    """The same from the top edge, as a share of the height."""
+    margin_right: float
+    """The same from the right edge, as a share of the width."""
+    margin_bottom: float
+    """The same from the bottom edge, as a share of the height."""
     sides_touched: int
-    """Sides of the frame that the subject touches, 0 to 4."""
+    """Sides of the frame that the subject touches, 0 to 4; those whose margin is at most one working pixel."""
+
+    @property
+    def has_background(self) -> bool:
+        """False if the border shows no common ground: a close-up, or clutter everywhere."""
+        return self.share >= _LEAST_SHARE
 
 
 def background(pixels: Pixels) -> Background:
@@ -78,27 +105,31 @@ def background(pixels: Pixels) -> Background:
     lab = srgb_to_lab(_reduced(fine, WORKING_SIDE))
     mask, surface = _region(lab)
     subject = _subject(mask)
-    texture, border_share = _texture(lab, mask), float(mask[_ring(mask.shape)].mean())
-    fine_texture = _fine_texture(fine, mask, subject)
-    framing = _framing(subject)
+    ring = _ring(mask.shape)
+    rim = _ring(mask.shape, _RIM)
+    smooth = ndimage.gaussian_filter(lab, (1, 1, 0))
+    components: dict[str, Any] = {
+        # The subject stays in: what covers much of the border may be clutter taken for a subject.
+        "fine_texture": _fine_texture(fine, rim),
+        "texture": _texture(smooth, rim | _inside(mask)),
+        "lines": _lines(smooth[:, :, 0], _judged(_ring(mask.shape, _ZONE), subject)),
+    }
     own = np.median(surface[mask], axis=0) if mask.any() else np.median(lab.reshape(-1, 3), axis=0)
     spread = surface[mask].max(axis=0) - surface[mask].min(axis=0) if mask.any() else np.zeros(3)
+    off = delta_e(lab, surface)
     return Background(
-        cleanliness=cleanliness(fine_texture=fine_texture, texture=texture, border_share=border_share),
+        cleanliness=cleanliness(**components),
         share=float(mask.mean()),
-        border_share=border_share,
-        texture=texture,
-        fine_texture=fine_texture,
+        border_share=float(mask[ring].mean()),
+        purity=float((off[_judged(ring, subject)] < _PURE).mean()),
+        uniformity=float(np.median(off[mask])) if mask.any() else float(np.median(off)),
+        **components,
         clutter=_clutter(mask, subject),
         unevenness=float(np.linalg.norm(spread)),
         whiteness=float(delta_e(own, np.array([100.0, 0.0, 0.0], dtype=np.float32))),
         color=hex_color(own),
         subject_color=_dominant(lab, subject),
-        fill=float(subject.mean()),
-        fill_side=framing.fill_side,
-        center_x=framing.center_x,
-        center_y=framing.center_y,
-        sides_touched=framing.sides_touched,
+        **_framing(subject),
     )
 
 
@@ -108,13 +139,18 @@ def background_mask(pixels: Pixels) -> Mask:
     return _region(srgb_to_lab(_reduced(fine, WORKING_SIDE)))[0]
 
 
-def cleanliness(*, fine_texture: float, texture: float, border_share: float) -> float:
-    """Cleanliness in [0, 1] from a background's components; falls with texture, rises with the border's share.
+def cleanliness(*, fine_texture: float, texture: float, lines: float) -> float:
+    """Cleanliness in [0, 1] from a background's components; falls with each of them.
 
     A logistic fit to photos labelled by eye and to iconic and shelf pictures; `benchmarks/background_auc.py` prints
     what it is worth. The tenth that is added keeps the logarithm of a perfectly flat ground finite.
     """
-    logit = -2.2 * math.log(fine_texture + 0.1) - 0.32 * math.log(texture + 0.1) + 1.65 * border_share - 3.24
+    logit = (
+        _WEIGHTS["fine_texture"] * math.log(fine_texture + 0.1)
+        + _WEIGHTS["texture"] * math.log(texture + 0.1)
+        + _WEIGHTS["lines"] * lines
+        + _WEIGHTS["one"]
+    )
     return 1 / (1 + math.exp(-logit))
 
 
@@ -126,8 +162,8 @@ def _reduced(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
-def _ring(shape: tuple[int, int]) -> Mask:
-    width = max(2, round(_RING * min(shape)))
+def _ring(shape: tuple[int, int], part: float = _RING) -> Mask:
+    width = max(2, round(part * min(shape)))
     ring = np.ones(shape, dtype=bool)
     ring[width:-width, width:-width] = False
     return ring
@@ -149,7 +185,7 @@ def _region(lab: Lab) -> tuple[Mask, Lab]:
         off = (lab - surface) ** 2
         near = off[:, :, 0] + off[:, :, 1] + off[:, :, 2] < _TOLERANCE**2
         mask = _border_connected(near)
-        if mask.mean() < 0.02:
+        if mask.mean() < _LEAST_SHARE:
             break
         surface = _fit(lab, mask, basis)
     return mask, surface.astype(np.float32)
@@ -183,11 +219,11 @@ def _border_connected(near: Mask) -> Mask:
     labels, _ = ndimage.label(near)
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     touching = np.unique(edge[edge > 0])
-    return np.isin(labels, touching)
+    return np.asarray(np.isin(labels, touching), dtype=bool)
 
 
 def _subject(mask: Mask) -> Mask:
-    """The main thing before the background: the component with most pixels, those near the centre counting more."""
+    """The main thing in front of the background: the component with most pixels, central ones counting more."""
     labels, count = ndimage.label(ndimage.binary_opening(~mask, iterations=1))
     if count == 0:
         return np.zeros_like(mask)
@@ -197,33 +233,52 @@ def _subject(mask: Mask) -> Mask:
     return np.asarray(ndimage.binary_fill_holes(labels == 1 + int(np.argmax(sums))), dtype=bool)
 
 
-def _texture(lab: Lab, mask: Mask) -> float:
-    """Mean |∇| of the background in ΔE per pixel; of the border ring if there is no background."""
-    down, right = np.gradient(lab, axis=(0, 1))
-    gradient = np.sqrt((down**2 + right**2).sum(axis=2))
-    # Two pixels inside, so that the product's own edge is no texture of the background.
-    inside = ndimage.binary_erosion(mask, iterations=2, border_value=1)
-    return float(gradient[inside if inside.any() else _ring(mask.shape)].mean())
+def _inside(mask: Mask) -> Mask:
+    """The background two pixels off its rim, so that the product's own edge is no texture of the background."""
+    return np.asarray(ndimage.binary_erosion(mask, iterations=2, border_value=1), dtype=bool)
 
 
-def _fine_texture(fine: Pixels, mask: Mask, subject: Mask) -> float:
-    """Mean |L - G₁ * L| of what is background or border and not subject: carpets, grain, printed patterns, seams."""
+def _judged(where: Mask, subject: Mask) -> Mask:
+    """`where` without the subject; the border ring if the subject covers nearly all of it."""
+    left: Mask = np.asarray(where & ~ndimage.binary_dilation(subject, iterations=3), dtype=bool)
+    if left.mean() > 0.005:
+        return left
+    ring = _ring(where.shape)
+    return ring if ring.any() else np.ones_like(where)
+
+
+def _texture(smooth: Lab, where: Mask) -> float:
+    """Median |G₁ * Lab - G₂ * Lab| in ΔE; `smooth` is G₁ * Lab, and a further √3 makes G₂ of it."""
+    coarse = ndimage.gaussian_filter(smooth, (math.sqrt(3), math.sqrt(3), 0))
+    return float(np.median(delta_e(smooth[where], coarse[where])))
+
+
+def _fine_texture(fine: Pixels, where: Mask) -> float:
+    """Mean |L - G₁ * L|: carpets, grain, printed patterns, seams."""
     light = lightness(fine)
-    detail = np.abs(light - ndimage.gaussian_filter(light, 1.0))
-    ring = _ring(light.shape)
-    inside = _enlarged(ndimage.binary_erosion(mask, iterations=2, border_value=1), light.shape)
-    covered = _enlarged(ndimage.binary_dilation(subject, iterations=3), light.shape)
-    judged = (ring | inside) & ~covered
-    # A subject that covers nearly the whole border leaves too little to judge by: then the border is what there is.
-    return float(detail[judged if judged.mean() > 0.005 else ring].mean())
+    detail: npt.NDArray[np.float32] = np.abs(np.asarray(light - ndimage.gaussian_filter(light, 1.0), dtype=np.float32))
+    return float(detail[_enlarged(where, light.shape)].mean())
+
+
+def _lines(light: npt.NDArray[np.float32], where: Mask) -> float:
+    """|Σ m exp(4iθ)| / Σ m over gradients of magnitude m and angle θ.
+
+    The factor of four makes opposite and perpendicular directions one, so that a grid counts like parallel planks. What
+    lies on a plain ground, folds of a sheet for one, has edges of all directions, which cancel.
+    """
+    down, right = (np.asarray(slope)[where] for slope in np.gradient(light))
+    strength = np.hypot(down, right)
+    weight = np.minimum(strength, _STRONG)
+    # (x + iy)² = m² exp(2iθ), and squared again exp(4iθ): cheaper than an angle and its cosine.
+    unit = ((right + 1j * down) / np.maximum(strength, 1e-6)) ** 4
+    return float(abs((weight * unit).sum()) / (weight.sum() + _FAINT * len(weight)))
 
 
 def _enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
     """Nearest neighbours of a mask at another size."""
     rows = (np.arange(shape[0]) * mask.shape[0]) // shape[0]
     columns = (np.arange(shape[1]) * mask.shape[1]) // shape[1]
-    larger: Mask = mask[rows[:, None], columns]
-    return larger
+    return np.asarray(mask[rows[:, None], columns], dtype=bool)
 
 
 def _clutter(mask: Mask, subject: Mask) -> float:
@@ -242,24 +297,22 @@ def _dominant(lab: Lab, subject: Mask) -> str:
     return hex_color(_mode(chosen)) if len(chosen) else ""
 
 
-class _Framing(NamedTuple):
-    """Where the subject's box is; see `Background`."""
-
-    fill_side: float
-    center_x: float
-    center_y: float
-    sides_touched: int
-
-
-def _framing(subject: Mask) -> _Framing:
+def _framing(subject: Mask) -> dict[str, Any]:
     height, width = subject.shape
     if not subject.any():
-        return _Framing(0.0, 0.0, 0.0, 0)
+        names = ("fill", "fill_side", "center_x", "center_y", "sides_touched")
+        return dict.fromkeys(names, 0) | {f"margin_{side}": 0.5 for side in ("left", "top", "right", "bottom")}
     rows, columns = np.flatnonzero(subject.any(axis=1)), np.flatnonzero(subject.any(axis=0))
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    return _Framing(
-        fill_side=max((bottom - top) / height, (right - left) / width),
-        center_x=(left + right) / 2 / width - 0.5,
-        center_y=(top + bottom) / 2 / height - 0.5,
-        sides_touched=sum((top <= 1, bottom >= height - 1, left <= 1, right >= width - 1)),
-    )
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    touched = (top <= 1, bottom >= height - 1, left <= 1, right >= width - 1)
+    return {
+        "fill": float(subject.mean()),
+        "fill_side": float(max((bottom - top) / height, (right - left) / width)),
+        "center_x": float((left + right) / 2 / width - 0.5),
+        "center_y": float((top + bottom) / 2 / height - 0.5),
+        "margin_left": float(left / width),
+        "margin_top": float(top / height),
+        "margin_right": float(1 - right / width),
+        "margin_bottom": float(1 - bottom / height),
+        "sides_touched": int(sum(touched)),
+    }
