@@ -56,7 +56,7 @@ def color_layout(pixels: Pixels) -> Vector:
 
     Orthonormal DCT-II of the 8x8 mean colours in YCbCr, divided by its largest possible value of 8 · 255.
     """
-    small = Image.fromarray(pixels).resize((8, 8), Image.Resampling.BOX).convert("YCbCr")
+    small = Image.fromarray(pixels).resize((8, 8), Image.Resampling.BOX, reducing_gap=2.0).convert("YCbCr")
     planes = np.asarray(small, dtype=np.float32) - np.array([0, 128, 128], dtype=np.float32)
     frequencies = fft.dctn(planes, axes=(0, 1), norm="ortho").reshape(64, 3)[_ORDER] / (8 * 255)
     return np.concatenate([frequencies[:n, channel] for channel, n in enumerate(COLOR_COEFFICIENTS)]).astype(np.float32)
