@@ -25,7 +25,7 @@ format: $(VENV)/.ready
 	$(BIN)/ruff check --fix .
 
 types: $(VENV)/.ready
-	$(BIN)/mypy packages/prx-data packages/prx-train examples tests benchmarks conftest.py
+	$(BIN)/mypy packages examples tests benchmarks conftest.py
 
 imports: $(VENV)/.ready
 	$(BIN)/lint-imports --no-cache

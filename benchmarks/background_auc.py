@@ -23,9 +23,9 @@ from prx_data.measures.background import Background, background, background_mask
 from prx_data.measures.color import color_name
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "packages" / "prx-data" / "tests"))
+sys.path.insert(0, str(HERE.parent))
 
-import composites as made  # type: ignore[import-not-found]  # noqa: E402
+from tests.prx_data import composites as made  # noqa: E402
 
 Pixels = npt.NDArray[np.uint8]
 Row = tuple[float, float]  # cleanliness, baseline

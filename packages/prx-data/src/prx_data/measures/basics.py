@@ -79,7 +79,9 @@ class Basics:
     def __call__(self, pixels: Pixels) -> Mapping[str, Any]:
         """`brightness` and `spread` in [0, 1]; `dark_share` below luma 0.08, `bright_share` above 0.95."""
         grey = working_grey(pixels)
-        small = np.asarray(Image.fromarray(pixels).resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0), dtype=np.float32)
+        small = np.asarray(
+            Image.fromarray(pixels).resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0), dtype=np.float32
+        )
         return {
             "pixel_digest": pixel_digest(pixels),
             "sharpness": sharpness(grey),

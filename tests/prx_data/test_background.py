@@ -16,7 +16,7 @@ from prx_data.measures.background import Background, background, background_mask
 from .composites import CLEAN, CLUTTERED, Composite, composites, products, read
 
 Pixels = npt.NDArray[np.uint8]
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def scene(ground: tuple[int, int, int], product: tuple[int, int, int], *, side: int = 240) -> Pixels:

@@ -1,0 +1,92 @@
+"""Checkpoints that are complete or absent: safetensors and JSON, written beside their place and renamed there."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from prx_train.storage import read_json, write_folder, write_json
+
+KEEP = 2
+"""So many checkpoints stay: the second is there in case the disk loses the first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a run stands. There is no generator to save: every random number is a function of (seed, step)."""
+
+    step: int = 0
+    """Steps done."""
+    samples: int = 0
+    """Photos seen, repeats counted."""
+    epoch: int = 0
+    """0-based epoch of the next batch."""
+    position: int = 0
+    """Index of the next batch in its epoch."""
+    seconds: float = 0.0
+    """Spent on the run, all starts together."""
+    start: float = 0.0
+    """Where on the clock training began, seconds."""
+
+
+def save_checkpoint(
+    folder: Path,
+    progress: Progress,
+    *,
+    model: nn.Module,
+    average: nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    identity: Mapping[str, Any],
+) -> Path:
+    """Writes `folder/step-N` and removes all but the last two; `identity` says what run it belongs to."""
+
+    def fill(place: Path) -> None:
+        save_file(dict(model.state_dict()), place / "weights.safetensors")
+        save_file(dict(average.state_dict()), place / "average.safetensors")
+        save_file(_optimizer_tensors(model, optimizers), place / "optimizer.safetensors")
+        write_json(place / "checkpoint.json", {"progress": asdict(progress), "identity": dict(identity)})
+
+    path = folder / f"step-{progress.step:09d}"
+    write_folder(path, fill)
+    for old in list_checkpoints(folder)[:-KEEP]:
+        shutil.rmtree(old)
+    return path
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if (path / "checkpoint.json").is_file())
+
+
+def read_progress(path: Path) -> tuple[Progress, dict[str, Any]]:
+    """The progress and the identity that a checkpoint holds."""
+    manifest = read_json(path / "checkpoint.json")
+    return Progress(**manifest["progress"]), manifest["identity"]
+
+
+def load_checkpoint(
+    path: Path, *, model: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+) -> None:
+    """Puts weights, average and optimizer state back, bit for bit."""
+    model.load_state_dict(load_file(path / "weights.safetensors"))
+    average.load_state_dict(load_file(path / "average.safetensors"))
+    saved = load_file(path / "optimizer.safetensors")
+    owners = {id(p): optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        state = {key.rpartition("/")[2]: value for key, value in saved.items() if key.rpartition("/")[0] == name}
+        if state:
+            owners[id(parameter)].state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
+
+
+def _optimizer_tensors(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    return {
+        f"{name}/{key}": value.contiguous()
+        for name, parameter in model.named_parameters()
+        for optimizer in optimizers
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }

@@ -1,0 +1,109 @@
+"""The command `prx-train`: parses, and calls what does the work. Imports nothing heavy before it must."""
+
+import time
+
+_STARTED = time.monotonic()  # Before all else: what Python needs to import is part of the user's budget.
+
+import argparse  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
+from types import FrameType  # noqa: E402
+
+from prx_train.errors import PrxTrainError  # noqa: E402
+from prx_train.version import VERSION  # noqa: E402
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit code is 0, 2 for a mistake of the user's, or 128 + n after signal n."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except PrxTrainError as error:
+        print(f"prx-train: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="prx-train", description="Train a text-to-image model in the time you have.")
+    parser.add_argument("--version", action="version", version=f"prx-train {VERSION}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    fit = commands.add_parser("fit", help="train; the same command goes on with a run that was stopped")
+    fit.add_argument("config", type=Path, help="TOML file; its paths count from the current directory")
+    fit.set_defaults(command=_fit)
+
+    sample = commands.add_parser("sample", help="draw a picture with a trained model")
+    sample.add_argument("model", type=Path, help="folder of a run or of a pipeline")
+    sample.add_argument("prompt")
+    sample.add_argument("--out", type=Path, default=Path("sample.png"), help="default: %(default)s")
+    sample.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    sample.add_argument("--steps", type=int, default=28, help="default: %(default)s")
+    sample.add_argument("--guidance", type=float, default=3.0, help="1 is none; default: %(default)s")
+    sample.add_argument("--width", type=int, help="pixels; default: the shape the run saw most")
+    sample.add_argument("--height", type=int, help="pixels")
+    sample.set_defaults(command=_sample)
+
+    report = commands.add_parser("report", help="write a run's report.html again, from its files")
+    report.add_argument("run", type=Path, help="folder of a run")
+    report.add_argument("--dataset", type=Path, help="folder of the dataset, if it has moved")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from prx_train.config import load_config
+
+    config = load_config(options.config)
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)  # A second signal ends the process at once.
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, note)
+    from prx_train.loop import fit
+
+    run = fit(config, started_at=_STARTED, stop=lambda: bool(received))
+    return 0 if run.finished else 128 + received[0]
+
+
+def _sample(options: argparse.Namespace) -> int:
+    from prx_train.errors import ConfigError
+    from prx_train.model import draw, load_pipeline
+    from prx_train.run import Run
+    from prx_train.storage import read_json
+
+    run = Run(options.model)
+    is_run = run.pipeline_folder.is_dir()
+    pipeline = load_pipeline(run.pipeline_folder if is_run else options.model)
+    height = width = int(pipeline.config.default_sample_size)
+    index = run.samples / "samples.json"
+    if is_run and index.is_file():
+        first = read_json(index)["before"][0]
+        height, width = first["height"], first["width"]
+    size = (options.height or height, options.width or width)
+    try:
+        picture = draw(
+            pipeline, options.prompt, size=size, seed=options.seed, steps=options.steps, guidance=options.guidance
+        )
+        picture.save(options.out)
+    except ValueError as error:
+        raise ConfigError(f"this picture cannot be drawn: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"--out '{options.out}' cannot be written: {error.strerror or error}.") from None
+    print(options.out)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from prx_train.report import write_report
+
+    print(write_report(options.run, dataset=options.dataset))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+"""The settings of a training run: few dials, checked when they are made; what is not set is derived and printed."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from prx_train.budget import parse_budget
+from prx_train.errors import ConfigError
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class ModelConfig(_Settings):
+    """The size of a new model; a model that is loaded brings its own."""
+
+    hidden_size: Count = 192
+    """Width of a token."""
+    depth: Count = 6
+    """Number of transformer blocks."""
+    num_heads: Count = 3
+    """Attention heads; `hidden_size` / `num_heads` must be a multiple of 4."""
+    patch_size: Count = 8
+    """Pixels along a token's side."""
+    bottleneck_size: Count | None = 64
+    """Width between a patch and its token; None for a single projection."""
+    mlp_ratio: Annotated[float, Field(gt=0)] = 3.5
+    """Width of the feed-forward part, in multiples of `hidden_size`."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % (4 * self.num_heads):
+            # Each head splits its width over rows and columns, and a rotation needs pairs.
+            raise ValueError(
+                f"config key 'model.hidden_size' = {self.hidden_size} is no multiple of 4 × num_heads "
+                f"= {4 * self.num_heads}"
+            )
+        return self
+
+
+class TrainConfig(_Settings):
+    """A training run. Only `dataset` and `output` have to be given; paths count from the current directory.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is out of range.
+    """
+
+    dataset: Path
+    """Folder of a dataset as docs/dataset-format.md describes it; the columns `image` and `caption` are enough."""
+    output: Path
+    """Folder of the run; a run that was stopped goes on there."""
+    budget: str = "5m"
+    """Wall-clock time for everything, report included: `90s`, `5m`, `24h`, `MM:SS`; or `200 steps`."""
+    base: Path | None = None
+    """Folder of a pixel-space PRX pipeline to start from; None for a new model with all-MiniLM-L6-v2."""
+    text_encoder: Path | None = None
+    """Folder of a transformers text encoder and its tokenizer for a new model; None for all-MiniLM-L6-v2."""
+    model: ModelConfig = ModelConfig()
+    """The size of a new model."""
+    resolution: Annotated[int, Field(ge=8)] = 64
+    """Side of a square picture in pixels; pictures of other shapes have about as many pixels."""
+    batch_size: Count = 16
+    """Pictures in a step."""
+    optimizer: Literal["muon", "adamw"] = "muon"
+    """Muon for the matrices of the blocks with AdamW for the rest, or AdamW for everything."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1.5e-3
+    """Peak of the schedule."""
+    warmup: Share = 0.05
+    """Share of the training time in which the learning rate rises."""
+    decay: Share = 0.4
+    """Share of the training time in which the learning rate falls to zero."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """On matrices only."""
+    clip_grad: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient."""
+    ema_decay: Share = 0.998
+    """Of the averaged weights, which are validated, sampled and exported; lower in the first steps."""
+    caption_dropout: Share = 0.1
+    """Share of the pictures that are trained without their caption, which guidance needs."""
+    shift: Annotated[float, Field(gt=0)] = 1.0
+    """s in t ← s·t / (1 + (s − 1)·t), in training and in sampling; 3 suits 512 pixels."""
+    flip: bool = False
+    """Mirror half of the pictures; wrong where there is lettering."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of everything that is random in training."""
+    device: str = "auto"
+    """`cpu`, `cuda`, or `auto` for the fastest there is."""
+    ram_limit_gb: Annotated[float, Field(ge=0)] = 4.0
+    """Gigabytes of decoded pictures to keep in memory; those beyond it are decoded each time they are used."""
+    cache: Path | None = None
+    """Folder of the text embeddings; None for `cache` in the output folder."""
+    checkpoint_every: str | None = None
+    """Time or steps between checkpoints, such as `60s` or `50 steps`; None for a twelfth of the budget."""
+    validate_every: str | None = None
+    """Time or steps between validations; None for an eighth of the budget, and rarer if they took over 5 %."""
+    validation_photos: Count = 64
+    """At most so many photos of the validation split are used."""
+    prompts: tuple[str, ...] = ()
+    """What is drawn before and after; by default captions of the validation split that differ most."""
+    sample_seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the first prompt's noise; each further prompt takes the next one."""
+    guidance: Annotated[float, Field(ge=1)] = 3.0
+    """Of the samples; 1 is none."""
+    sample_steps: Count = 28
+    """Steps of the sampler."""
+    price_per_hour: Annotated[float, Field(ge=0)] | None = None
+    """What the machine costs in an hour, in any currency, for the report."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **settings: Any) -> None:
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                raise ConfigError(_sentence(error)) from None
+
+    @field_validator("budget", "checkpoint_every", "validate_every")
+    @classmethod
+    def _is_budget(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_budget(value)
+        return value
+
+    @field_validator("device")
+    @classmethod
+    def _is_device(cls, value: str) -> str:
+        if value not in {"auto", "cpu", "cuda"}:
+            raise ValueError("it must be 'auto', 'cpu' or 'cuda'")
+        return value
+
+    @model_validator(mode="after")
+    def _shares_and_patches(self) -> Self:
+        if self.warmup + self.decay > 1:
+            raise ValueError(f"config keys 'warmup' = {self.warmup} and 'decay' = {self.decay} add up to more than 1")
+        if self.base is None and self.resolution % self.model.patch_size:
+            raise ValueError(
+                f"config key 'resolution' = {self.resolution} is no multiple of model.patch_size "
+                f"= {self.model.patch_size}"
+            )
+        return self
+
+
+FIXED_FOR_A_RUN = (
+    "base",
+    "text_encoder",
+    "model",
+    "resolution",
+    "batch_size",
+    "optimizer",
+    "learning_rate",
+    "weight_decay",
+    "clip_grad",
+    "ema_decay",
+    "caption_dropout",
+    "shift",
+    "flip",
+    "seed",
+)
+"""What a run that goes on may not change, because half of it would then have been trained otherwise."""
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Reads a TOML file whose keys are those of `TrainConfig`; `[model]` is a table.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or holds an unknown or wrong setting.
+    """
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the config file '{path}' cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the config file '{path}' is not TOML: {error}.") from None
+    return TrainConfig(**settings)
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first complaint of pydantic's, as one sentence that names the key and the value."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"config key '{key}' is missing."
+    if first["type"] == "extra_forbidden":
+        return f"config key '{key}' is unknown; {_suggestion(key)}"
+    message = first["msg"].removeprefix("Value error, ")
+    if message.startswith("config key"):
+        return f"{message}."
+    return f"config key '{key}' = {first['input']!r} is wrong: {message[:1].lower()}{message[1:]}."
+
+
+def _suggestion(key: str) -> str:
+    prefix, _, name = key.rpartition(".")
+    known = ModelConfig.model_fields if prefix == "model" else TrainConfig.model_fields
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
+    return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}."

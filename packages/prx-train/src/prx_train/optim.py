@@ -1,0 +1,102 @@
+"""Muon for the blocks' matrices, AdamW for the rest, and a moving average that suits short runs."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+@torch.no_grad()
+def orthogonalized(matrices_NAB: Tensor, steps: int = 5) -> Tensor:
+    """Each matrix with its singular values moved to about 1, shape (N, A, B), by a quintic Newton–Schulz iteration.
+
+    (Jordan et al. 2024, "Muon: an optimizer for hidden layers"; the coefficients leave singular values in [0.7, 1.2].)
+    In float32: processors without bf16 arithmetic emulate it, tens of times slower.
+    """
+    a, b, c = _NEWTON_SCHULZ
+    x: Tensor = matrices_NAB / (matrices_NAB.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    wide = x.shape[1] <= x.shape[2]
+    x = x if wide else x.mT
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x if wide else x.mT
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose matrices are orthogonalized, scaled to the size of an AdamW update.
+
+    Momentum 0.95 with Nesterov's look-ahead; the update is scaled by 0.2·√max(A, B) (Liu et al. 2025,
+    arXiv:2502.16982, eq. 4), so that one learning rate serves both optimizers. Every parameter must be a matrix.
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], *, lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Updates every matrix that has a gradient; matrices of one shape together."""
+        for group in self.param_groups:
+            shapes: dict[torch.Size, list[Tensor]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    shapes.setdefault(parameter.shape, []).append(parameter)
+            for shape, parameters in shapes.items():
+                updates = torch.stack([self._momentum(parameter, group["momentum"]) for parameter in parameters])
+                scale = 0.2 * max(shape) ** 0.5
+                for parameter, update in zip(parameters, orthogonalized(updates), strict=True):
+                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                    parameter.add_(update, alpha=-group["lr"] * scale)
+
+    def _momentum(self, parameter: Tensor, momentum: float) -> Tensor:
+        assert parameter.grad is not None  # noqa: S101
+        state: dict[str, Any] = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        state["momentum"].lerp_(parameter.grad, 1 - momentum)
+        return parameter.grad.lerp(state["momentum"], momentum)
+
+
+def optimizers_for(
+    model: nn.Module, *, name: str, learning_rate: float, weight_decay: float
+) -> tuple[torch.optim.Optimizer, ...]:
+    """AdamW for everything, or Muon for the matrices of `blocks` and AdamW for the rest.
+
+    AdamW: Loshchilov & Hutter 2019, arXiv:1711.05101, betas (0.9, 0.95); vectors and biases do not decay.
+    """
+    trained = [(key, parameter) for key, parameter in model.named_parameters() if parameter.requires_grad]
+    hidden = [p for key, p in trained if name == "muon" and key.startswith("blocks.") and p.ndim == 2]
+    taken = {id(parameter) for parameter in hidden}
+    rest = [p for _, p in trained if id(p) not in taken]
+    groups = [
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    adamw = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95), eps=1e-8, fused=True)
+    return (Muon(hidden, lr=learning_rate, weight_decay=weight_decay), adamw) if hidden else (adamw,)
+
+
+def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], value: float) -> None:
+    """Sets the learning rate of every group."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = value
+
+
+def ema_decay(step: int, limit: float) -> float:
+    """The decay after `step` steps: (1 + n) / (10 + n), at most `limit`.
+
+    The average then covers about the last tenth of a short run, so that it forgets the untrained start.
+    """
+    return min(limit, (1 + step) / (10 + step))
+
+
+@torch.no_grad()
+def update_ema(averages: Iterable[Tensor], weights: Iterable[Tensor], decay: float) -> None:
+    """Averages ← decay·averages + (1 − decay)·weights, in place."""
+    torch._foreach_lerp_(list(averages), list(weights), 1.0 - decay)

@@ -1,0 +1,255 @@
+"""Puts the report of a run together from the files in its folder; knows what a reader wants to see first."""
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from prx_train.budget import parse_budget, spoken
+from prx_train.errors import ConfigError
+from prx_train.report.advice import advice
+from prx_train.report.figures import learning_rate_curve, loss_curves, picture_uri
+from prx_train.report.render import render
+from prx_train.run import Run
+from prx_train.storage import read_json, read_jsonl, write_atomic
+
+Block = dict[str, Any]
+
+EXAMPLE_PRICES = (0.10, 1.00, 3.00)
+"""Prices per hour to show where none is given; round numbers, nobody's offer."""
+
+_STAGES = {
+    "load": "reading photos and model",
+    "text_cache": "encoding captions",
+    "sample_before": "samples before training",
+    "rehearse": "trying a step",
+    "train": "training",
+    "validate": "validation",
+    "checkpoint": "checkpoints",
+    "sample_after": "samples after training",
+    "export": "exporting the pipeline",
+    "report": "writing the report",
+    "lost": "work lost when the run was killed",
+}
+
+
+def write_report(output: Path, *, dataset: Path | None = None) -> Path:
+    """Writes `report.html` into a run's folder, from the files there; returns its path.
+
+    `dataset` says where the dataset is, if not where the run's settings have it.
+
+    Raises:
+        ConfigError: the folder is no run.
+    """
+    run = Run(output)
+    write_atomic(run.report_file, render(build_report(run, dataset=dataset)))
+    return run.report_file
+
+
+def build_report(run: Run, *, dataset: Path | None = None) -> Block:
+    """The report as data: title, headline and blocks.
+
+    Raises:
+        ConfigError: the folder is no run.
+    """
+    if not run.config_file.is_file():
+        raise ConfigError(f"'{run.output}' is no run: it has no config.json.")
+    config = read_json(run.config_file)
+    rows = run.metrics
+    steps = [row for row in rows if "loss" in row]
+    validations = [row for row in rows if "val_loss" in row]
+    ledger = read_jsonl(run.ledger_file)
+    folder = Path(config["dataset"]) if dataset is None else dataset
+    data_report, data_ledger = _data_part(folder)
+    blocks = [
+        *_first_picture(run, steps, validations, ledger),
+        *data_report,
+        *_training(steps, validations),
+        *_time(ledger, data_ledger),
+        *_cost(ledger, data_ledger, config["price_per_hour"]),
+        {"kind": "heading", "text": "What to change next", "level": 2},
+        *({"kind": "text", "text": sentence} for sentence in advice(config, steps, validations, ledger)),
+        *_settings(run, config),
+    ]
+    return {
+        "format": 1,
+        "title": f"Training report: {run.output.name}",
+        "headline": headline(steps, validations, ledger, finished=bool(steps) and _has_after(run)),
+        "blocks": blocks,
+    }
+
+
+def headline(
+    steps: Sequence[Block], validations: Sequence[Block], ledger: Sequence[Block], *, finished: bool = True
+) -> str:
+    """The run in one sentence."""
+    spent = spoken(sum(row["seconds"] for row in ledger))
+    if not steps:
+        return f"After {spent} everything is set up, and training has not begun."
+    began = "In" if finished else "Not finished: in"
+    text = f"{began} {spent} the model saw {steps[-1]['samples']:,} photos in {len(steps):,} steps"
+    if len(validations) < 2:
+        return f"{text}."
+    first, last = validations[0]["val_loss"], validations[-1]["val_loss"]
+    return f"{text}; its error on photos it never saw went from {first:.3f} to {last:.3f} ({last / first - 1:+.0%})."
+
+
+def _has_after(run: Run) -> bool:
+    index = run.samples / "samples.json"
+    return index.is_file() and "after" in read_json(index)
+
+
+def _first_picture(
+    run: Run, steps: Sequence[Block], validations: Sequence[Block], ledger: Sequence[Block]
+) -> list[Block]:
+    index = run.samples / "samples.json"
+    known: dict[str, list[Block]] = read_json(index) if index.is_file() else {}
+    names = [name for name in ("before", "after") if name in known]
+    blocks: list[Block] = []
+    if names:
+        items = []
+        for entries in zip(*(known[name] for name in names), strict=True):
+            sides = [
+                {
+                    "image": picture_uri(run.samples / entry["file"]),
+                    "alt": f"{name} training, for the prompt: {entry['prompt']}",
+                    "mark": name,
+                }
+                for name, entry in zip(names, entries, strict=True)
+            ]
+            items.append({"label": entries[0]["prompt"] or "(no caption)", "sides": sides})
+        first = known[names[0]][0]
+        caption = (
+            f"The same prompts from the same noise, before and after training: {first['width']}×{first['height']} "
+            f"pixels, guidance {first['guidance']:g}, {first['steps']} sampling steps."
+        )
+        blocks.append({"kind": "pairs", "caption": caption, "items": items})
+    if steps:
+        per_step = [b["seconds"] - a["seconds"] for a, b in pairwise(steps)]
+        tiles = [
+            {"value": spoken(sum(row["seconds"] for row in ledger)), "label": "wall clock, all together"},
+            {"value": f"{len(steps):,}", "label": "training steps"},
+            {"value": f"{steps[-1]['samples']:,}", "label": "photos seen, repeats counted"},
+        ]
+        if per_step:
+            tiles.append({"value": f"{sorted(per_step)[len(per_step) // 2]:.2f} s", "label": "a step, median"})
+        if validations:
+            tiles.append({"value": f"{validations[-1]['val_loss']:.3f}", "label": "validation loss, lower is better"})
+        blocks.append({"kind": "tiles", "items": tiles})
+    return blocks
+
+
+def _data_part(folder: Path) -> tuple[list[Block], list[Block]]:
+    """The dataset's own report as blocks, and its ledger; both empty for a dataset of somebody else's."""
+    ledger = read_jsonl(folder / "ledger.jsonl")
+    file = folder / "report.json"
+    try:
+        report = json.loads(file.read_text(encoding="utf-8"))
+        blocks = list(report["blocks"])
+        heading = {"kind": "heading", "text": "The data", "level": 2}
+        return [heading, {"kind": "text", "text": str(report["headline"])}, *map(_lowered, blocks)], ledger
+    except (OSError, ValueError, KeyError, TypeError):
+        return [], ledger
+
+
+def _lowered(block: Block) -> Block:
+    """The dataset's headings become one level lower, under "The data"."""
+    return {**block, "level": 3} if block.get("kind") == "heading" else block
+
+
+def _training(steps: Sequence[Block], validations: Sequence[Block]) -> list[Block]:
+    if not steps:
+        return []
+    last = f"{validations[-1]['val_loss']:.3f}" if validations else "not measured"
+    return [
+        {"kind": "heading", "text": "The training", "level": 2},
+        {
+            "kind": "figure",
+            "caption": "How far the model is from the photos at every noise level; lower is better. Validation uses "
+            "held-out photos, fixed noise and fixed times, so its points differ by the weights only.",
+            "image": loss_curves(steps, validations),
+            "alt": f"Loss curves over {len(steps)} steps; the last validation loss is {last}",
+        },
+        {
+            "kind": "figure",
+            "caption": "The learning rate as it was; it reaches zero when the budget for training is spent.",
+            "image": learning_rate_curve(steps),
+            "alt": f"Learning rate over time, highest {max(r['lr'] for r in steps):.2g}, last {steps[-1]['lr']:.2g}",
+        },
+    ]
+
+
+def _time(ledger: Sequence[Block], data_ledger: Sequence[Block]) -> list[Block]:
+    if not ledger:
+        return []
+    stages: dict[tuple[str, str], list[float]] = {}
+    for row in [*data_ledger, *ledger]:
+        entry = stages.setdefault((row["package"], row["stage"]), [0.0, 0.0])
+        entry[0] += row["seconds"]
+        entry[1] += row["items"]
+    units = {(row["package"], row["stage"]): row["unit"] for row in [*data_ledger, *ledger]}
+    total = sum(seconds for seconds, _ in stages.values())
+    rows = [
+        {
+            "label": _STAGES.get(stage, stage) if package == "prx-train" else f"data: {stage}",
+            "value": seconds,
+            "text": f"{spoken(seconds)}, {seconds / total:.0%}, {items:,.0f} {units[package, stage]}",
+            "tone": "kept" if stage == "train" else "failed" if stage == "lost" else "plain",
+        }
+        for (package, stage), (seconds, items) in stages.items()
+    ]
+    what = "data and training" if data_ledger else "the training run"
+    return [
+        {"kind": "heading", "text": "Where the time went", "level": 2},
+        {"kind": "bars", "caption": f"{spoken(total)} of wall clock for {what}, from the ledger.", "rows": rows},
+    ]
+
+
+def _cost(ledger: Sequence[Block], data_ledger: Sequence[Block], price: float | None) -> list[Block]:
+    if not ledger:
+        return []
+    hours = sum(row["seconds"] for row in [*data_ledger, *ledger]) / 3600
+    prices = EXAMPLE_PRICES if price is None else (price,)
+    caption = (
+        "At example prices, which are round numbers and nobody's offer; set price_per_hour for your own."
+        if price is None
+        else "At the price per hour that was set."
+    )
+    rows = [
+        [f"{value:,.2f} an hour", f"{hours:.3f} hours", f"{hours * value:,.4f}", f"{24 * value:,.2f}"]
+        for value in prices
+    ]
+    header = ["price of the machine", "this took", "so it cost", "24 hours would cost"]
+    return [
+        {"kind": "heading", "text": "What it cost", "level": 2},
+        {
+            "kind": "table",
+            "caption": f"{caption} All amounts are in the currency of the price.",
+            "header": header,
+            "rows": rows,
+        },
+    ]
+
+
+def _settings(run: Run, config: Block) -> list[Block]:
+    derived = read_json(run.derived_file) if run.derived_file.is_file() else []
+    budget = parse_budget(config["budget"])
+    rows = [["budget", str(budget)]] + [
+        [key, f"{config[key]}{unit}"]
+        for key, unit in (
+            ("resolution", " pixels"),
+            ("batch_size", " photos"),
+            ("learning_rate", " at its peak"),
+            ("warmup", " of the training time"),
+            ("decay", " of the training time"),
+            ("caption_dropout", " of the photos"),
+            ("seed", ""),
+        )
+    ]
+    blocks: list[Block] = [{"kind": "heading", "text": "Settings", "level": 2}]
+    if derived:
+        caption = "What was derived from the data and the machine."
+        blocks.append({"kind": "table", "caption": caption, "header": ["what", "value"], "rows": derived})
+    blocks.append({"kind": "table", "caption": "What was set.", "header": ["key", "value"], "rows": rows})
+    return blocks

@@ -1,0 +1,110 @@
+"""The folder of a run: what lies where, and what can be done with it afterwards."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prx_train.errors import ConfigError
+from prx_train.storage import read_json, read_jsonl
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, finished or not."""
+
+    output: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The settings of the last start, as JSON; marks the folder as a run's."""
+        return self.output / "config.json"
+
+    @property
+    def derived_file(self) -> Path:
+        """What was derived from the settings, the data and the machine."""
+        return self.output / "derived.json"
+
+    @property
+    def rehearsal_file(self) -> Path:
+        """How long each part of the end took when it was tried at the start."""
+        return self.output / "rehearsal.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON line for each step and each validation."""
+        return self.output / "metrics.jsonl"
+
+    @property
+    def ledger_file(self) -> Path:
+        """Where the time went."""
+        return self.output / "ledger.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The last two checkpoints."""
+        return self.output / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Pictures before and after training, and `samples.json`."""
+        return self.output / "samples"
+
+    @property
+    def pipeline_folder(self) -> Path:
+        """What `diffusers.PRXPixelPipeline.from_pretrained` loads."""
+        return self.output / "pipeline"
+
+    @property
+    def report_file(self) -> Path:
+        """The report, one self-contained page."""
+        return self.output / "report.html"
+
+    @property
+    def manifest_file(self) -> Path:
+        """Written last: a run that has it is finished."""
+        return self.output / "run.json"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.manifest_file.is_file()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Steps, samples, seconds, budget and validation losses of a finished run; {} before."""
+        return dict(read_json(self.manifest_file)) if self.finished else {}
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of `metrics.jsonl`: steps have `loss`, validations `val_loss`."""
+        return read_jsonl(self.metrics_file)
+
+    def pipeline(self, device: str = "cpu") -> Any:
+        """The trained `diffusers.PRXPixelPipeline`; call it with `use_resolution_binning=False`.
+
+        Raises:
+            ModelError: the run has not exported one yet.
+        """
+        from prx_train.model import load_pipeline
+
+        return load_pipeline(self.pipeline_folder, device)
+
+
+def open_run(output: Path) -> Run:
+    """Makes the folder of a run, or opens it.
+
+    Raises:
+        ConfigError: it cannot be written to, or holds something that is no run.
+    """
+    run = Run(output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        foreign = any(output.iterdir()) and not run.config_file.exists()
+        probe = output / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {error.strerror}.") from None
+    if foreign:
+        raise ConfigError(f"config key 'output' = '{output}' is a folder of something else, not empty and not a run.")
+    return run

@@ -1,0 +1,202 @@
+"""What happens before and after training: validation, samples, checkpoint, export, report.
+
+All of it is done once at the start, and measured, so that the end of the run is known to fit into the budget.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from prx_train import checkpoint, model
+from prx_train.budget import spoken
+from prx_train.evaluate import validation_loss
+from prx_train.pictures import save_samples
+from prx_train.report import write_report
+from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint8
+from prx_train.session import Session, describe
+from prx_train.storage import append_jsonl, read_json, write_atomic, write_folder, write_json
+
+_CARD = """---
+library_name: diffusers
+pipeline_tag: text-to-image
+---
+
+# A PRX model in pixel space
+
+Trained for {steps} steps on {photos} photos at about {resolution}×{resolution} pixels.
+
+```python
+import torch
+from diffusers import PRXPixelPipeline
+
+pipe = PRXPixelPipeline.from_pretrained("path/to/this/folder")
+image = pipe(
+    {prompt!r},
+    height={height},
+    width={width},
+    num_inference_steps={sample_steps},
+    guidance_scale={guidance},
+    generator=torch.Generator().manual_seed(0),
+    use_resolution_binning=False,
+).images[0]
+image.save("picture.png")
+```
+
+- `use_resolution_binning=False` is needed: the pipeline knows aspect-ratio bins for 1024 pixels only.
+- With guidance the pipeline takes one prompt a call; give prompts one after another.
+- Sides must be multiples of {patch_size} pixels; {width}×{height} (width×height) is the shape it saw most.
+- A prompt is cut off after {tokens} tokens.
+"""
+
+
+def validate(session: Session) -> float:
+    """Validation loss of the averaged weights, written to the metrics."""
+    before = session.clock.spent
+    loss = validation_loss(session.predict, session.examples, seed=session.config.seed)
+    row = {"step": session.progress.step, "seconds": round(session.clock.spent, 3), "val_loss": loss}
+    append_jsonl(session.run.metrics_file, row)
+    session.ledger.close("validate", items=len(session.examples), unit="photos")
+    session.schedule.reserve.learn("validate", session.clock.spent - before)
+    return loss
+
+
+def draw_samples(session: Session, name: str) -> None:
+    """Draws the fixed prompts from their fixed noise: `samples/<name>.png` and single files."""
+    config, (height, width) = session.config, session.sample_size
+    seeds = [config.sample_seed + index for index in range(len(session.prompts))]
+    noise = torch.stack([fixed_noise(seed, (3, height, width)) for seed in seeds]).to(session.device)
+    predict = guided(
+        lambda x, t: session.predict(x, t, [""] * len(x)),
+        lambda x, t: session.predict(x, t, session.prompts),
+        config.guidance,
+    )
+    pictures = to_uint8(euler(predict, noise, sampling_times(config.sample_steps, shift=config.shift)))
+    folder = session.run.samples
+    files = save_samples(folder, name, pictures.numpy(), session.prompts)
+    index = folder / "samples.json"
+    known = read_json(index) if index.exists() else {}
+    known[name] = [
+        {
+            "prompt": prompt,
+            "seed": seed,
+            "guidance": config.guidance,
+            "steps": config.sample_steps,
+            "height": height,
+            "width": width,
+            "file": file,
+        }
+        for prompt, seed, file in zip(session.prompts, seeds, files, strict=True)
+    ]
+    write_json(index, known)
+
+
+def save(session: Session) -> None:
+    """Writes a checkpoint of where the run stands."""
+    before = session.clock.spent
+    session.progress = replace(session.progress, seconds=session.clock.spent, start=session.schedule.start)
+    checkpoint.save_checkpoint(
+        session.run.checkpoints,
+        session.progress,
+        model=session.transformer,
+        average=session.average,
+        optimizers=session.optimizers,
+        identity=session.identity,
+    )
+    session.ledger.close("checkpoint", items=1, unit="checkpoints")
+    session.schedule.reserve.learn("checkpoint", session.clock.spent - before)
+
+
+def export(session: Session, folder: Path) -> None:
+    """Writes the averaged weights as a pipeline that diffusers loads without this package."""
+    config = session.config
+
+    def fill(place: Path) -> None:
+        model.save_pipeline(place, session.average, session.encoder, resolution=config.resolution, shift=config.shift)
+        height, width = session.sample_size
+        card = _CARD.format(
+            steps=session.progress.step,
+            photos=len(session.train.rows),
+            resolution=config.resolution,
+            prompt=session.prompts[0],
+            height=height,
+            width=width,
+            sample_steps=config.sample_steps,
+            guidance=config.guidance,
+            patch_size=session.average.config.patch_size,
+            tokens=session.encoder.max_tokens,
+        )
+        write_atomic(place / "README.md", card)
+
+    write_folder(folder, fill)
+
+
+def rehearse(session: Session) -> None:
+    """Does every part of the end once before the first step: the "before" half of the report, and the reserve.
+
+    Raises:
+        BudgetError: the budget is too short for what is left and one step.
+    """
+    schedule, run = session.schedule, session.run
+    session.say(f"{len(session.prompts)} samples, a validation, a checkpoint, an export and a report to begin with")
+    session.val_loss_before = validate(session)
+    schedule.check("a validation")
+    _timed(session, "sample_before", "sample_after", lambda: draw_samples(session, "before"), len(session.prompts))
+    schedule.check("the samples")
+    save(session)
+    trial = run.output / ".trial"
+    _timed(session, "export", "export", lambda: export(session, trial), 1)
+    shutil.rmtree(trial)
+    write_json(run.derived_file, describe(session))
+    _timed(session, "report", "report", lambda: write_report(run.output), 1)
+    schedule.check("trying the end of the run")
+
+
+def write_rehearsal(session: Session) -> None:
+    """Notes what the rehearsal measured, for a start after a kill."""
+    write_json(
+        session.run.rehearsal_file,
+        {
+            "seconds": session.schedule.reserve.worst,
+            "step_seconds": session.schedule.pace.seconds,
+            "val_loss_before": session.val_loss_before,
+        },
+    )
+
+
+def finish(session: Session) -> None:
+    """The end of a run: validation, samples, pipeline, report, and the manifest last."""
+    run, progress = session.run, session.progress
+    after = validate(session)
+    _timed(session, "sample_after", "sample_after", lambda: draw_samples(session, "after"), len(session.prompts))
+    _timed(session, "export", "export", lambda: export(session, run.pipeline_folder), 1)
+    _timed(session, "report", "report", lambda: write_report(run.output), 1)
+    write_json(
+        run.manifest_file,
+        {
+            "budget": session.config.budget,
+            "identity": session.identity,
+            "steps": progress.step,
+            "samples": progress.samples,
+            "skipped": [*session.train.skipped],
+            "seconds": round(session.clock.spent, 3),
+            "val_loss_before": session.val_loss_before,
+            "val_loss_after": after,
+        },
+    )
+    session.say(
+        f"finished in {spoken(session.clock.spent)}: {progress.step} steps, validation loss "
+        f"{session.val_loss_before:.3f} → {after:.3f}; {run.report_file}"
+    )
+
+
+_UNITS = {"export": "checkpoints", "report": "pictures"}
+
+
+def _timed(session: Session, stage: str, part: str, work: Callable[[], object], items: int) -> None:
+    before = session.clock.spent
+    work()
+    session.ledger.close(stage, items=items, unit=_UNITS.get(stage, "pictures"))
+    session.schedule.reserve.learn(part, session.clock.spent - before)

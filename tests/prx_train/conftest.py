@@ -1,0 +1,156 @@
+"""A small dataset drawn here, and a small real text encoder saved to disk."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+import prx_train  # noqa: F401  # before torch, whose threads it asks to wait patiently
+
+WORDS = [
+    "a",
+    "photo",
+    "of",
+    "red",
+    "green",
+    "blue",
+    "yellow",
+    "hoodie",
+    "shirt",
+    "shoe",
+    "hat",
+    "on",
+    "plain",
+    "white",
+    "background",
+    "the",
+    "script",
+    "alert",
+]
+COLORS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 200), "yellow": (230, 210, 40)}
+SIZES = ((32, 32), (24, 40), (40, 24))
+
+
+@pytest.fixture(scope="session")
+def text_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers with a word tokenizer, in the files of any transformers model."""
+    folder = tmp_path_factory.mktemp("encoder")
+    vocabulary = {token: number for number, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",  # noqa: S106
+        unk_token="[UNK]",  # noqa: S106
+        cls_token="[CLS]",  # noqa: S106
+        sep_token="[SEP]",  # noqa: S106
+        mask_token="[MASK]",  # noqa: S106
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    BertModel(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=48,
+            max_position_embeddings=80,
+        )
+    ).save_pretrained(folder)
+    return folder
+
+
+def picture(color: tuple[int, int, int], size: tuple[int, int], seed: int) -> bytes:
+    """A PNG of a coloured block, with a little noise, on white; size is (width, height)."""
+    random = np.random.default_rng(seed)
+    pixels = np.full((size[1], size[0], 3), 250, dtype=np.uint8)
+    pixels[size[1] // 4 : -size[1] // 4, size[0] // 4 : -size[0] // 4] = color
+    noisy = np.clip(pixels + random.integers(-4, 5, pixels.shape), 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noisy).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_split(folder: Path, split: str, rows: list[dict[str, Any]]) -> Path:
+    """One Parquet file with the rows."""
+    path = folder / "data" / f"{split}-00000-of-00001.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=8)
+    return path
+
+
+def rows(count: int, *, start: int = 0) -> list[dict[str, Any]]:
+    """Rows with the two columns that a dataset needs."""
+    names = list(COLORS)
+    return [
+        {
+            "image": {
+                "bytes": picture(COLORS[names[i % 4]], SIZES[i % 7 % 3], i),
+                "path": None,
+            },
+            "caption": f"a photo of a {names[i % 4]} {('hoodie', 'shirt', 'hat')[i % 3]}",
+        }
+        for i in range(start, start + count)
+    ]
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """21 photos in three shapes to train on, and 5 held out."""
+    folder = tmp_path_factory.mktemp("dataset")
+    write_split(folder, "train", rows(21))
+    write_split(folder, "validation", rows(5, start=100))
+    return folder
+
+
+@pytest.fixture
+def settings(dataset: Path, text_encoder: Path, tmp_path: Path) -> dict[str, Any]:
+    """The settings of a run that takes a few seconds."""
+    return {
+        "dataset": dataset,
+        "output": tmp_path / "run",
+        "budget": "6 steps",
+        "text_encoder": text_encoder,
+        "model": {"hidden_size": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "bottleneck_size": 16},
+        "resolution": 32,
+        "batch_size": 4,
+        "sample_steps": 3,
+        "prompts": ("a red hoodie", "a <script>alert('x')</script> hat"),
+        "device": "cpu",
+        "price_per_hour": 3.0,
+    }
+
+
+@pytest.fixture
+def toml(settings: dict[str, Any], tmp_path: Path) -> Callable[..., Path]:
+    """Writes the settings, with changes, to a TOML file."""
+
+    def write(**changes: Any) -> Path:
+        merged = {**settings, **changes}
+        size = merged.pop("model")
+        lines = [f"{key} = {_toml(value)}" for key, value in merged.items()]
+        lines += ["[model]", *(f"{key} = {_toml(value)}" for key, value in size.items())]
+        path = tmp_path / "train.toml"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return str(value) if isinstance(value, int | float) else '"' + str(value).replace("\\", "\\\\") + '"'

@@ -1,0 +1,67 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prx_train.buckets import batches_from, bucket_sizes, epoch_batches, epoch_order, nearest_bucket
+
+
+@pytest.mark.parametrize(("resolution", "patch"), [(64, 8), (32, 8), (16, 16), (512, 16), (1024, 32)])
+def test_buckets_have_about_as_many_pixels_and_whole_patches(resolution: int, patch: int) -> None:
+    sizes = bucket_sizes(resolution, patch)
+    assert (resolution, resolution) in sizes
+    for height, width in sizes:
+        assert height % patch == width % patch == 0
+        assert 0.5 <= width / height <= 2
+        assert 0.7 <= height * width / resolution**2 <= 1.5
+        assert (width, height) in sizes
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000))
+def test_the_nearest_bucket_is_the_nearest_by_trying_all(height: int, width: int) -> None:
+    sizes = bucket_sizes(64, 8)
+
+    def ratio(size: tuple[int, int]) -> float:
+        asked, given_ = width / height, size[1] / size[0]
+        return max(asked / given_, given_ / asked)
+
+    assert ratio(nearest_bucket(height, width, sizes)) <= min(map(ratio, sizes)) * (1 + 1e-9)
+
+
+sizes_of_rows = st.lists(st.sampled_from([(8, 8), (8, 16), (16, 8)]), min_size=1, max_size=60)
+
+
+@given(sizes_of_rows, st.integers(1, 7), st.integers(0, 99), st.integers(0, 3))
+def test_an_epoch_loses_no_photo_and_mixes_no_shapes(
+    sizes: list[tuple[int, int]], batch_size: int, seed: int, epoch: int
+) -> None:
+    batches = epoch_batches(sizes, [1.0] * len(sizes), batch_size=batch_size, seed=seed, epoch=epoch)
+    assert sorted(row for batch in batches for row in batch.rows) == list(range(len(sizes)))
+    assert all(len({sizes[row] for row in batch.rows}) == 1 for batch in batches)
+    assert max(len(batch.rows) for batch in batches) <= batch_size
+
+
+@given(sizes_of_rows, st.integers(1, 7), st.integers(0, 30))
+def test_the_order_goes_on_where_it_stopped(sizes: list[tuple[int, int]], batch_size: int, stop: int) -> None:
+    weights = [1.0] * len(sizes)
+    whole = batches_from(sizes, weights, batch_size=batch_size, seed=3)
+    epoch = position = 0
+    for _ in range(stop):
+        _, epoch, position = next(whole)
+    rest = batches_from(sizes, weights, batch_size=batch_size, seed=3, epoch=epoch, position=position)
+    for _ in range(10):
+        assert next(whole)[0] == next(rest)[0]
+
+
+def test_weights_say_how_often_a_photo_comes() -> None:
+    seen = Counter(row for epoch in range(400) for row in epoch_order([1.0, 2.0, 0.25, 1.5], seed=0, epoch=epoch))
+    assert seen[0] == 400
+    assert seen[1] == 800
+    assert 60 <= seen[2] <= 140
+    assert 540 <= seen[3] <= 660
+
+
+def test_epochs_and_seeds_differ() -> None:
+    orders = {tuple(epoch_order([1.0] * 20, seed=s, epoch=e)) for s in range(3) for e in range(3)}
+    assert len(orders) == 9

@@ -1,0 +1,113 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prx_train.budget import Budget, Clock, Pace, Reserve, Schedule, learning_rate_factor, parse_budget, spoken
+from prx_train.errors import BudgetError, ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit"),
+    [
+        ("90s", 90, "seconds"),
+        ("5m", 300, "seconds"),
+        ("24h", 86400, "seconds"),
+        ("1h 30m", 5400, "seconds"),
+        ("2 min", 120, "seconds"),
+        ("04:30", 270, "seconds"),
+        ("1:00:01", 3601, "seconds"),
+        ("200 steps", 200, "steps"),
+        ("1 step", 1, "steps"),
+    ],
+)
+def test_budgets_are_read(text: str, amount: float, unit: str) -> None:
+    assert parse_budget(text) == Budget(amount=amount, unit=unit)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "5", "soon", "5x", "-5m", "0s", "0 steps", "1.5 steps", "5m later"])
+def test_other_budgets_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="budget"):
+        parse_budget(text)
+
+
+shares = st.floats(0.01, 0.5)
+
+
+@given(st.floats(0, 1e6), st.floats(1, 1e6), st.floats(-0.5, 1.5), shares, shares)
+def test_the_curve_lies_in_0_1_and_ends_at_zero(
+    start: float, length: float, way: float, warmup: float, decay: float
+) -> None:
+    end = start + length
+    factor = learning_rate_factor(start + way * length, start=start, end=end, warmup=warmup, decay=decay)
+    assert 0 <= factor <= 1
+    assert learning_rate_factor(end, start=start, end=end, warmup=warmup, decay=decay) == 0
+
+
+@given(st.floats(0, 1), st.floats(0, 1), shares, shares)
+def test_the_curve_rises_stays_and_falls(one: float, other: float, warmup: float, decay: float) -> None:
+    def at(way: float) -> float:
+        return learning_rate_factor(way, start=0, end=1, warmup=warmup, decay=decay)
+
+    early, late = sorted((one, other))
+    if late <= warmup:
+        assert at(early) <= at(late)
+    if early >= 1 - decay:
+        assert at(early) >= at(late)
+    if warmup <= early and late <= 1 - decay:
+        assert math.isclose(at(early), 1, abs_tol=1e-9)
+        assert math.isclose(at(late), 1, abs_tol=1e-9)
+
+
+def test_the_clock_stands_still_between_two_starts() -> None:
+    now = [100.0]
+    first = Clock(now=lambda: now[0])
+    now[0] = 130.0
+    assert first.spent == 30
+    now[0] = 5000.0
+    second = Clock(already=30.0, started_at=4990.0, now=lambda: now[0])
+    assert second.spent == 40
+
+
+def test_a_schedule_in_seconds_ends_before_the_reserve_and_its_last_step_is_tiny() -> None:
+    now = [0.0]
+    clock = Clock(now=lambda: now[0])
+    reserve = Reserve(margin=1.5, fixed=2.0, worst={"export": 4.0})
+    schedule = Schedule(Budget(amount=100, unit="seconds"), clock, 0.1, 0.3, start=0.0, reserve=reserve)
+    factors: list[float] = []
+    schedule.pace.learn(0.5)
+    while schedule.has_time(len(factors)):
+        factors.append(schedule.factor(len(factors)))
+        now[0] += 0.5
+    assert now[0] == 92.0
+    assert max(factors) == 1
+    assert 0 < factors[-1] < 0.02
+
+
+def test_a_machine_that_slows_down_moves_the_end_forward() -> None:
+    pace = Pace()
+    for _ in range(15):
+        pace.learn(1.0)
+    assert pace.slowdown == 1
+    for _ in range(15):
+        pace.learn(2.0)
+    assert pace.slowdown == 2
+
+
+def test_a_budget_that_is_too_short_is_told_in_a_sentence() -> None:
+    clock = Clock(already=4.0)
+    schedule = Schedule(Budget(amount=5, unit="seconds"), clock, 0.1, 0.3)
+    schedule.reserve.learn("export", 3.0)
+    with pytest.raises(BudgetError, match=r"'budget' = '5\.0 s' is too short for one step: after set-up, 4\.0 s"):
+        schedule.check("set-up")
+
+
+def test_durations_are_spoken_with_units() -> None:
+    assert [spoken(x) for x in (0.25, 59.4, 61, 300, 7800)] == [
+        "0.2 s",
+        "59 s",
+        "1 minute 1 s",
+        "5 minutes 0 s",
+        "2 hours 10 minutes",
+    ]

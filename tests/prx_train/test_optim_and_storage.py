@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prx_train.optim import ema_decay, optimizers_for, orthogonalized, update_ema
+from prx_train.pictures import file_name, varied_captions
+from prx_train.storage import append_jsonl, digest, read_jsonl, seed_from, write_atomic, write_folder
+
+
+def test_only_matrices_decay() -> None:
+    layer = torch.nn.Linear(3, 4)
+    (adamw,) = optimizers_for(layer, name="adamw", learning_rate=0.1, weight_decay=0.5)
+    assert [(g["weight_decay"], [p.ndim for p in g["params"]]) for g in adamw.param_groups] == [(0.5, [2]), (0.0, [1])]
+
+
+def test_muon_takes_the_matrices_of_the_blocks_and_nothing_is_left_out() -> None:
+    model = torch.nn.ModuleDict({"blocks": torch.nn.Linear(3, 4), "head": torch.nn.Linear(4, 2)})
+    muon, adamw = optimizers_for(model, name="muon", learning_rate=0.1, weight_decay=0.0)
+    taken = [p for group in muon.param_groups for p in group["params"]]
+    assert [p is model["blocks"].weight for p in taken] == [True]
+    rest = {id(p) for group in adamw.param_groups for p in group["params"]}
+    assert rest | {id(taken[0])} == {id(p) for p in model.parameters()}
+    assert id(taken[0]) not in rest
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 8), (2, 8, 5), (1, 6, 6)])
+def test_orthogonalizing_keeps_directions_and_levels_their_sizes(shape: tuple[int, int, int]) -> None:
+    """Against the slow way: the singular vectors stay, the singular values come near 1."""
+    matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    u, _, v = torch.linalg.svd(matrices, full_matrices=False)
+    projected = u.mT @ orthogonalized(matrices) @ v.mT
+    values = projected.diagonal(dim1=1, dim2=2)
+    assert float(values.min()) > 0.5
+    assert float(values.max()) < 1.3
+    assert float((projected - torch.diag_embed(values)).abs().max()) < 1e-3
+
+
+def test_muon_moves_all_directions_alike() -> None:
+    model = torch.nn.ModuleDict({"blocks": torch.nn.Linear(8, 8, bias=False)})
+    weight = model["blocks"].weight
+    torch.nn.init.zeros_(weight)  # type: ignore[arg-type]
+    muon, _ = optimizers_for(model, name="muon", learning_rate=0.1, weight_decay=0.0)
+    weight.grad = torch.diag(torch.logspace(0, -2, 8))
+    muon.step()
+    moved = -weight.detach().diagonal() / (0.1 * 0.2 * 8**0.5)  # type: ignore[operator]
+    assert float(moved.min()) > 0.4
+    assert float(moved.max()) < 1.3
+
+
+def test_the_average_forgets_the_start_of_a_short_run() -> None:
+    average, weight = torch.zeros(2), torch.ones(2)
+    for step in range(50):
+        update_ema([average], [weight], ema_decay(step, 0.9999))
+    assert float(average[0]) > 0.999
+    assert ema_decay(10**9, 0.9999) == 0.9999
+
+
+def test_an_average_is_a_plain_weighted_mean() -> None:
+    average = torch.tensor([1.0, 2.0])
+    update_ema([average], [torch.tensor([3.0, 6.0])], 0.75)
+    assert average.tolist() == [1.5, 3.0]
+
+
+@given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
+def test_digests_differ_where_parts_differ(one: list[str], other: list[str]) -> None:
+    assert (digest(*one) == digest(*other)) == (one == other)
+    assert 0 <= seed_from(*one) < 2**63
+
+
+def test_a_torn_line_is_no_row(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    assert read_jsonl(file) == []
+    append_jsonl(file, {"a": "ü"})
+    with file.open("a") as open_file:
+        open_file.write('{"a": ')
+    assert read_jsonl(file) == [{"a": "ü"}]
+
+
+def test_a_folder_is_replaced_whole_and_left_alone_when_filling_it_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    write_folder(folder, lambda place: write_atomic(place / "one", "1"))
+    write_folder(folder, lambda place: write_atomic(place / "two", "2"))
+    assert [file.name for file in folder.iterdir()] == ["two"]
+
+    def fail(place: Path) -> None:
+        write_atomic(place / "three", "3")
+        raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError):
+        write_folder(folder, fail)
+    assert [file.name for file in folder.iterdir()] == ["two"]
+
+
+def test_file_names_are_safe() -> None:
+    assert file_name(3, "A red/../hoodie <b>") == "03-a-red-hoodie-b.png"
+    assert file_name(0, "¿?") == "00-empty.png"
+    assert len(file_name(1, "x" * 999)) < 60
+
+
+def test_prompts_are_common_and_differ() -> None:
+    captions = ["a red hoodie"] * 5 + ["a red hoodies"] * 4 + ["a blue shoe on grass"] * 3 + ["", "rare"]
+    assert varied_captions(captions, 2) == ("a red hoodie", "rare")
+    assert varied_captions(captions, 99) == varied_captions(captions[::-1], 99)
+    assert len(varied_captions(captions, 99)) == 4
+    assert varied_captions([""]) == ()

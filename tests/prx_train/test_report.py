@@ -1,0 +1,123 @@
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prx_train import Run, TrainConfig, fit, write_report
+from prx_train.report import build_report, render
+from prx_train.report.advice import advice
+from prx_train.report.figures import smoothed
+from prx_train.storage import read_jsonl
+
+EVIL = "<script>alert('x')</script>"
+
+
+class Page(HTMLParser):
+    """Tags and attributes, as a browser would find them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+@pytest.fixture
+def run(settings: dict[str, Any], dataset: Path, tmp_path: Path) -> Run:
+    copied = tmp_path / "curated"
+    shutil.copytree(dataset, copied)
+    pixel = "data:image/png;base64,iVBORw0KGgo="
+    item = {"image": pixel, "alt": EVIL, "label": EVIL, "mark": "kept"}
+    blocks = [
+        {"kind": "heading", "text": "Funnel " + EVIL, "level": 2},
+        {"kind": "text", "text": EVIL},
+        {"kind": "tiles", "items": [{"value": "17 photos", "label": EVIL}]},
+        {"kind": "bars", "caption": "c", "rows": [{"label": "kept", "value": 3, "text": "3 photos", "tone": "kept"}]},
+        {"kind": "bars", "caption": "none", "rows": []},
+        {"kind": "table", "caption": "c", "header": ["a"], "rows": [[EVIL]]},
+        {"kind": "figure", "caption": "c", "image": "https://example.org/tracker.png", "alt": "outside"},
+        {"kind": "gallery", "caption": "c", "items": [item]},
+        {"kind": "groups", "caption": "c", "groups": [{"label": EVIL, "items": [item]}]},
+        {"kind": "of tomorrow", "text": "not known yet"},
+    ]
+    report = {"format": 1, "title": "t", "headline": "17 photos in, 12 kept.", "blocks": blocks}
+    (copied / "report.json").write_text(json.dumps(report))
+    row = {"package": "prx-data", "stage": "measure", "started": "2026-01-01T00:00:00+00:00", "seconds": 100.0}
+    row |= {"items": 17, "unit": "photos", "device": "cpu", "devices": 1}
+    (copied / "ledger.jsonl").write_text(json.dumps(row) + "\n")
+    return fit(TrainConfig(**{**settings, "dataset": copied}))
+
+
+def test_the_page_is_self_contained_and_escapes_everything(run: Run) -> None:
+    text = run.report_file.read_text(encoding="utf-8")
+    page = Page(text)
+    assert EVIL not in text
+    assert "&lt;script&gt;" in text
+    assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
+    images = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 4 + 3 + 2
+    for attributes in images:
+        assert attributes["alt"]
+        assert attributes["src"] == "" or str(attributes["src"]).startswith("data:image/")
+    assert not re.search(r"https?://", re.sub(r"base64,[^\"]*", "", text))
+    assert all(tag in {tag for tag, _ in page.tags} for tag in ("h1", "h2", "table", "title"))
+
+
+def test_the_order_is_what_a_reader_wants(run: Run) -> None:
+    text = run.report_file.read_text(encoding="utf-8")
+    marks = ["the model saw 2", "before training", "The data", "17 photos in, 12 kept.", "The training"]
+    marks += ["Where the time went", "What it cost", "What to change next", "Settings"]
+    places = [text.index(mark) for mark in marks]
+    assert places == sorted(places)
+
+
+def test_time_and_cost_add_up_over_both_ledgers(run: Run) -> None:
+    blocks = build_report(run)["blocks"]
+    bars = [block for block in blocks if block["kind"] == "bars"][-1]
+    total = 100.0 + sum(row["seconds"] for row in read_jsonl(run.ledger_file))
+    assert sum(row["value"] for row in bars["rows"]) == pytest.approx(total)
+    cost = next(block for block in blocks if block["kind"] == "table" and "price" in block["header"][0])
+    assert float(cost["rows"][0][2]) == pytest.approx(3.0 * total / 3600, abs=1e-4)
+
+
+def test_example_prices_are_marked_as_such(run: Run) -> None:
+    config = json.loads(run.config_file.read_text())
+    run.config_file.write_text(json.dumps({**config, "price_per_hour": None}))
+    text = write_report(run.output).read_text(encoding="utf-8")
+    assert "example prices" in text
+
+
+def test_a_moved_dataset_is_found_where_one_says(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "curated").rename(tmp_path / "moved")
+    assert "17 photos in" not in write_report(run.output).read_text(encoding="utf-8")
+    assert "17 photos in" in write_report(run.output, dataset=tmp_path / "moved").read_text(encoding="utf-8")
+
+
+def test_an_unknown_block_is_left_out() -> None:
+    text = render({"title": "t", "headline": "h", "blocks": [{"kind": "of tomorrow", "text": "secret"}]})
+    assert "secret" not in text
+
+
+def test_smoothing_is_a_plain_mean_of_the_last() -> None:
+    assert smoothed([1, 2, 3, 4], 2) == [1, 1.5, 2.5, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ([1.0, 0.5, 0.4, 0.3], "still fell by 25%"),
+        ([1.0, 0.5, 0.3, 0.4], "begun to memorise"),
+        ([1.0, 0.3, 0.3, 0.3], "more time alone will do little"),
+    ],
+)
+def test_advice_follows_from_the_numbers(losses: list[float], words: str) -> None:
+    steps = [{"step": n, "epoch": 10, "grad_norm": 0.1} for n in range(10)]
+    validations = [{"step": 3 * n, "val_loss": loss} for n, loss in enumerate(losses)]
+    ledger = [{"stage": "train", "seconds": 90.0}, {"stage": "load", "seconds": 10.0}]
+    assert words in advice({"clip_grad": 1.0}, steps, validations, ledger)[0]
