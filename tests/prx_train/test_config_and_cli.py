@@ -98,7 +98,8 @@ def test_a_trained_model_is_sampled_from_the_command_line(toml: Callable[..., Pa
     assert (done.returncode, done.stdout.strip()) == (0, str(out))
     from PIL import Image
 
-    assert Image.open(out).size == (40, 24)
+    with Image.open(out) as drawn:
+        assert drawn.size == (40, 24)
     wrong = command("sample", tmp_path / "run", "a hat", "--width", 41)
     assert wrong.returncode == 2
     assert one_sentence(wrong.stderr)

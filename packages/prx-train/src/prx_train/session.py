@@ -89,20 +89,18 @@ def start_session(config: TrainConfig, run: Run, clock: Clock, say: Say) -> Sess
     train, validation = _load_data(config, files)
     ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
     _say_data(train, validation, say)
-    if not progress.step:
-        schedule.check("reading the photos")
-
     # A dataset without held-out photos is validated on photos it was trained on; better than not at all.
     examples = _examples(validation if validation.rows else train, config.validation_photos)
     prompts = config.prompts or varied_captions([row.caption for row in (validation.rows or train.rows)]) or ("",)
-    encoder = model.load_text_encoder(config, device)
-    texts = TextCache(config.cache or run.output / "cache", encoder.digest)
     captions = [*(row.caption for row in train.rows), *(example.caption for example in examples), *prompts, ""]
-    ledger.close("text_cache", items=texts.ensure(captions, encoder.encode), unit="captions")
+    encoder, texts = _encode(config, run, captions, device, ledger)
     if not progress.step:
-        schedule.check("encoding the captions")
+        schedule.check("reading the photos and encoding the captions")
 
     transformer = model.transformer_for(config, text_width=encoder.width).to(device)
+    optimizers = optimizers_for(
+        transformer, name=config.optimizer, learning_rate=config.learning_rate, weight_decay=config.weight_decay
+    )
     session = Session(
         config=config,
         run=run,
@@ -117,9 +115,7 @@ def start_session(config: TrainConfig, run: Run, clock: Clock, say: Say) -> Sess
         texts=texts,
         transformer=transformer.train(),
         average=model.averaged_copy(transformer),
-        optimizers=optimizers_for(
-            transformer, name=config.optimizer, learning_rate=config.learning_rate, weight_decay=config.weight_decay
-        ),
+        optimizers=optimizers,
         identity=identity,
         progress=progress,
         prompts=prompts,
@@ -130,6 +126,16 @@ def start_session(config: TrainConfig, run: Run, clock: Clock, say: Say) -> Sess
         _resume(session, saved)
     ledger.close("load", items=1, unit="checkpoints")
     return session
+
+
+def _encode(
+    config: TrainConfig, run: Run, captions: Sequence[str], device: str, ledger: Ledger
+) -> tuple[model.TextEncoder, TextCache]:
+    """The text encoder, and the embeddings of all that it will be asked for."""
+    encoder = model.load_text_encoder(config, device)
+    texts = TextCache(config.cache or run.output / "cache", encoder.digest)
+    ledger.close("text_cache", items=texts.ensure(captions, encoder.encode), unit="captions")
+    return encoder, texts
 
 
 def _device(config: TrainConfig) -> str:
