@@ -7,6 +7,7 @@ moment, the same command goes on; with other photos or minutes it begins a new r
 """
 
 import argparse
+import json
 import shutil
 import sys
 import time
@@ -41,25 +42,23 @@ def one_day(*, photos: Path, minutes: float, output: Path, settings: dict[str, A
     counts = curated.manifest["counts"]
     spent = time.monotonic() - started
     print(f"{counts['photos']:,} photos in, {counts['kept']:,} kept, in {spent:.0f} s", flush=True)
+    # Named after what goes in: another pile or another clock is another run.
+    run = prx_train.Run(output / f"run-{curated.manifest['fingerprint'][:12]}-{minutes:g}m")
     left = 60 * minutes - spent
-    if left < _LEAST_SECONDS:
+    if left < _LEAST_SECONDS and not run.finished:
         raise prx_train.BudgetError(
             f"minutes = {minutes:g} is too short: selecting {counts['photos']:,} photos took {spent:.0f} s, "
             f"and training needs at least {_LEAST_SECONDS:.0f} s more."
         )
-    # Named after what goes in: another pile or another clock is another run.
-    name = f"run-{curated.manifest['fingerprint'][:12]}-{minutes:g}m"
+    # A start after a kill finds the photos measured and would have more time left: the first start's budget stays.
+    begun = run.config_file.is_file()
+    budget = json.loads(run.config_file.read_text(encoding="utf-8"))["budget"] if begun else f"{left:.1f}s"
     config = prx_train.TrainConfig(
-        **{
-            "dataset": output / "dataset",
-            "output": output / name,
-            "budget": f"{left:.1f}s",
-            **settings.get("train", {}),
-        }
+        **{"dataset": output / "dataset", "output": run.output, "budget": budget, **settings.get("train", {})}
     )
     prx_train.fit(config)
     report = output / "report.html"
-    shutil.copyfile(output / name / "report.html", report)
+    shutil.copyfile(run.report_file, report)
     return report
 
 
@@ -86,6 +85,9 @@ def main() -> int:
     except (prx_data.PrxDataError, prx_train.PrxTrainError, OSError, tomllib.TOMLDecodeError) as error:
         print(f"one_day: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("one_day: interrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
     print(f"done in {time.monotonic() - started:.0f} s of {60 * options.minutes:.0f} s")
     print(f"report: {report}")
     return 0

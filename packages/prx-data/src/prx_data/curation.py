@@ -170,7 +170,7 @@ class Selection:
             self._pictures(),
             content,
             self.workspace.ledger,
-            threshold=self.settings.rules.min_cleanliness,
+            rules=self.settings.rules,
             ignored=self.workspace.ignored_files,
         )
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from prx_data.dataset import Content, counts
+from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Decisions
 from prx_data.records import EXPLANATIONS, FAILED
-from prx_data.report.figures import histogram
 from prx_data.report.pictures import Block, Pictures, sample
 from prx_data.report.render import render
+from prx_data.report.scores import score_blocks
 from prx_data.storage import read_ledger, write_json, write_text
 
 _KEPT_SHOWN = 24
@@ -20,8 +21,6 @@ _GROUPS_SHOWN = 18
 _GROUP_MEMBERS = 4
 _CLUSTERS_SHOWN = 24
 _CLUSTER_MEMBERS = 6
-_SCORE_STEPS = 10
-_SCORE_SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +31,14 @@ class Report:
     pictures: int
 
 
-def build_report(
-    pictures: Pictures, content: Content, ledger: Path, *, threshold: float | None, ignored: int
-) -> Report:
+def build_report(pictures: Pictures, content: Content, ledger: Path, *, rules: Rules, ignored: int) -> Report:
     """Everything that a person who was not there wants to know.
 
     Args:
         pictures: Where thumbnails come from.
         content: What is written.
         ledger: The workspace's ledger.
-        threshold: The cleanliness from which photos are kept; None if there is no such rule.
+        rules: The thresholds that photos were judged by.
         ignored: Files of the source that are neither photos nor metadata.
     """
     decisions = content.decisions
@@ -51,7 +48,7 @@ def build_report(
         *_kept(pictures, content),
         *_reasons(pictures, totals),
         *_duplicates(pictures, decisions),
-        *_backgrounds(pictures, content, threshold),
+        *score_blocks(pictures, content.columns, rules),
         *_clusters(pictures, decisions),
         *_time(ledger),
     ]
@@ -167,37 +164,6 @@ def _group(pictures: Pictures, winner: str, losers: Sequence[str]) -> Block:
     labels = {one: f"{one}: {pictures.verdicts[one].detail}" for one in shown if one != winner}
     note = "" if verdict.kept else f"; dropped itself: {_words(verdict.reason)}"
     return {"label": f"{len(losers) + 1} photos{note}", "items": pictures.items(shown, labels, mark)}
-
-
-def _backgrounds(pictures: Pictures, content: Content, threshold: float | None) -> list[Block]:
-    """How clean the backgrounds are, with examples along the score."""
-    facts = content.columns.select(["key", "cleanliness", "background"]).to_pylist()
-    by_key = {one["key"]: one for one in facts if one["cleanliness"] is not None}
-    origins = {one.key: one.origin for one in pictures.verdicts.values() if one.key in by_key}
-    if not origins:
-        return []
-    scores = {origin: by_key[key]["cleanliness"] for key, origin in origins.items() if key is not None}
-    chart = histogram(sorted(scores.values()), threshold=threshold, label="background cleanliness (1 is clean)")
-    shown, labels = [], {}
-    for step in range(_SCORE_STEPS):
-        low, high = step / _SCORE_STEPS, (step + 1) / _SCORE_STEPS
-        inside = [one for one, score in scores.items() if low <= score < high or (score == 1 and high == 1)]
-        for origin in sample(inside, pictures.verdicts, _SCORE_SHOWN):
-            key = pictures.verdicts[origin].key
-            labels[origin] = f"{scores[origin]:.2f}, {by_key[key]['background']}"
-            shown.append(origin)
-    ordered = sorted(shown, key=lambda one: scores[one])
-    caption = "Examples along the score, from cluttered to clean: up to three from each tenth of the scale."
-    return [
-        _heading("How clean the backgrounds are"),
-        {
-            "kind": "figure",
-            "caption": f"All {len(scores):,} photos that could be read.",
-            "image": chart,
-            "alt": "Histogram of background cleanliness from 0 to 1",
-        },
-        _gallery(caption, pictures.items(ordered, labels, {})),
-    ]
 
 
 def _by_cluster(decisions: Decisions) -> dict[int, list[str]]:
