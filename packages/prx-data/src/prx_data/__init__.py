@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from prx_data.errors import PrxDataError as PrxDataError
     from prx_data.errors import SourceError as SourceError
     from prx_data.errors import WorkspaceError as WorkspaceError
+    from prx_data.explain import explain_file as explain_file
+    from prx_data.explain import explain_photo as explain_photo
     from prx_data.measures.background import background as background
     from prx_data.measures.layout import layout as layout
     from prx_data.measures.perceptual import lab_grid as lab_grid
@@ -62,6 +64,8 @@ _HOMES = {
     "color_difference": "decisions.duplicates",
     "curate": "pipeline",
     "decode": "decoding",
+    "explain_file": "explain",
+    "explain_photo": "explain",
     "hamming_pairs": "decisions.duplicates",
     "lab_grid": "measures.perceptual",
     "layout": "measures.layout",

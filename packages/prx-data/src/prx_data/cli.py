@@ -1,20 +1,24 @@
-"""`prx-data`: parses, calls the pipeline, and tells what came of it."""
+"""`prx-data`: parses, calls what does the work, and tells what came of it. Imports nothing heavy before it must."""
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from prx_data.errors import PrxDataError
+from prx_data.errors import ConfigError, PrxDataError, SourceError
 from prx_data.version import VERSION
+
+if TYPE_CHECKING:
+    from prx_data.curation import Selection, Workspace
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 on success, 2 for what the user can mend, 130 when interrupted."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    """Run a command; 0 on success, 2 for what the user can mend, 130 when interrupted."""
+    options = _parser().parse_args(arguments)
     try:
-        return _curate(options.config)
+        return int(options.command(options))
     except PrxDataError as error:
         print(f"prx-data: {error}", file=sys.stderr)
         return 2
@@ -29,26 +33,100 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"prx-data {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
     curate = commands.add_parser(
         "curate",
         help="photos to a dataset with a report",
         description="Photos to a Hugging Face dataset with a report. Run again, it redoes nothing.",
     )
     curate.add_argument("config", type=Path, help="TOML with photos, workspace and output; all else has defaults")
+    curate.add_argument("--dry-run", action="store_true", help="measure and decide, print the counts, write no dataset")
+    curate.set_defaults(command=_curate)
+
+    explain = commands.add_parser(
+        "explain",
+        help="everything known about one photo, and why it is in or out",
+        description="Everything known about one photo. Without --workspace the file is measured on the spot.",
+    )
+    explain.add_argument("photo", help="a file; or, in a workspace, also an origin or the beginning of a key")
+    explain.add_argument("--workspace", type=Path, help="folder that measured it: says what was decided, and why")
+    explain.add_argument("--json", action="store_true", help="for machines")
+    explain.set_defaults(command=_explain)
+
+    show = commands.add_parser(
+        "show", help="a page with the photos that have one reason", description="Writes a page of photos."
+    )
+    show.add_argument("workspace", type=Path, help="folder that measured them")
+    show.add_argument("--reason", default="kept", help="as in the report, such as near_duplicate (default: kept)")
+    show.add_argument("--limit", type=int, default=200, help="the most pictures (default: %(default)s)")
+    show.add_argument("--out", type=Path, help="HTML file; default: show-REASON.html in the workspace")
+    show.set_defaults(command=_show)
     return parser
 
 
-def _curate(path: Path) -> int:
-    from prx_data.pipeline import curate, load_config
+def _curate(options: argparse.Namespace) -> int:
+    from prx_data.pipeline import curate, load_config, preview
 
-    done = curate(load_config(path))
-    counts = done.manifest["counts"]
-    print(f"{counts['photos']:,} photos in")
-    for kind in ("failed", "dropped"):
-        for reason, number in counts[kind].items():
-            print(f"{number:>8,} {kind}: {reason.replace('_', ' ')}")
-    splits = ", ".join(f"{name} {rows:,}" for name, rows in done.manifest["splits"].items())
-    print(f"{counts['kept']:>8,} kept ({splits})")
+    config = load_config(options.config)
+    if options.dry_run:
+        _print_counts(preview(config).counts)
+        print("nothing was written but the workspace")
+        return 0
+    done = curate(config)
+    _print_counts(done.manifest["counts"])
+    print("         " + ", ".join(f"{name} {rows:,}" for name, rows in done.manifest["splits"].items()))
     print(f"dataset: {done.output}")
     print(f"report:  {done.report}")
     return 0
+
+
+def _print_counts(counts: Mapping[str, Any]) -> None:
+    print(f"{counts['photos']:>8,} photos in")
+    for kind in ("failed", "dropped"):
+        for reason, number in counts[kind].items():
+            print(f"{number:>8,} {kind}: {reason.replace('_', ' ')}")
+    print(f"{counts['kept']:>8,} kept")
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from prx_data.explain import as_text, explain_file, explain_photo
+
+    if options.workspace is None:
+        found = explain_file(Path(options.photo))
+    else:
+        workspace, selection = _open(options.workspace)
+        known = explain_photo(workspace, selection, options.photo)
+        if known is None:
+            raise SourceError(f"The workspace {options.workspace} has no photo {options.photo!r}.")
+        found = known
+    print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else as_text(found))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from prx_data.records import EXPLANATIONS
+    from prx_data.storage import write_text
+
+    if options.reason not in EXPLANATIONS:
+        raise ConfigError(f"--reason {options.reason!r} is unknown; known are {', '.join(map(str, EXPLANATIONS))}.")
+    workspace, selection = _open(options.workspace)
+    out = options.out or workspace.folder / f"show-{options.reason}.html"
+    gallery = selection.show(options.reason, options.limit)
+    try:
+        write_text(out, gallery.page())
+    except OSError as error:
+        raise ConfigError(f"--out '{out}' cannot be written: {error.strerror or error}.") from error
+    print(gallery.title)
+    print(out)
+    return 0
+
+
+def _open(folder: Path) -> "tuple[Workspace, Selection]":
+    """A workspace that is there, decided about as its last curation did."""
+    from prx_data.curation import Workspace
+    from prx_data.explain import settings_of
+
+    if not (folder / "photos.parquet").exists():
+        raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
+    workspace = Workspace(folder)
+    return workspace, workspace.select(settings=settings_of(workspace))

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prx_data.captions import Template
-from prx_data.curation import Workspace
+from prx_data.curation import Selection, Workspace
 from prx_data.dataset import check_output
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Settings
 from prx_data.errors import ConfigError
+from prx_data.storage import write_text
 
 
 class CurateConfig(BaseModel):
@@ -82,13 +83,25 @@ def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
     """
     config = config or make_config(settings)
     check_output(config.output)
-    workspace = Workspace(config.workspace)
-    workspace.add(config.photos, config.metadata)
-    workspace.measure(workers=config.workers)
-    chosen = workspace.select(settings=config.settings())
+    chosen = preview(config)
     chosen.caption(config.captions)
     shown = config.model_dump(mode="json", exclude={"photos", "workspace", "output", "metadata", "workers"})
     return Curated(output=config.output, manifest=chosen.write(config.output, config=shown))
+
+
+def preview(config: CurateConfig) -> Selection:
+    """Index, measure and decide, but write no dataset.
+
+    Raises:
+        SourceError: There are no photos.
+        WorkspaceError: The workspace cannot be written.
+    """
+    workspace = Workspace(config.workspace)
+    workspace.add(config.photos, config.metadata)
+    workspace.measure(workers=config.workers)
+    settings = config.settings()
+    write_text(workspace.settings_file, settings.model_dump_json(indent=2) + "\n")
+    return workspace.select(settings=settings)
 
 
 def make_config(settings: dict[str, Any]) -> CurateConfig:

@@ -3,6 +3,7 @@
     workspace/
       photos.parquet                      one row per input photo: where it is, its key, its metadata
       measures/NAME-VERSION/SHARD.parquet columns by key; a shard is named after the keys in it
+      settings.json                       what the last curation decided by
       ledger.jsonl                        where the time went
 
 Shards are written atomically and never changed, so any process may be killed at any time; what is missing is found
@@ -49,6 +50,11 @@ class WorkspaceStore:
     def ledger(self) -> Path:
         """Where the stages' times are appended."""
         return self.folder / "ledger.jsonl"
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings of the last curation, for those who ask afterwards why it decided as it did."""
+        return self.folder / "settings.json"
 
     @property
     def ignored_files(self) -> int:

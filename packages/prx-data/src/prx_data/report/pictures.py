@@ -59,12 +59,22 @@ class Pictures:
 class Gallery:
     """Pictures that a notebook shows."""
 
+    reason: str
     title: str
     items: Sequence[Block]
 
+    def page(self) -> str:
+        """A self-contained page."""
+        return self._html(whole_page=True)
+
     def _repr_html_(self) -> str:
-        block = {"kind": "gallery", "caption": self.title, "items": list(self.items)}
-        return render({"title": self.title, "headline": "", "blocks": [block]}, whole_page=False)
+        return self._html(whole_page=False)
+
+    def _html(self, *, whole_page: bool) -> str:
+        caption = f"{len(self.items):,} pictures."
+        block = {"kind": "gallery", "caption": caption, "items": list(self.items)}
+        report = {"title": self.reason, "headline": self.title, "blocks": [block]}
+        return render(report, whole_page=whole_page)
 
 
 def sample(origins: Sequence[str], verdicts: Mapping[str, Any], limit: int) -> list[str]:
@@ -81,4 +91,4 @@ def gallery(pictures: Pictures, reason: str, limit: int) -> Gallery:
     title = f"{reason.replace('_', ' ')}: {len(found):,} photos. {EXPLANATIONS.get(reason, '')}"
     if reason in FAILED:
         title += " There are no pixels to show."
-    return Gallery(title, pictures.items(shown, labels, {}))
+    return Gallery(reason.replace("_", " ").capitalize(), title, pictures.items(shown, labels, {}))

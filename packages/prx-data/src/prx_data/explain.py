@@ -1,0 +1,170 @@
+"""Everything that is known about one photo, and why it is in or out."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from prx_data.curation import Selection, Workspace
+from prx_data.decisions.rules import Rules
+from prx_data.decisions.verdicts import Settings
+from prx_data.decoding import decode
+from prx_data.engine import DECODED_SCHEMA
+from prx_data.errors import SourceError
+from prx_data.measures import Measure, standard_measures
+from prx_data.records import EXPLANATIONS, Status
+
+_LONG = 8
+"""Lists with more numbers than this are for machines; a key's beginning of fewer digits is no name."""
+
+
+def explain_file(
+    path: Path, *, rules: Rules | None = None, measures: Sequence[Measure] | None = None
+) -> dict[str, Any]:
+    """Measure one file on the spot; nothing is written.
+
+    Args:
+        path: A photo, in any format that can be decoded, or anything else.
+        rules: What it would be judged by; the default rules if None.
+        measures: What to measure; the standard measures if None.
+
+    Returns:
+        `file`, `key`, `status` and what decoding gave, a mapping of columns for each measure, `phash` as 16 hex digits,
+        and `verdict` by the rules alone, as duplicates need other photos.
+
+    Raises:
+        SourceError: There is no such file, or it cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"The photo {path} cannot be read: {error.strerror or error}.") from error
+    decoded = decode(data)
+    found: dict[str, Any] = {"file": str(path), "key": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    found |= {name: getattr(decoded, name) for name in DECODED_SCHEMA.names if name != "key"}
+    columns: dict[str, Any] = dict(found)
+    if decoded.pixels is not None:
+        for measure in measures if measures is not None else standard_measures():
+            measured = measure(decoded.pixels)
+            found[measure.name] = _readable(measured)
+            columns |= measured
+    return {**found, **_hash(columns), "verdict": _by_rules(columns, rules or Rules())}
+
+
+def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict[str, Any] | None:
+    """What a workspace knows of one of its photos.
+
+    Args:
+        workspace: Where to look.
+        selection: What was decided.
+        name: The photo's origin, its path, or at least eight digits of its key.
+
+    Returns:
+        As `explain_file`, with `origin`, `metadata`, the `verdict` with its reason, and `group`: the photos that it was
+        found to be a copy or a colour variant of. None if the workspace has no such photo.
+
+    Raises:
+        SourceError: The name fits several photos.
+    """
+    row = _find(workspace.photos(), name)
+    if row is None:
+        return None
+    found: dict[str, Any] = {
+        "origin": row["origin"],
+        "file": row["path"],
+        "key": row["key"],
+        "bytes": row["bytes"],
+        "status": row["status"],
+        "message": row["message"],
+        "metadata": json.loads(row["metadata"]),
+    }
+    columns = selection.columns
+    keys: list[str] = columns["key"].to_pylist()
+    if row["key"] in keys:
+        facts = columns.slice(keys.index(row["key"]), 1).to_pylist()[0]
+        found |= {one: facts[one] for one in DECODED_SCHEMA.names if facts[one] is not None}
+        for measure in workspace.measures:
+            found[measure.name] = _readable({one: facts[one] for one in measure.schema.names if one in facts})
+        found |= _hash(facts)
+    verdict = next(one for one in selection.decisions.verdicts if one.origin == row["origin"])
+    found["verdict"] = {"kept": verdict.kept, "reason": str(verdict.reason), "detail": verdict.detail}
+    decisions = selection.decisions
+    found["group"] = {
+        "copies": sorted({one for pair in decisions.duplicates if row["origin"] in pair for one in pair}),
+        "color_variants": sorted({one for pair in decisions.variants if row["origin"] in pair for one in pair}),
+    }
+    kept = next((one for one in decisions.kept if one.origin == row["origin"]), None)
+    if kept is not None:
+        found |= {"split": kept.split, "cluster": kept.cluster, "product": kept.product}
+    return found
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """What was found, for a person: the verdict first."""
+    verdict = found["verdict"]
+    lines = [
+        f"{found.get('origin', found['file'])}: {'kept' if verdict['kept'] else verdict['reason'].replace('_', ' ')}",
+        f"  {verdict['detail']}",
+    ]
+    explanation = EXPLANATIONS.get(verdict["reason"])
+    if explanation and not verdict["kept"]:
+        lines.append(f"  {explanation}")
+    facts = {name: value for name, value in found.items() if not isinstance(value, Mapping) and name != "origin"}
+    tables = {name: value for name, value in found.items() if isinstance(value, Mapping) and name != "verdict"}
+    lines += _lines(facts)
+    for name, table in tables.items():
+        if rows := _lines(table):
+            lines += ["", name.replace("_", " "), *rows]
+    return "\n".join(lines)
+
+
+def settings_of(workspace: Workspace) -> Settings:
+    """The settings of the last curation in a workspace; the default ones if there was none."""
+    path = workspace.settings_file
+    return Settings.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else Settings()
+
+
+def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:
+    rows: list[dict[str, Any]] = photos.to_pylist()
+    resolved = str(Path(name).absolute())
+    hits = [row for row in rows if row["origin"] == name or row["path"] == resolved]
+    if not hits and len(name) >= _LONG:
+        hits = [row for row in rows if (row["key"] or "").startswith(name.lower())]
+        if len({row["key"] for row in hits}) > 1:
+            raise SourceError(f"{name!r} is the beginning of {len(hits)} photos' keys; give more of it.")
+    return hits[0] if hits else None
+
+
+def _by_rules(columns: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
+    if columns["status"] != Status.OK:
+        return {"kept": False, "reason": str(columns["status"]), "detail": columns["message"] or "No pixels."}
+    reason, detail = rules.judge(columns)
+    return {"kept": reason == "kept", "reason": str(reason), "detail": detail}
+
+
+def _readable(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Without embeddings and grids, which only a machine can read; the hash stands by itself, in hex."""
+    return {
+        name: value
+        for name, value in measured.items()
+        if name != "phash" and (isinstance(value, str) or not hasattr(value, "__len__") or len(value) <= _LONG)
+    }
+
+
+def _hash(columns: Mapping[str, Any]) -> dict[str, str]:
+    return {"phash": f"{columns['phash']:016x}"} if columns.get("phash") is not None else {}
+
+
+def _lines(facts: Mapping[str, Any]) -> list[str]:
+    return [f"  {name:<16} {_shown(value)}" for name, value in facts.items() if value not in (None, "", [], ())]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)

@@ -1,0 +1,133 @@
+"""`explain`, `show` and `--dry-run`: what a person asks about single photos, from the shell and from a notebook."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import imagehash
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+import prx_data
+from prx_data import SourceError, Workspace
+from prx_data.cli import main
+from prx_data.explain import as_text, explain_file, explain_photo, settings_of
+from prx_data.storage import write_table
+
+
+@pytest.fixture
+def config(pile: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "curate.toml"
+    path.write_text(
+        f'photos = "{pile}"\nworkspace = "{tmp_path / "work"}"\noutput = "{tmp_path / "dataset"}"\nworkers = 1\n'
+        "[rules]\nmin_side = 100\n"
+    )
+    return path
+
+
+def reasons(workspace: Workspace) -> dict[str, str]:
+    chosen = workspace.select(settings=settings_of(workspace))
+    return {one.origin: str(one.reason) for one in chosen.decisions.verdicts}
+
+
+def test_a_file_outside_any_workspace_is_measured_on_the_spot(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = sorted((photos / "catalogue").glob("*.jpg"))[0]
+    assert main(["explain", str(photo), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == "ok"
+    with Image.open(photo) as image:
+        assert found["phash"] == str(imagehash.phash(image))
+        assert (found["width"], found["height"]) == image.size
+    assert found["background"]["cleanliness"] > 0.9
+    assert 0.1 < found["background"]["fill"] < 0.8
+    assert found["verdict"] == {"kept": True, "reason": "kept", "detail": "Passed every rule."}
+    assert list(tmp_path.iterdir()) == []
+    assert prx_data.explain_file(photo) == found | {"notes": ()}
+
+
+@pytest.mark.parametrize(("data", "status"), [(b"", "empty"), (b"<html>404</html>", "not_an_image")])
+def test_a_broken_file_is_explained_too(tmp_path: Path, data: bytes, status: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(data)
+    found = explain_file(tmp_path / "a.jpg")
+    assert found["verdict"]["reason"] == found["status"] == status
+    assert "background" not in found
+    assert status.replace("_", " ") in as_text(found).splitlines()[0]
+
+
+def test_every_photo_of_a_workspace_is_explained_as_its_curation_decided(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["curate", str(config)]) == 0
+    workspace = Workspace(tmp_path / "work")
+    assert settings_of(workspace).rules.min_side == 100
+    selection = workspace.select(settings=settings_of(workspace))
+    capsys.readouterr()
+    for origin, reason in reasons(workspace).items():
+        assert main(["explain", origin, "--workspace", str(tmp_path / "work"), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["origin"], found["verdict"]["reason"]) == (origin, reason)
+        assert found["verdict"]["kept"] == (reason == "kept") == ("split" in found)
+        assert as_text(found).startswith(f"{origin}: {reason.replace('_', ' ')}\n")
+        if found["key"] is not None:
+            by_key = explain_photo(workspace, selection, found["key"][:12])
+            assert by_key is not None
+            assert by_key["key"] == found["key"]
+        if reason == "exact_duplicate":
+            assert len(found["group"]["copies"]) >= 2
+    assert main(["explain", "nowhere.jpg", "--workspace", str(tmp_path / "work")]) == 2
+    assert "has no photo 'nowhere.jpg'" in capsys.readouterr().err
+
+
+def test_show_writes_a_page_of_one_reason(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["curate", str(config)])
+    capsys.readouterr()
+    assert main(["show", str(tmp_path / "work"), "--reason", "exact_duplicate"]) == 0
+    out = Path(capsys.readouterr().out.splitlines()[-1])
+    page = out.read_text(encoding="utf-8")
+    assert page.lstrip().startswith("<!doctype html>")
+    expected = [one for one, reason in reasons(Workspace(tmp_path / "work")).items() if reason == "exact_duplicate"]
+    assert page.count("<img ") == len(expected) > 0
+
+
+def test_a_dry_run_counts_what_a_run_counts_and_writes_no_dataset(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["curate", str(config), "--dry-run"]) == 0
+    dry = capsys.readouterr().out.splitlines()
+    assert not (tmp_path / "dataset").exists()
+    assert main(["curate", str(config)]) == 0
+    real = capsys.readouterr().out.splitlines()
+    assert dry[:-1] == real[: len(dry) - 1]
+    assert dry[-2].endswith("kept")
+
+
+def mistakes(tmp_path: Path) -> list[tuple[list[Any], str]]:
+    return [
+        (["explain", tmp_path / "absent.jpg"], "cannot be read: No such file"),
+        (["explain", "a.jpg", "--workspace", tmp_path], "is no workspace"),
+        (["show", tmp_path], "is no workspace"),
+        (["show", tmp_path, "--reason", "ugly"], "'ugly' is unknown; known are missing"),
+    ]
+
+
+def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in mistakes(tmp_path):
+        assert main([str(word) for word in words]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+
+
+def test_a_beginning_that_fits_several_keys_is_refused(config: Path, tmp_path: Path) -> None:
+    main(["curate", str(config)])
+    workspace = Workspace(tmp_path / "work")
+    selection = workspace.select(settings=settings_of(workspace))
+    assert explain_photo(workspace, selection, "0") is None
+    table = workspace.photos()
+    alike = pa.array([key and "ab" * 4 + key[8:] for key in table["key"].to_pylist()], pa.string())
+    write_table(workspace.folder / "photos.parquet", table.set_column(table.column_names.index("key"), "key", alike))
+    with pytest.raises(SourceError, match="'abababab' is the beginning of"):
+        explain_photo(workspace, selection, "abababab")
