@@ -131,3 +131,16 @@ def test_a_beginning_that_fits_several_keys_is_refused(config: Path, tmp_path: P
     write_table(workspace.folder / "photos.parquet", table.set_column(table.column_names.index("key"), "key", alike))
     with pytest.raises(SourceError, match="'abababab' is the beginning of"):
         explain_photo(workspace, selection, "abababab")
+
+
+def test_a_notebook_shows_the_funnel_and_every_reason(pile: Path, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(pile)
+    workspace.measure(workers=1)
+    selection = workspace.select()
+    shown = selection._repr_html_()
+    assert "<html" not in shown
+    for reason, number in {**selection.counts["dropped"], **selection.counts["failed"]}.items():
+        assert reason.replace("_", " ") in shown.lower()
+        assert f"{number:,}" in shown
+    assert shown.count("<img ") >= 1 + len(selection.counts["dropped"])

@@ -71,7 +71,7 @@ def test_the_page_is_self_contained_and_escapes_everything(run: Run) -> None:
 
 def test_the_order_is_what_a_reader_wants(run: Run) -> None:
     text = run.report_file.read_text(encoding="utf-8")
-    marks = ["the model saw", "before training", "The data", "17 photos in, 12 kept.", "The training"]
+    marks = ["17 photos in, 12 kept.", "the model saw", "before training", "The data", "The training"]
     marks += ["Where the time went", "What it cost", "What to change next", "Settings"]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)

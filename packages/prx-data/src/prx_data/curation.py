@@ -23,7 +23,7 @@ from prx_data.decisions.verdicts import Decisions, Settings, decide
 from prx_data.engine import DECODED, DECODED_VERSION, measure
 from prx_data.errors import SourceError
 from prx_data.measures import Measure, standard_measures
-from prx_data.report import Gallery, Pictures, Report, build_report, gallery, write_report
+from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
 from prx_data.storage import ledger_stage
 from prx_data.version import VERSION
 from prx_data.workspace import WorkspaceStore
@@ -110,6 +110,9 @@ class Selection:
             limit: The most pictures; a selection that depends on the keys alone.
         """
         return gallery(self._pictures(), reason, limit)
+
+    def _repr_html_(self) -> str:
+        return summary(self._pictures())
 
     def caption(self, captioner: Captioner) -> None:
         """Choose who writes the captions; by default a template from metadata and measured columns."""

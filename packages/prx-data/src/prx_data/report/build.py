@@ -57,6 +57,22 @@ def build_report(pictures: Pictures, content: Content, ledger: Path, *, rules: R
     return Report(data=data, pictures=len(pictures))
 
 
+def summary(pictures: Pictures) -> str:
+    """What a notebook shows of a selection, as an HTML fragment: the funnel, and a few photos of each reason."""
+    totals = counts(pictures.verdicts.values())
+    kept = [one.origin for one in pictures.verdicts.values() if one.kept]
+    shown = sample(kept, pictures.verdicts, _REASON_SHOWN)
+    caption = f"{len(shown)} of the {len(kept):,} photos that were kept, chosen at random."
+    blocks = [
+        *_funnel(totals, 0)[1:],
+        _heading("What was kept", 3),
+        _gallery(caption, pictures.items(shown, dict.fromkeys(shown, ""), {})),
+        *_reasons(pictures, totals),
+    ]
+    headline = f"{totals['photos']:,} photos in, {len(kept):,} kept."
+    return render({"title": "", "headline": headline, "blocks": blocks}, whole_page=False)
+
+
 def write_report(folder: Path, report: Report, ledger: Path) -> None:
     """Write `report.json`, `report.html` and a copy of the ledger."""
     write_json(folder / "report.json", report.data)

@@ -61,7 +61,7 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
     validations = [row for row in rows if "val_loss" in row]
     ledger = read_jsonl(run.ledger_file)
     folder = Path(config["dataset"]) if dataset is None else dataset
-    data_report, data_ledger = _data_part(folder)
+    data_headline, data_report, data_ledger = _data_part(folder)
     blocks = [
         *_first_picture(run, steps, validations, ledger),
         *data_report,
@@ -72,10 +72,11 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
         *({"kind": "text", "text": sentence} for sentence in advice(config, steps, validations, ledger)),
         *_settings(run, config),
     ]
+    learned = headline(steps, validations, ledger, finished=bool(steps) and _has_after(run))
     return {
         "format": 1,
         "title": f"Training report: {run.output.name}",
-        "headline": headline(steps, validations, ledger, finished=bool(steps) and _has_after(run)),
+        "headline": f"{data_headline} {learned}".strip(),
         "blocks": blocks,
     }
 
@@ -140,17 +141,17 @@ def _first_picture(
     return blocks
 
 
-def _data_part(folder: Path) -> tuple[list[Block], list[Block]]:
-    """The dataset's own report as blocks, and its ledger; both empty for a dataset of somebody else's."""
+def _data_part(folder: Path) -> tuple[str, list[Block], list[Block]]:
+    """The dataset's own headline, report as blocks, and ledger; all empty for a dataset of somebody else's."""
     ledger = read_jsonl(folder / "ledger.jsonl")
     file = folder / "report.json"
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
         blocks = list(report["blocks"])
         heading = {"kind": "heading", "text": "The data", "level": 2}
-        return [heading, {"kind": "text", "text": str(report["headline"])}, *map(_lowered, blocks)], ledger
+        return str(report["headline"]), [heading, *map(_lowered, blocks)], ledger
     except (OSError, ValueError, KeyError, TypeError):
-        return [], ledger
+        return "", [], ledger
 
 
 def _lowered(block: Block) -> Block:
