@@ -16,6 +16,9 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 import prx_train  # noqa: F401  # before torch, whose threads it asks to wait patiently
 
+# The models are so small that a second thread costs more than it brings.
+torch.set_num_threads(1)
+
 WORDS = [
     "a",
     "photo",

@@ -138,6 +138,7 @@ def test_the_public_names_are_exact() -> None:
         "BudgetError",
         "ConfigError",
         "DatasetError",
+        "LoraConfig",
         "ModelConfig",
         "ModelError",
         "PrxTrainError",
@@ -145,6 +146,7 @@ def test_the_public_names_are_exact() -> None:
         "TrainConfig",
         "__version__",
         "fit",
+        "load_lora",
         "write_report",
     }
     assert all(getattr(prx_train, name) is not None for name in prx_train.__all__)

@@ -4,7 +4,7 @@ from torch import Tensor
 from prx_train.evaluate import Example, validation_loss, validation_times
 from prx_train.objective import noisy
 
-EXAMPLES = [Example(key=str(n), caption="x" * n, pixels=torch.full((3, 8, 8 + 8 * (n % 2)), 0.1 * n)) for n in range(5)]
+EXAMPLES = [Example(key=str(n), caption="x" * n, clean=torch.full((3, 8, 8 + 8 * (n % 2)), 0.1 * n)) for n in range(5)]
 
 
 def grey(x_t: Tensor, t: Tensor, captions: object) -> Tensor:
@@ -31,7 +31,7 @@ def test_neither_order_nor_batch_size_moves_it_but_the_seed_does() -> None:
 
 
 def test_a_perfect_guess_costs_nothing() -> None:
-    clean = {example.caption: example.pixels for example in EXAMPLES}
+    clean = {example.caption: example.clean for example in EXAMPLES}
 
     def perfect(x_t: Tensor, t: Tensor, captions: list[str]) -> Tensor:
         x0 = torch.stack([clean[caption] for caption in captions])

@@ -148,7 +148,7 @@ def test_a_budget_in_seconds_is_met_and_drives_the_learning_rate(settings: dict[
     assert len(rates) > 20
     assert rates[0] < 0.5 * max(rates)
     assert rates[-1] < 0.1 * max(rates)
-    assert max(rates) == pytest.approx(TrainConfig(**settings).learning_rate)
+    assert max(rates) == pytest.approx(1e-3)  # the default for a new model
 
 
 def test_a_budget_too_short_for_one_step_is_told(settings: dict[str, Any]) -> None:
@@ -200,7 +200,7 @@ def test_the_export_loads_where_this_package_is_blocked(settings: dict[str, Any]
 
 def test_a_run_goes_on_from_the_pipeline_of_another(settings: dict[str, Any], tmp_path: Path) -> None:
     first = fit(TrainConfig(**settings))
-    tuned = {**settings, "base": first.pipeline_folder, "output": tmp_path / "tuned", "text_encoder": None}
+    tuned = {**settings, "base": str(first.pipeline_folder), "output": tmp_path / "tuned", "text_encoder": None}
     second = fit(TrainConfig(**tuned))
     assert second.summary["val_loss_before"] == pytest.approx(first.summary["val_loss_after"], rel=1e-4)
 

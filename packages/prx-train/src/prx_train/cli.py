@@ -45,6 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--height", type=int, help="pixels")
     sample.set_defaults(command=_sample)
 
+    merge = commands.add_parser("merge", help="add a run's adapters to their base: a plain pipeline")
+    merge.add_argument("run", type=Path, help="folder of a run that trained adapters")
+    merge.add_argument("out", type=Path, help="folder of the pipeline; must not exist")
+    merge.set_defaults(command=_merge)
+
     report = commands.add_parser("report", help="write a run's report.html again, from its files")
     report.add_argument("run", type=Path, help="folder of a run")
     report.add_argument("--dataset", type=Path, help="folder of the dataset, if it has moved")
@@ -77,8 +82,8 @@ def _sample(options: argparse.Namespace) -> int:
     from prx_train.storage import read_json
 
     run = Run(options.model)
-    is_run = run.pipeline_folder.is_dir()
-    pipeline = load_pipeline(run.pipeline_folder if is_run else options.model)
+    is_run = run.pipeline_folder.is_dir() or run.lora_folder.is_dir()
+    pipeline = run.pipeline() if is_run else load_pipeline(options.model)
     height = width = int(pipeline.config.default_sample_size)
     index = run.samples / "samples.json"
     if is_run and index.is_file():
@@ -95,6 +100,16 @@ def _sample(options: argparse.Namespace) -> int:
     except OSError as error:
         raise ConfigError(f"--out '{options.out}' cannot be written: {error.strerror or error}.") from None
     print(options.out)
+    return 0
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from prx_train.errors import ConfigError
+    from prx_train.merge import merge
+
+    if options.out.exists():
+        raise ConfigError(f"'{options.out}' exists already; name a folder that does not.")
+    print(merge(options.run, options.out))
     return 0
 
 

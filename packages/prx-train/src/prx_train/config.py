@@ -45,6 +45,17 @@ class ModelConfig(_Settings):
         return self
 
 
+class LoraConfig(_Settings):
+    """Low-rank adapters instead of all weights."""
+
+    rank: Count = 16
+    """Width of the adapters."""
+    alpha: Count | None = None
+    """Their scale is alpha / rank; None for a scale of 1."""
+    text: bool = True
+    """Whether the projections of the text are adapted too."""
+
+
 class TrainConfig(_Settings):
     """A training run. Only `dataset` and `output` have to be given; paths count from the current directory.
 
@@ -58,20 +69,24 @@ class TrainConfig(_Settings):
     """Folder of the run; a run that was stopped goes on there."""
     budget: str = "5m"
     """Wall-clock time for everything, report included: `90s`, `5m`, `24h`, `MM:SS`; or `200 steps`."""
-    base: Path | None = None
-    """Folder of a pixel-space PRX pipeline to start from; None for a new model with all-MiniLM-L6-v2."""
+    base: str | None = None
+    """PRX pipeline to start from, a folder or a hub id such as `Photoroom/prx-512-t2i-sft`; None for a new model."""
+    lora: LoraConfig | None = None
+    """Adapters on the base model, as a table `[lora]`; None to train all weights."""
     text_encoder: Path | None = None
     """Folder of a transformers text encoder and its tokenizer for a new model; None for all-MiniLM-L6-v2."""
     model: ModelConfig = ModelConfig()
     """The size of a new model."""
-    resolution: Annotated[int, Field(ge=8)] = 64
-    """Side of a square picture in pixels; pictures of other shapes have about as many pixels."""
+    resolution: Annotated[int, Field(ge=8)] | None = None
+    """Side of a square picture in pixels; others have about as many. None for the base's own, 64 for a new model."""
     batch_size: Count = 16
-    """Pictures in a step."""
-    optimizer: Literal["muon", "adamw"] = "muon"
-    """Muon for the matrices of the blocks with AdamW for the rest, or AdamW for everything."""
-    learning_rate: Annotated[float, Field(gt=0)] = 1.5e-3
-    """Peak of the schedule."""
+    """Pictures that go through the model at once."""
+    accumulate: Count = 1
+    """So many batches make a step."""
+    optimizer: Literal["muon", "adamw"] = "adamw"
+    """AdamW for everything, or Muon for the matrices of the blocks with AdamW for the rest."""
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Peak of the schedule; None for 1e-3 for a new model, 1e-4 for a base, and 3e-4 for adapters."""
     warmup: Share = 0.05
     """Share of the training time in which the learning rate rises."""
     decay: Share = 0.4
@@ -84,10 +99,14 @@ class TrainConfig(_Settings):
     """Of the averaged weights, which are validated, sampled and exported; lower in the first steps."""
     caption_dropout: Share = 0.1
     """Share of the pictures that are trained without their caption, which guidance needs."""
-    shift: Annotated[float, Field(gt=0)] = 1.0
-    """s in t ← s·t / (1 + (s − 1)·t), in training and in sampling; 3 suits 512 pixels."""
+    shift: Annotated[float, Field(gt=0)] | None = None
+    """s in t ← s·t / (1 + (s − 1)·t), in training; 3 suits 512 pixels. None for the base's own, 1 for a new model."""
     flip: bool = False
-    """Mirror half of the pictures; wrong where there is lettering."""
+    """Mirror half of the pictures; wrong where there is lettering, and not to be had in latents."""
+    gradient_checkpointing: bool = False
+    """Keep fewer activations and compute them again: about half the memory for a third more time."""
+    compile: bool = False
+    """Compile each block with torch.compile: minutes of the budget first, faster steps after."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of everything that is random in training."""
     device: str = "auto"
@@ -128,6 +147,11 @@ class TrainConfig(_Settings):
             parse_budget(value)
         return value
 
+    @field_validator("base", mode="before")
+    @classmethod
+    def _is_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, Path) else value
+
     @field_validator("device")
     @classmethod
     def _is_device(cls, value: str) -> str:
@@ -139,7 +163,9 @@ class TrainConfig(_Settings):
     def _shares_and_patches(self) -> Self:
         if self.warmup + self.decay > 1:
             raise ValueError(f"config keys 'warmup' = {self.warmup} and 'decay' = {self.decay} add up to more than 1")
-        if self.base is None and self.resolution % self.model.patch_size:
+        if self.base is None and self.lora is not None:
+            raise ValueError("config key 'lora' needs a 'base': a new model has nothing to adapt")
+        if self.base is None and self.resolution is not None and self.resolution % self.model.patch_size:
             raise ValueError(
                 f"config key 'resolution' = {self.resolution} is no multiple of model.patch_size "
                 f"= {self.model.patch_size}"
@@ -151,8 +177,10 @@ FIXED_FOR_A_RUN = (
     "base",
     "text_encoder",
     "model",
+    "lora",
     "resolution",
     "batch_size",
+    "accumulate",
     "optimizer",
     "learning_rate",
     "weight_decay",
@@ -166,8 +194,27 @@ FIXED_FOR_A_RUN = (
 """What a run that goes on may not change, because half of it would then have been trained otherwise."""
 
 
+class ResolvedConfig(TrainConfig):
+    """The settings of a run with what was left open filled in."""
+
+    resolution: int
+    """As in `TrainConfig`."""
+    learning_rate: float
+    """As in `TrainConfig`."""
+    shift: float
+    """As in `TrainConfig`."""
+
+
+def resolve(config: TrainConfig, *, resolution: int, shift: float) -> ResolvedConfig:
+    """Fills in what was left open; `resolution` and `shift` are the base model's own."""
+    rate = 1e-3 if config.base is None else 1e-4 if config.lora is None else 3e-4
+    open_ = {"resolution": resolution, "shift": shift, "learning_rate": rate}
+    settings = {name: getattr(config, name) for name in TrainConfig.model_fields}
+    return ResolvedConfig(**{**settings, **{key: value for key, value in open_.items() if settings[key] is None}})
+
+
 def load_config(path: Path) -> TrainConfig:
-    """Reads a TOML file whose keys are those of `TrainConfig`; `[model]` is a table.
+    """Reads a TOML file whose keys are those of `TrainConfig`; `[model]` and `[lora]` are tables.
 
     Raises:
         ConfigError: the file cannot be read, is not TOML, or holds an unknown or wrong setting.
@@ -197,6 +244,7 @@ def _sentence(error: ValidationError) -> str:
 
 def _suggestion(key: str) -> str:
     prefix, _, name = key.rpartition(".")
-    known = ModelConfig.model_fields if prefix == "model" else TrainConfig.model_fields
+    tables: dict[str, type[_Settings]] = {"model": ModelConfig, "lora": LoraConfig}
+    known = tables.get(prefix, TrainConfig).model_fields
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.7)
     return f"did you mean '{close[0]}'?" if close else f"known are {', '.join(known)}."

@@ -2,31 +2,22 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from prx_train import model
 from prx_train.buckets import Batch, batches_from
 from prx_train.budget import Budget, Clock, spoken
 from prx_train.config import TrainConfig
+from prx_train.identity import check_identity, identify
 from prx_train.objective import losses, noisy, times
-from prx_train.optim import ema_decay, set_learning_rate, update_ema
+from prx_train.optim import ema_decay, set_learning_rate
 from prx_train.run import Run, open_run
-from prx_train.session import (
-    Session,
-    check_identity,
-    describe,
-    every,
-    identify,
-    interval_text,
-    pixels,
-    restore_rehearsal,
-    start_session,
-)
+from prx_train.session import Session, describe, every, interval_text
+from prx_train.setup import restore_rehearsal, start_session
 from prx_train.stages import finish, rehearse, save, validate, write_rehearsal
 from prx_train.storage import append_jsonl, seed_from, write_json
 
@@ -87,8 +78,9 @@ def train(session: Session, stop: Callable[[], bool]) -> bool:
     with ProgressLine(session) as line:
         unbooked = 0
         while schedule.has_time(session.progress.step):
-            batch, epoch, position = next(order)
-            loss = step(session, batch)
+            group = [next(order) for _ in range(config.accumulate)]
+            loss = step(session, [batch for batch, _, _ in group])
+            _, epoch, position = group[-1]
             session.progress = replace(session.progress, epoch=epoch, position=position)
             line.show(loss)
             unbooked += 1
@@ -108,46 +100,47 @@ def train(session: Session, stop: Callable[[], bool]) -> bool:
     return True
 
 
-def step(session: Session, batch: Batch) -> float:
+def step(session: Session, batches: Sequence[Batch]) -> float:
     """One step: photos, noise and times, loss of velocities, optimizers, average; returns the mean loss of a photo."""
     config, progress, schedule = session.config, session.progress, session.schedule
     began = session.clock.spent
     learning_rate = config.learning_rate * schedule.factor(progress.step)
     set_learning_rate(session.optimizers, learning_rate)
 
-    loss = batch_losses(session, batch, progress.step).sum()
-    # Divided by the full batch size, so that a photo in a small batch counts as much as any other.
-    (loss / config.batch_size).backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(session.transformer.parameters(), config.clip_grad)
+    total = 0.0
+    for part, batch in enumerate(batches):
+        loss = batch_losses(session, batch, seed_from("step", config.seed, progress.step, part)).sum()
+        # Divided by the full number of photos, so that one in a small batch counts as much as any other.
+        (loss / (config.batch_size * config.accumulate)).backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach())
+    norm = torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad)
     for optimizer in session.optimizers:
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    mean_loss = float(loss.detach()) / len(batch.rows)
-    decay = ema_decay(progress.step, config.ema_decay)
-    update_ema(session.average.parameters(), session.transformer.parameters(), decay)
+    session.average.update(ema_decay(progress.step, config.ema_decay))
 
-    count = len(batch.rows)
+    count = sum(len(batch.rows) for batch in batches)
     session.progress = replace(progress, step=progress.step + 1, samples=progress.samples + count)
     schedule.pace.learn(session.clock.spent - began)
     row = {
         "step": session.progress.step,
         "seconds": round(session.clock.spent, 3),
-        "loss": mean_loss,
+        "loss": total / count,
         "lr": learning_rate,
         "grad_norm": float(norm),
         "samples": session.progress.samples,
-        "epoch": batch.epoch,
+        "epoch": batches[-1].epoch,
     }
     append_jsonl(session.run.metrics_file, row)
-    return mean_loss
+    return total / count
 
 
-def batch_losses(session: Session, batch: Batch, step_number: int) -> Tensor:
-    """The loss of each photo of a batch, shape (B,); every random number is a function of (seed, step)."""
-    config, count = session.config, len(batch.rows)
-    random = torch.Generator().manual_seed(seed_from("step", config.seed, step_number))
-    x0 = torch.stack([pixels(session.train, row) for row in batch.rows])
-    eps = torch.randn(x0.shape, generator=random)
+def batch_losses(session: Session, batch: Batch, seed: int) -> Tensor:
+    """The loss of each photo of a batch, shape (B,); every random number is a function of the seed."""
+    config, space, count = session.config, session.space, len(batch.rows)
+    random = torch.Generator().manual_seed(seed)
+    x0 = torch.stack([session.clean(session.train, row) for row in batch.rows])
+    eps = space.noise_scale * torch.randn(x0.shape, generator=random)
     normal = torch.randn(count, generator=random)
     uniform, choice, dropped, mirrored = torch.rand(4, count, generator=random)
     t = times(normal, uniform, choice, shift=config.shift)
@@ -157,13 +150,9 @@ def batch_losses(session: Session, batch: Batch, step_number: int) -> Tensor:
         "" if drop else session.train.rows[row].caption
         for row, drop in zip(batch.rows, (dropped < config.caption_dropout).tolist(), strict=True)
     ]
-    text, mask = session.text(captions)
     x0, eps, t = x0.to(session.device), eps.to(session.device), t.to(session.device)
-    x_t = noisy(x0, eps, t)
-    # bf16 only where the hardware has it; the weights stay in fp32 either way.
-    with torch.autocast(session.device, torch.bfloat16, enabled=session.device == "cuda"):
-        prediction = model.predict_clean(session.transformer, x_t, t, text, mask)
-    return losses(prediction.float(), x0, x_t, t)
+    prediction = session.predict(noisy(x0, eps, t), t, captions)
+    return losses(prediction.float(), x0, eps, t, space.predicts)
 
 
 def probe(session: Session) -> float:
@@ -172,7 +161,9 @@ def probe(session: Session) -> float:
     largest = [index for index, size in enumerate(sizes) if size == session.sample_size][: session.config.batch_size]
     for _ in range(2):
         began = session.clock.spent
-        batch_losses(session, Batch(epoch=0, rows=tuple(largest)), 0).sum().backward()  # type: ignore[no-untyped-call]
+        for _ in range(session.config.accumulate):
+            loss = batch_losses(session, Batch(epoch=0, rows=tuple(largest)), 0).sum()
+            loss.backward()  # type: ignore[no-untyped-call]
         session.transformer.zero_grad(set_to_none=True)
     session.ledger.close("rehearse", items=2, unit="steps")
     return session.clock.spent - began
@@ -245,11 +236,11 @@ def _announce(session: Session) -> None:
     derived = describe(session)
     if schedule.budget.unit == "seconds":
         left = max(0.0, schedule.end - session.clock.spent)
-        steps = int(left / schedule.pace.seconds)
+        steps, photos = int(left / schedule.pace.seconds), config.batch_size * config.accumulate
         derived += [
             ("kept for the end", f"{spoken(schedule.reserve.seconds)}, measured"),
             ("a step", f"{schedule.pace.seconds:.2f} s, measured"),
-            ("steps that fit", f"about {steps}, {steps * config.batch_size / len(session.train.rows):.1f} epochs"),
+            ("steps that fit", f"about {steps}, {steps * photos / len(session.train.rows):.1f} epochs"),
         ]
     derived += [
         ("checkpoints", interval_text(every(config.checkpoint_every, schedule.budget, 12))),
@@ -263,4 +254,6 @@ def _announce(session: Session) -> None:
 def _check_finished(config: TrainConfig, run: Run) -> None:
     """A finished run is not trained on, but asking for it with other settings is a mistake to be told of."""
     begun = run.summary["identity"]
-    check_identity(identify(config, begun["dataset"]), begun)
+    now = identify(config, begun["dataset"])
+    # What was left open was filled in when the run began.
+    check_identity({key: value for key, value in now.items() if value is not None or begun.get(key) is None}, begun)

@@ -1,11 +1,17 @@
 """The training objective: pure functions in the papers' letters, with noise and time as arguments.
 
-Time runs from t = 0, a clean picture, to t = 1, noise (Esser et al. 2024, arXiv:2403.03206, eq. 13). The network
-predicts the clean picture x̂, and the loss compares velocities (Li & He 2025, arXiv:2511.13720, table 1).
+Time runs from t = 0, a clean sample, to t = 1, noise (Esser et al. 2024, arXiv:2403.03206, eq. 13). The network
+predicts the velocity, or the clean sample x̂; the loss compares velocities either way (Li & He 2025, arXiv:2511.13720,
+table 1). ε is the noise as it stands at t = 1: whoever draws it scales it.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Prediction = Literal["clean", "velocity"]
+"""What a network says of x_t: the clean sample, as PRX in pixel space, or the velocity, as PRX in latents."""
 
 T_MIN = 0.05
 """The smallest time to divide by: without it the loss of an almost clean picture is boundless. The pipeline clamps
@@ -23,10 +29,22 @@ def velocity(x_t_BCHW: Tensor, x0_BCHW: Tensor, t_B: Tensor) -> Tensor:
     return (x_t_BCHW - x0_BCHW) / t_B.clamp(min=T_MIN)[:, None, None, None]
 
 
-def losses(prediction_BCHW: Tensor, x0_BCHW: Tensor, x_t_BCHW: Tensor, t_B: Tensor) -> Tensor:
-    """The mean squared error of velocities for each picture, shape (B,); both velocities share the clamp."""
-    error = velocity(x_t_BCHW, prediction_BCHW, t_B) - velocity(x_t_BCHW, x0_BCHW, t_B)
-    return error.square().mean((1, 2, 3))
+def as_velocity(prediction_BCHW: Tensor, x_t_BCHW: Tensor, t_B: Tensor, kind: Prediction) -> Tensor:
+    """A network's prediction as a velocity."""
+    return prediction_BCHW if kind == "velocity" else velocity(x_t_BCHW, prediction_BCHW, t_B)
+
+
+def losses(
+    prediction_BCHW: Tensor, x0_BCHW: Tensor, eps_BCHW: Tensor, t_B: Tensor, kind: Prediction = "clean"
+) -> Tensor:
+    """The mean squared error of velocities for each sample, shape (B,).
+
+    The target is ε − x₀; for a network that predicts x̂ it is (x_t − x₀) / max(t, 0.05), so that both velocities share
+    the clamp.
+    """
+    x_t = noisy(x0_BCHW, eps_BCHW, t_B)
+    target = eps_BCHW - x0_BCHW if kind == "velocity" else velocity(x_t, x0_BCHW, t_B)
+    return (as_velocity(prediction_BCHW, x_t, t_B, kind) - target).square().mean((1, 2, 3))
 
 
 def shifted(t: Tensor, shift: float) -> Tensor:

@@ -1,6 +1,7 @@
 """Muon for the blocks' matrices, AdamW for the rest, and a moving average that suits short runs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -69,10 +70,10 @@ def optimizers_for(
 
     AdamW: Loshchilov & Hutter 2019, arXiv:1711.05101, betas (0.9, 0.95); vectors and biases do not decay.
     """
-    trained = [(key, parameter) for key, parameter in model.named_parameters() if parameter.requires_grad]
-    hidden = [p for key, p in trained if name == "muon" and key.startswith("blocks.") and p.ndim == 2]
+    named = trained(model)
+    hidden = [p for key, p in named.items() if name == "muon" and key.startswith("blocks.") and p.ndim == 2]
     taken = {id(parameter) for parameter in hidden}
-    rest = [p for _, p in trained if id(p) not in taken]
+    rest = [p for p in named.values() if id(p) not in taken]
     groups = [
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
@@ -96,7 +97,34 @@ def ema_decay(step: int, limit: float) -> float:
     return min(limit, (1 + step) / (10 + step))
 
 
-@torch.no_grad()
-def update_ema(averages: Iterable[Tensor], weights: Iterable[Tensor], decay: float) -> None:
-    """Averages ← decay·averages + (1 − decay)·weights, in place."""
-    torch._foreach_lerp_(list(averages), list(weights), 1.0 - decay)
+class Average:
+    """An exponential moving average of what is trained, kept beside the model and put in its place for a while.
+
+    A second model would hold every frozen weight of a base a second time.
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor]) -> None:
+        self._weights = dict(parameters)
+        self.shadows = {name: weight.detach().clone() for name, weight in parameters.items()}
+
+    @torch.no_grad()
+    def update(self, decay: float) -> None:
+        """Averages ← decay·averages + (1 − decay)·weights."""
+        torch._foreach_lerp_(list(self.shadows.values()), list(self._weights.values()), 1.0 - decay)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Within it the model has the averaged weights."""
+        own = {name: weight.data for name, weight in self._weights.items()}
+        for name, weight in self._weights.items():
+            weight.data = self.shadows[name]
+        try:
+            yield
+        finally:
+            for name, weight in self._weights.items():
+                weight.data = own[name]
+
+
+def trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that are trained, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}

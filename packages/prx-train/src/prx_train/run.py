@@ -55,6 +55,11 @@ class Run:
         return self.output / "pipeline"
 
     @property
+    def lora_folder(self) -> Path:
+        """The adapters of a run that trained adapters; `load_lora` puts them on the base."""
+        return self.output / "lora"
+
+    @property
     def report_file(self) -> Path:
         """The report, one self-contained page."""
         return self.output / "report.html"
@@ -80,14 +85,17 @@ class Run:
         return read_jsonl(self.metrics_file)
 
     def pipeline(self, device: str = "cpu") -> Any:
-        """The trained `diffusers.PRXPixelPipeline`; call it with `use_resolution_binning=False`.
+        """The trained `diffusers` pipeline, with its adapters on; call it with `use_resolution_binning=False`.
 
         Raises:
             ModelError: the run has not exported one yet.
         """
-        from prx_train.model import load_pipeline
+        from prx_train.model import load_lora, load_pipeline, pipeline_folder
 
-        return load_pipeline(self.pipeline_folder, device)
+        if not self.lora_folder.is_dir():
+            return load_pipeline(self.pipeline_folder, device)
+        base = pipeline_folder(read_json(self.config_file)["base"])
+        return load_lora(load_pipeline(base, device), self.lora_folder)
 
 
 def open_run(output: Path) -> Run:

@@ -6,10 +6,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from prx_train.objective import shifted, velocity
+from prx_train.objective import Prediction, as_velocity, shifted
 
 Predict = Callable[[Tensor, Tensor], Tensor]
-"""(x_t of shape BCHW, t of shape (B,)) → the predicted clean picture x̂ of shape BCHW."""
+"""(x_t of shape BCHW, t of shape (B,)) → what the network predicts, shape BCHW."""
 
 
 def sampling_times(steps: int, *, shift: float, train_steps: int = 1000) -> Tensor:
@@ -24,7 +24,7 @@ def sampling_times(steps: int, *, shift: float, train_steps: int = 1000) -> Tens
 
 
 def guided(unconditional: Predict, conditional: Predict, guidance: float) -> Predict:
-    """x̂ = x̂(∅) + w·(x̂(c) − x̂(∅)), classifier-free guidance (Ho & Salimans 2022, arXiv:2207.12598, eq. 6)."""
+    """Classifier-free guidance: p(∅) + w·(p(c) − p(∅)) (Ho & Salimans 2022, arXiv:2207.12598, eq. 6)."""
 
     def predict(x_t_BCHW: Tensor, t_B: Tensor) -> Tensor:
         without = unconditional(x_t_BCHW, t_B)
@@ -34,12 +34,12 @@ def guided(unconditional: Predict, conditional: Predict, guidance: float) -> Pre
 
 
 @torch.no_grad()
-def euler(predict: Predict, noise_BCHW: Tensor, times: Tensor) -> Tensor:
-    """Follows dx/dt = v(x, t) from noise at t = 1 down the `times`; the result is a picture around [-1, 1]."""
+def euler(predict: Predict, noise_BCHW: Tensor, times: Tensor, kind: Prediction = "clean") -> Tensor:
+    """Follows dx/dt = v(x, t) from noise at t = 1 down the `times` to a clean sample, shape BCHW."""
     x = noise_BCHW
     for t, t_next in pairwise(times):
         t_B = t.expand(len(x)).to(x.device)
-        v = velocity(x, predict(x, t_B), t_B)
+        v = as_velocity(predict(x, t_B), x, t_B, kind)
         x = x + (t_next - t).to(x.device) * v
     return x
 

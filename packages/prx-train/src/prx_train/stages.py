@@ -12,6 +12,7 @@ import torch
 
 from prx_train import checkpoint, model
 from prx_train.budget import spoken
+from prx_train.card import model_card
 from prx_train.evaluate import validation_loss
 from prx_train.pictures import save_samples
 from prx_train.report import write_report
@@ -19,43 +20,19 @@ from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint
 from prx_train.session import Session, describe
 from prx_train.storage import append_jsonl, read_json, write_atomic, write_folder, write_json
 
-_CARD = """---
-library_name: diffusers
-pipeline_tag: text-to-image
----
-
-# A PRX model in pixel space
-
-Trained for {steps} steps on {photos} photos at about {resolution}×{resolution} pixels.
-
-```python
-import torch
-from diffusers import PRXPixelPipeline
-
-pipe = PRXPixelPipeline.from_pretrained("path/to/this/folder")
-image = pipe(
-    {prompt!r},
-    height={height},
-    width={width},
-    num_inference_steps={sample_steps},
-    guidance_scale={guidance},
-    generator=torch.Generator().manual_seed(0),
-    use_resolution_binning=False,
-).images[0]
-image.save("picture.png")
-```
-
-- `use_resolution_binning=False` is needed: the pipeline knows aspect-ratio bins for 1024 pixels only.
-- With guidance the pipeline takes one prompt a call; give prompts one after another.
-- Sides must be multiples of {patch_size} pixels; {width}×{height} (width×height) is the shape it saw most.
-- A prompt is cut off after {tokens} tokens.
-"""
-
 
 def validate(session: Session) -> float:
     """Validation loss of the averaged weights, written to the metrics."""
     before = session.clock.spent
-    loss = validation_loss(session.predict, session.examples, seed=session.config.seed)
+    space = session.space
+    with session.average.applied():
+        loss = validation_loss(
+            session.predict,
+            session.examples,
+            seed=session.config.seed,
+            kind=space.predicts,
+            noise_scale=space.noise_scale,
+        )
     row = {"step": session.progress.step, "seconds": round(session.clock.spent, 3), "val_loss": loss}
     append_jsonl(session.run.metrics_file, row)
     session.ledger.close("validate", items=len(session.examples), unit="photos")
@@ -65,15 +42,19 @@ def validate(session: Session) -> float:
 
 def draw_samples(session: Session, name: str) -> None:
     """Draws the fixed prompts from their fixed noise: `samples/<name>.png` and single files."""
-    config, (height, width) = session.config, session.sample_size
+    config, space, (height, width) = session.config, session.space, session.sample_size
     seeds = [config.sample_seed + index for index in range(len(session.prompts))]
-    noise = torch.stack([fixed_noise(seed, (3, height, width)) for seed in seeds]).to(session.device)
+    shape = (space.channels, height // space.compression, width // space.compression)
+    noise = space.noise_scale * torch.stack([fixed_noise(seed, shape) for seed in seeds]).to(session.device)
     predict = guided(
         lambda x, t: session.predict(x, t, [""] * len(x)),
         lambda x, t: session.predict(x, t, session.prompts),
         config.guidance,
     )
-    pictures = to_uint8(euler(predict, noise, sampling_times(config.sample_steps, shift=config.shift)))
+    times = sampling_times(config.sample_steps, shift=config.shift if session.base.folder is None else space.shift)
+    with session.average.applied():
+        clean = euler(predict, noise, times, space.predicts)
+    pictures = to_uint8(space.decode(clean))
     folder = session.run.samples
     files = save_samples(folder, name, pictures.numpy(), session.prompts)
     index = folder / "samples.json"
@@ -100,8 +81,8 @@ def save(session: Session) -> None:
     checkpoint.save_checkpoint(
         session.run.checkpoints,
         session.progress,
-        model=session.transformer,
-        average=session.average,
+        weights=session.weights,
+        average=session.average.shadows,
         optimizers=session.optimizers,
         identity=session.identity,
     )
@@ -110,27 +91,30 @@ def save(session: Session) -> None:
 
 
 def export(session: Session, folder: Path) -> None:
-    """Writes the averaged weights as a pipeline that diffusers loads without this package."""
+    """Writes the averaged weights: a pipeline that diffusers loads without this package, or adapters alone."""
     config = session.config
 
     def fill(place: Path) -> None:
-        model.save_pipeline(place, session.average, session.encoder, resolution=config.resolution, shift=config.shift)
-        height, width = session.sample_size
-        card = _CARD.format(
-            steps=session.progress.step,
-            photos=len(session.train.rows),
-            resolution=config.resolution,
-            prompt=session.prompts[0],
-            height=height,
-            width=width,
-            sample_steps=config.sample_steps,
-            guidance=config.guidance,
-            patch_size=session.average.config.patch_size,
-            tokens=session.encoder.max_tokens,
-        )
-        write_atomic(place / "README.md", card)
+        with session.average.applied():
+            if config.lora is not None:
+                model.save_lora(place, session.average.shadows, config.lora)
+            else:
+                model.save_pipeline(
+                    place,
+                    session.transformer,
+                    session.base,
+                    session.encoder,
+                    resolution=config.resolution,
+                    shift=config.shift,
+                )
+        write_atomic(place / "README.md", model_card(session))
 
     write_folder(folder, fill)
+
+
+def export_folder(session: Session) -> Path:
+    """Where the result of a run goes."""
+    return session.run.pipeline_folder if session.config.lora is None else session.run.lora_folder
 
 
 def rehearse(session: Session) -> None:
@@ -171,7 +155,7 @@ def finish(session: Session) -> None:
     run, progress = session.run, session.progress
     after = validate(session)
     _timed(session, "sample_after", "sample_after", lambda: draw_samples(session, "after"), len(session.prompts))
-    _timed(session, "export", "export", lambda: export(session, run.pipeline_folder), 1)
+    _timed(session, "export", "export", lambda: export(session, export_folder(session)), 1)
     _timed(session, "report", "report", lambda: write_report(run.output), 1)
     write_json(
         run.manifest_file,

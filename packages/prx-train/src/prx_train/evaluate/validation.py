@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prx_train.objective import losses, noisy
+from prx_train.objective import Prediction, losses, noisy
 from prx_train.storage import seed_from
 
 PredictWithText = Callable[[Tensor, Tensor, Sequence[str]], Tensor]
-"""(x_t of shape BCHW, t of shape (B,), captions) → the predicted clean picture of shape BCHW."""
+"""(x_t of shape BCHW, t of shape (B,), captions) → what the network predicts, shape BCHW."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +21,8 @@ class Example:
     """Its content key, which fixes its noise."""
     caption: str
     """Its text."""
-    pixels: Tensor
-    """float32 in [-1, 1], shape CHW."""
+    clean: Tensor
+    """x₀: pixels in [-1, 1] or a latent, float32, shape CHW."""
 
 
 def validation_times(count: int) -> Tensor:
@@ -32,7 +32,14 @@ def validation_times(count: int) -> Tensor:
 
 @torch.no_grad()
 def validation_loss(
-    predict: PredictWithText, examples: Sequence[Example], *, seed: int, times: int = 4, batch_size: int = 32
+    predict: PredictWithText,
+    examples: Sequence[Example],
+    *,
+    seed: int,
+    times: int = 4,
+    batch_size: int = 32,
+    kind: Prediction = "clean",
+    noise_scale: float = 1.0,
 ) -> float:
     """The mean velocity error over all examples at each of `times` fixed times; lower is better.
 
@@ -41,17 +48,18 @@ def validation_loss(
     """
     cases = [(example, float(t), n) for example in examples for n, t in enumerate(validation_times(times))]
     # Pictures of one shape go together; Python's sort keeps the order within.
-    cases.sort(key=lambda case: tuple(case[0].pixels.shape))
+    cases.sort(key=lambda case: tuple(case[0].clean.shape))
     total, start = 0.0, 0
     while start < len(cases):
-        shape = cases[start][0].pixels.shape
-        batch = [case for case in cases[start : start + batch_size] if case[0].pixels.shape == shape]
-        x0 = torch.stack([example.pixels for example, _, _ in batch])
+        shape = cases[start][0].clean.shape
+        batch = [case for case in cases[start : start + batch_size] if case[0].clean.shape == shape]
+        x0 = torch.stack([example.clean for example, _, _ in batch])
         eps = torch.stack([_noise(shape, seed_from("validation", seed, example.key, n)) for example, _, n in batch])
+        eps = noise_scale * eps
         t = torch.tensor([t for _, t, _ in batch])
         x_t = noisy(x0, eps, t)
         prediction = predict(x_t, t, [example.caption for example, _, _ in batch])
-        total += float(losses(prediction.float().cpu(), x0, x_t, t).double().sum())
+        total += float(losses(prediction.float().cpu(), x0, eps, t, kind).double().sum())
         start += len(batch)
     return total / len(cases)
 

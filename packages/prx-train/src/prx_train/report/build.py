@@ -22,6 +22,7 @@ EXAMPLE_PRICES = (0.10, 1.00, 3.00)
 _STAGES = {
     "load": "reading photos and model",
     "text_cache": "encoding captions",
+    "latent_cache": "encoding photos",
     "sample_before": "samples before training",
     "rehearse": "trying a step",
     "train": "training",

@@ -1,0 +1,33 @@
+"""What makes two starts one run: its data, and every setting that changes what is learnt."""
+
+from typing import Any
+
+from prx_train.config import FIXED_FOR_A_RUN, TrainConfig
+from prx_train.errors import ConfigError
+
+
+def identify(config: TrainConfig, fingerprint: str) -> dict[str, Any]:
+    """What must stay the same for a run to go on: the data, and every setting that changes what is learnt."""
+    settings = config.model_dump(mode="json")
+    flat: dict[str, Any] = {"dataset": fingerprint}
+    for key in FIXED_FOR_A_RUN:
+        if isinstance(settings[key], dict):
+            flat |= {f"{key}.{name}": value for name, value in settings[key].items()}
+        else:
+            flat[key] = settings[key]
+    return flat
+
+
+def check_identity(now: dict[str, Any], begun: dict[str, Any]) -> None:
+    """Refuses to go on with other settings.
+
+    Raises:
+        ConfigError: naming the first key that differs and both values.
+    """
+    for key in now:
+        if now[key] != begun.get(key):
+            what = "is another dataset than" if key == "dataset" else f"= {now[key]!r} differs from"
+            was = f"fingerprint {str(begun.get(key))[:12]}…" if key == "dataset" else repr(begun.get(key))
+            raise ConfigError(
+                f"config key '{key}' {what} the {was} this run began with; change it back or choose another output."
+            )

