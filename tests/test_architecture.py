@@ -40,7 +40,7 @@ def copy(tmp_path: Path) -> Path:
         ("prx-data/src/prx_data/records.py", "import prx_data.pipeline", "an arrow only points down"),
         ("prx-data/src/prx_data/decisions/rules.py", "import prx_data.decoding", "decisions never see a pixel"),
         ("prx-data/src/prx_data/report/build.py", "import PIL", "only decoding opens an image"),
-        ("prx-data/src/prx_data/sources.py", "import torch", "prx_data needs no torch"),
+        ("prx-data/src/prx_data/sources/__init__.py", "import torch", "prx_data needs no torch"),
         ("prx-data/src/prx_data/cli.py", "import prx_train", "share a format, not code"),
         ("prx-train/src/prx_train/objective.py", "import prx_train.loop", "prx_train: an arrow only points down"),
         ("prx-train/src/prx_train/loop.py", "import diffusers", "only model knows diffusers"),

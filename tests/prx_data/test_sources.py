@@ -5,33 +5,40 @@ from pathlib import Path
 import pytest
 
 from prx_data.errors import SourceError
-from prx_data.sources import scan_folder
+from prx_data.records import PhotoFile
+from prx_data.sources import Findings, open_source
 
 from .conftest import draw_product, encode
+
+
+def scan(photos: str | Path, metadata: Path | None = None) -> tuple[list[PhotoFile], Findings]:
+    findings = Findings()
+    found = list(open_source(photos, metadata).photos(findings))
+    return sorted(found, key=lambda one: one.origin), findings
 
 
 def test_photos_are_found_by_name_by_content_and_by_metadata(pile: Path) -> None:
     (pile / "no suffix").write_bytes(encode(draw_product(20)))
     (pile / ".hidden.jpg").write_bytes(encode(draw_product(21)))
-    found = {one.origin: one for one in scan_folder(pile).photos}
+    found = {one.origin: one for one in scan(pile)[0]}
     assert {"no suffix", "sub/blue 3.jpg", "empty.jpg", "page.jpg", "gone.jpg"} <= found.keys()
     assert not {".hidden.jpg", "notes.txt", "metadata.csv"} & found.keys()
     assert found["0.jpg"].metadata == {"sku": "sku0", "name": "thing 0", "color": "red"}
     assert found["copy of 0.jpg"].metadata == {}
-    assert scan_folder(pile).ignored == 1
+    assert scan(pile)[1].ignored == 1
     assert list(found) == sorted(found)
 
 
 def test_metadata_of_subfolders_is_relative_to_them(pile: Path) -> None:
     (pile / "sub" / "metadata.csv").write_text("file_name,label\nblue 3.jpg,Shirt\n")
-    found = {one.origin: one.metadata for one in scan_folder(pile).photos}
+    found = {one.origin: one.metadata for one in scan(pile)[0]}
     assert found["sub/blue 3.jpg"] == {"label": "Shirt"}
 
 
 def test_link_loops_end(pile: Path) -> None:
-    before = len(scan_folder(pile).photos)
+    before = len(scan(pile)[0])
     (pile / "sub" / "loop").symlink_to(pile, target_is_directory=True)
-    assert len(scan_folder(pile).photos) == before
+    assert len(scan(pile)[0]) == before
 
 
 @pytest.mark.parametrize(
@@ -53,5 +60,5 @@ def test_an_unusable_folder_is_one_sentence(tmp_path: Path, make: object, words:
     assert callable(make)
     make(folder)
     with pytest.raises(SourceError, match=words) as error:
-        scan_folder(folder)
+        scan(folder)
     assert "\n" not in str(error.value)

@@ -22,6 +22,7 @@ from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Decisions, Settings, decide
 from prx_data.engine import DECODED, DECODED_VERSION, measure
 from prx_data.errors import SourceError
+from prx_data.features import text_of
 from prx_data.measures import Measure, standard_measures
 from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
 from prx_data.storage import ledger_stage
@@ -154,13 +155,13 @@ class Selection:
             return write_manifest(aside, content)
 
     def _captions(self) -> dict[str, tuple[str, str]]:
-        kept = self.decisions.kept
+        kept, features = self.decisions.kept, self.workspace.features
         words = self.columns.select(["color", "background"]).take([one.row for one in kept]).to_pylist()
         return {
             one.key: self.captioner(
                 PhotoFacts(
                     key=one.key,
-                    metadata=one.metadata,
+                    metadata={name: text_of(value, features[name]) for name, value in one.metadata.items()},
                     color=word["color"] or "",
                     background=word["background"] or "",
                 )
@@ -175,6 +176,7 @@ class Selection:
             self.workspace.ledger,
             rules=self.settings.rules,
             ignored=self.workspace.ignored_files,
+            notes=self.workspace.notes,
         )
 
     def _pictures(self) -> Pictures:
@@ -187,7 +189,8 @@ class Selection:
             decisions=self.decisions,
             columns=self.columns,
             captions=captions,
-            paths=self.workspace.readable(),
+            features=self.workspace.features,
+            locators=self.workspace.readable(),
             sizes=dict(zip(photos["key"], photos["bytes"], strict=True)),
             config=config,
             versions={"prx-data": VERSION, "decoding": DECODED_VERSION, "measures": measures},

@@ -21,6 +21,9 @@ from prx_data.card import dataset_card
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
 from prx_data.decoding import decode, encode_png
 from prx_data.errors import SourceError, WorkspaceError
+from prx_data.features import Feature, arrow_of, plain, value_feature
+from prx_data.reading import Content as PhotoContent
+from prx_data.reading import Locator, at_random, read_many
 from prx_data.records import FAILED, Verdict
 from prx_data.storage import make_writable_folder, write_json, write_table, write_text
 
@@ -69,8 +72,10 @@ class Content:
     """Measured columns; `KeptPhoto.row` counts in it."""
     captions: Mapping[str, tuple[str, str]]
     """Caption and source by key."""
-    paths: Mapping[str, str]
-    """Where to read each key."""
+    features: Mapping[str, Feature]
+    """The type of every metadata column, see `prx_data.features`."""
+    locators: Mapping[str, str]
+    """Where to read each key, see `prx_data.reading`."""
     sizes: Mapping[str, int]
     """Bytes of each key."""
     config: Mapping[str, Any]
@@ -80,7 +85,14 @@ class Content:
     def digest(self) -> str:
         """Changes when the dataset would."""
         rows = self.rows(self.decisions.kept)
-        facts = [FORMAT, self.config, self.versions, rows, [vars(one) for one in self.decisions.verdicts]]
+        facts = [
+            FORMAT,
+            self.config,
+            self.versions,
+            self.features,
+            rows,
+            [vars(one) for one in self.decisions.verdicts],
+        ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
     def rows(self, kept: Sequence[KeptPhoto]) -> list[dict[str, Any]]:
@@ -88,7 +100,7 @@ class Content:
         measured = self.columns.select(_MEASURED).take([one.row for one in kept]).to_pylist()
         return [
             {
-                **{metadata_column(name): value for name, value in one.metadata.items()},
+                **{metadata_column(name): plain(value, self.features[name]) for name, value in one.metadata.items()},
                 **columns,
                 "caption": self.captions[one.key][0],
                 "caption_source": self.captions[one.key][1],
@@ -158,15 +170,49 @@ def replacing(output: Path) -> Iterator[Path]:
 
 def write_data(folder: Path, content: Content) -> None:
     """Write the splits' shards, the verdicts and the card into an empty folder."""
-    schema = _schema(content.decisions.kept)
-    for split in ("train", "validation"):
-        shards = _shards([one for one in content.decisions.kept if one.split == split], content.sizes)
-        for number, shard in enumerate(shards):
-            name = f"{split}-{number:05d}-of-{len(shards):05d}.parquet"
-            _write_shard(folder / "data" / name, shard, content, schema)
+    schema = _schema(content.features)
+    shards = {
+        split: _shards([one for one in content.decisions.kept if one.split == split], content.sizes)
+        for split in ("train", "validation")
+    }
+    names = {
+        f"{split}-{number:05d}-of-{len(parts):05d}.parquet": part
+        for split, parts in shards.items()
+        for number, part in enumerate(parts)
+    }
+    gathered = gather(folder / "gathered", {name: [one.key for one in part] for name, part in names.items()}, content)
+    for name, part in names.items():
+        _write_shard(folder / "data" / name, part, content, schema, {**content.locators, **gathered})
+        (folder / "gathered" / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "gathered", ignore_errors=True)
     write_table(folder / "verdicts.parquet", verdict_table(content.decisions.verdicts))
     totals = counts(content.decisions.verdicts)
     write_text(folder / "README.md", dataset_card(totals, _splits(content), schema.names))
+
+
+def gather(folder: Path, shards: Mapping[str, Sequence[str]], content: Content) -> dict[str, str]:
+    """Copy the bytes of photos that share a row group into one scratch file for each shard that they go to.
+
+    Shards are ordered by key and row groups are not, so that writing shard by shard would decode every row group for
+    every shard. This decodes each once. A shard's scratch file goes when the shard is written, so that both together
+    never take more room than the dataset and one shard.
+
+    Returns:
+        New locators by key.
+    """
+    homes = {key: name for name, keys in shards.items() for key in keys if not at_random(content.locators[key])}
+    keys = {content.locators[key]: key for key in homes}
+    found: dict[str, str] = {}
+    for locator, data in read_many(keys):
+        if isinstance(data, OSError):
+            raise _unreadable(locator, data)
+        path = (folder / homes[keys[locator]]).absolute()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as scratch:
+            place = Locator(location=str(path), kind="range", block=scratch.tell(), size=len(data))
+            scratch.write(data)
+        found[keys[locator]] = str(place)
+    return found
 
 
 def write_manifest(folder: Path, content: Content) -> dict[str, Any]:
@@ -214,14 +260,12 @@ def _check_counts(manifest: Mapping[str, Any]) -> None:
         )
 
 
-def _schema(kept: Sequence[KeptPhoto]) -> pa.Schema:
+def _schema(columns: Mapping[str, Feature]) -> pa.Schema:
     """The Arrow schema, with the features as `datasets` reads them from its metadata."""
-    names = sorted({metadata_column(name) for one in kept for name in one.metadata})
-    fields = [*_COLUMNS, *((name, pa.string()) for name in names)]
-    features = {
-        name: {"_type": "Image"} if name == "image" else {"dtype": _dtype(kind), "_type": "Value"}
-        for name, kind in fields
-    }
+    metadata = {metadata_column(name): feature for name, feature in sorted(columns.items())}
+    fields = [*_COLUMNS, *((name, arrow_of(feature)) for name, feature in metadata.items())]
+    own = {name: value_feature(_dtype(kind)) for name, kind in _COLUMNS}
+    features = {**own, "image": {"_type": "Image"}, **metadata}
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
@@ -241,25 +285,31 @@ def _shards(kept: Sequence[KeptPhoto], sizes: Mapping[str, int]) -> list[list[Ke
     return shards
 
 
-def _write_shard(path: Path, kept: Sequence[KeptPhoto], content: Content, schema: pa.Schema) -> None:
+def _write_shard(
+    path: Path, kept: Sequence[KeptPhoto], content: Content, schema: pa.Schema, locators: Mapping[str, str]
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(path, schema, compression="snappy") as writer:
         for start in range(0, len(kept), _ROW_GROUP):
             part = kept[start : start + _ROW_GROUP]
-            rows = [{**row, "image": _image(row["key"], content.paths[row["key"]])} for row in content.rows(part)]
+            data = dict(read_many(locators[one.key] for one in part))
+            rows = [{**row, "image": _image(row, data[locators[row["key"]]])} for row in content.rows(part)]
             writer.write_table(pa.Table.from_pylist(rows, schema=schema), row_group_size=_ROW_GROUP)
 
 
-def _image(key: str, path: str) -> dict[str, Any]:
+def _unreadable(name: str, error: OSError) -> SourceError:
+    return SourceError(f"The photo {name} cannot be read any more: {error.strerror or error}.")
+
+
+def _image(row: Mapping[str, Any], data: PhotoContent) -> dict[str, Any]:
     """The picture as it is trained on: the file's own bytes where they are upright sRGB, else a PNG of its pixels."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise SourceError(f"The photo {path} cannot be read any more: {error.strerror or error}.") from error
+    key, origin = row["key"], row["origin"]
+    if isinstance(data, OSError):
+        raise _unreadable(origin, data)
     if hashlib.sha256(data).hexdigest() != key:
-        raise SourceError(f"The photo {path} changed since it was measured; run again.")
+        raise SourceError(f"The photo {origin} changed since it was indexed, touch it if its time did not; run again.")
     decoded = decode(data)
     if decoded.pixels is None:
-        raise SourceError(f"The photo {path} cannot be decoded any more: {decoded.message}.")
+        raise SourceError(f"The photo {origin} cannot be decoded any more: {decoded.message}.")
     suffix = decoded.format.lower() if decoded.as_is else "png"
     return {"bytes": data if decoded.as_is else encode_png(decoded.pixels), "path": f"{key[:16]}.{suffix}"}

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from prx_data import decoding
 from prx_data.decoding import Decoded, decode
 from prx_data.measures import Measure
+from prx_data.reading import Content, read_many, reading_order
 from prx_data.records import Status
 from prx_data.storage import ledger_stage
 from prx_data.workspace import WorkspaceStore
@@ -49,7 +50,7 @@ class Task:
 
     folder: Path
     photos: tuple[tuple[str, str], ...]
-    """(key, path)."""
+    """(key, locator)."""
     measures: tuple[Measure, ...]
     missing: Mapping[str, frozenset[str]]
     """Names of measures (and `decoded`) by key."""
@@ -83,11 +84,13 @@ def measure(store: WorkspaceStore, measures: Sequence[Measure], *, workers: int 
 
 
 def _plan(store: WorkspaceStore, measures: Sequence[Measure]) -> list[Task]:
-    paths = store.readable()
+    locators = store.readable()
     have = {one.name: store.measured_keys(one.name, one.version) for one in measures}
     have[DECODED] = store.measured_keys(DECODED, DECODED_VERSION)
-    missing = {key: frozenset(name for name, keys in have.items() if key not in keys) for key in paths}
-    todo = [(key, path) for key, path in paths.items() if missing[key]]
+    missing = {key: frozenset(name for name, keys in have.items() if key not in keys) for key in locators}
+    # In reading order: a row group is then decoded for the photos of a task together, and a disk is read forwards.
+    lacking_some = [(key, locator) for key, locator in locators.items() if missing[key]]
+    todo = sorted(lacking_some, key=lambda one: reading_order(one[1]))
     tasks = []
     for start in range(0, len(todo), _TASK_PHOTOS):
         part = tuple(todo[start : start + _TASK_PHOTOS])
@@ -134,8 +137,10 @@ def _isolate(task: Task, function: Callable[[Task], int]) -> int:
 def run_task(task: Task) -> int:
     """Measure a task's photos and write their shards."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    for key, path in task.photos:
-        decoded = _read(key, path)
+    keys = {locator: key for key, locator in task.photos}
+    for locator, content in read_many(keys):
+        key = keys[locator]
+        decoded = _decode(key, content)
         if decoded is None:
             continue
         if DECODED in task.missing[key]:
@@ -147,13 +152,11 @@ def run_task(task: Task) -> int:
     return len(task.photos)
 
 
-def _read(key: str, path: str) -> Decoded | None:
-    """None if the file is gone or changed since it was indexed: that is no property of the content to remember."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError:
+def _decode(key: str, content: Content) -> Decoded | None:
+    """None if the photo is gone or changed since it was indexed: that is no property of the content to remember."""
+    if isinstance(content, OSError) or hashlib.sha256(content).hexdigest() != key:
         return None
-    return decode(data) if hashlib.sha256(data).hexdigest() == key else None
+    return decode(content)
 
 
 def _decoded_row(key: str, decoded: Decoded) -> dict[str, Any]:

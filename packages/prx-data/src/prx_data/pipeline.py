@@ -1,11 +1,11 @@
-"""The whole way from a folder of photos to a dataset: the only file that knows the order."""
+"""The whole way from photos to a dataset: the only file that knows the order."""
 
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from prx_data.captions import Template
 from prx_data.curation import Selection, Workspace
@@ -21,14 +21,16 @@ class CurateConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    photos: Path
-    """Folder of photos, searched recursively; every `metadata.csv` in it is read."""
+    photos: str | Path | Annotated[tuple[str | Path, ...], Field(min_length=1)]
+    """A folder, a manifest, a dataset or tars, by a local path, a URL, a pattern or `owner/name` on the Hugging Face
+    hub; or several of them. A folder is searched recursively; every `metadata.csv` in it is read."""
     workspace: Path
     """Folder that remembers what was measured; delete it to forget."""
     output: Path
     """Folder of the dataset."""
-    metadata: Path | None = None
-    """A CSV with a `file_name` column relative to `photos`, instead of the `metadata.csv` files in it."""
+    metadata: str | Path | None = None
+    """A CSV, JSONL or Parquet file with a `file_name` column relative to the folder `photos`, instead of the
+    `metadata.csv` files in it."""
     workers: Annotated[int, Field(ge=1)] | None = None
     """Processes that measure; None for one per processor."""
     rules: Rules = Rules()
@@ -47,6 +49,13 @@ class CurateConfig(BaseModel):
     """How captions are made from metadata."""
     seed: int = 0
     """For clusters and the split."""
+
+    @field_validator("metadata")
+    @classmethod
+    def _goes_with_one_folder(cls, metadata: str | Path | None, info: ValidationInfo) -> str | Path | None:
+        if metadata is not None and isinstance(info.data.get("photos"), tuple):
+            raise ValueError("it goes with one folder, and photos names several piles")
+        return metadata
 
     def settings(self) -> Settings:
         """What the decisions depend on."""
@@ -97,7 +106,10 @@ def preview(config: CurateConfig) -> Selection:
         WorkspaceError: The workspace cannot be written.
     """
     workspace = Workspace(config.workspace)
-    workspace.add(config.photos, config.metadata)
+    piles = config.photos if isinstance(config.photos, tuple) else (config.photos,)
+    for pile in piles:
+        workspace.add(pile, config.metadata)
+    workspace.keep_only(piles)
     workspace.measure(workers=config.workers)
     settings = config.settings()
     write_text(workspace.settings_file, settings.model_dump_json(indent=2) + "\n")

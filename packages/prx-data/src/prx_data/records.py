@@ -7,6 +7,7 @@ have one key. Statuses say what came of decoding; reasons say what came of the d
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Status(StrEnum):
@@ -71,11 +72,19 @@ class PhotoFile:
     """One input photo as its source found it, before its bytes are read."""
 
     origin: str
-    """Path relative to the source folder, with `/`; unique in a source."""
-    path: str
-    """Where to read it."""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    """The columns that the source's metadata gives for it, untouched."""
+    """Path relative to the source, with `/`; unique in a source."""
+    locator: str
+    """Where to read its bytes, see `prx_data.reading`."""
+    stamp: str | None = None
+    """Changes when the bytes may have; empty if nobody can tell, None if nobody asked yet."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """The columns that the source's metadata gives for it, untouched; those that it does not have are absent."""
+    problem: tuple[Status, str] | None = None
+    """Why there is nothing to read, if that is known already."""
+    content: bytes | None = None
+    """The bytes, where they cannot be read again."""
+    spool: bool = False
+    """Whether reading single photos again would cost too much, so that the bytes are better kept."""
 
 
 @dataclass(frozen=True, kw_only=True)

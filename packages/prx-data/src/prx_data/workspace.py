@@ -1,42 +1,33 @@
 """The columns on disk: a folder that remembers what was measured, by content and by version.
 
     workspace/
-      photos.parquet                      one row per input photo: where it is, its key, its metadata
+      sources/SOURCE.parquet              one row per photo of a source: where it is, its key, its metadata
+      sources/SOURCE.journal/             what is known of a source whose reading was interrupted
       measures/NAME-VERSION/SHARD.parquet columns by key; a shard is named after the keys in it
+      spool/KE/KEY                        bytes that cannot be read again from their source at random
       settings.json                       what the last curation decided by
       ledger.jsonl                        where the time went
 
-Shards are written atomically and never changed, so any process may be killed at any time; what is missing is found
-by comparing keys.
+Files are written atomically and shards never changed, so any process may be killed at any time; what is missing is
+found by comparing keys.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prx_data.errors import WorkspaceError
-from prx_data.records import PhotoFile, Status
-from prx_data.sources import scan_folder
+from prx_data.features import Feature
+from prx_data.index import PHOTOS_SCHEMA, Journal, Row, Spool, index_photos
+from prx_data.records import Status
+from prx_data.sources import Findings, Photos, open_source, source_name
 from prx_data.storage import ledger_stage, make_writable_folder, write_table
-
-PHOTOS_SCHEMA = pa.schema(
-    [
-        ("origin", pa.string()),
-        ("path", pa.string()),
-        ("key", pa.string()),
-        ("bytes", pa.int64()),
-        ("status", pa.string()),
-        ("message", pa.string()),
-        ("metadata", pa.string()),
-    ]
-)
-"""`photos.parquet`, ordered by origin; `metadata` is a JSON object of strings; `status` is that of reading the file."""
 
 
 class WorkspaceStore:
@@ -58,46 +49,97 @@ class WorkspaceStore:
 
     @property
     def ignored_files(self) -> int:
-        """Files of the source that are neither photos nor metadata."""
-        found = self.photos().schema.metadata or {}
-        return int(found.get(b"ignored", b"0"))
+        """Files of the sources that are neither photos nor metadata."""
+        return sum(about["ignored"] for about in self._about())
 
-    def add(self, photos: str | Path, metadata: str | Path | None = None) -> int:
-        """Read a folder of photos: what is in it now replaces what was known of it.
+    @property
+    def notes(self) -> list[str]:
+        """What was assumed or left out when the sources were read, in sentences."""
+        return [note for about in self._about() for note in about["notes"]]
 
-        Every file is read and hashed; nothing is decoded yet. Columns measured earlier stay, as they belong to the
-        content and not to the file.
+    @property
+    def features(self) -> dict[str, Feature]:
+        """The type of every metadata column of the sources, see `prx_data.features`."""
+        findings = Findings()
+        for about in self._about():
+            findings.add_features(about["features"])
+        return dict(sorted(findings.features.items()))
+
+    @property
+    def sources(self) -> list[str]:
+        """The locations of the sources that were added, ordered."""
+        return [about["source"] for about in self._about()]
+
+    def add(self, photos: Photos, metadata: Photos | None = None) -> int:
+        """Add a pile of photos, or look at one again that was added before: what is in it now replaces what was.
+
+        Every photo is read and hashed, unless its file is known and has the size and the time of change (a remote one:
+        the tag) that it had; nothing is decoded yet. So a file that is changed in place and keeps both is not noticed.
+        Columns measured earlier stay, as they belong to the content and not to the file.
+
+        Args:
+            photos: A folder; a CSV, JSONL or Parquet manifest; a dataset that `datasets` saved or wrote as Parquet;
+                WebDataset tars; a zip; a pattern such as `shards/{000..099}.tar`; `owner/name` on the Hugging Face
+                hub. A local path or an fsspec URL. What it is, is recognised.
+            metadata: For a folder: a CSV, JSONL or Parquet file that names files relative to the folder, instead of
+                the `metadata.csv` (`.jsonl`, `.parquet`) files in it.
 
         Returns:
-            The number of photos.
+            The number of photos in this pile.
 
         Raises:
-            SourceError: There are no photos, or the metadata is unusable.
+            SourceError: There are no photos, or the source or its metadata is unusable as a whole.
         """
         with ledger_stage(self.ledger, "index") as counted:
-            found = scan_folder(Path(photos), Path(metadata) if metadata is not None else None)
-            with ThreadPoolExecutor(8) as threads:  # hashing releases the interpreter lock
-                rows = list(threads.map(_index_row, found.photos))
+            name = source_name(photos)
+            source, path = open_source(photos, metadata), self._source_path(name)
+            journal, spool = Journal(path.with_suffix(".journal")), Spool(self.folder / "spool")
+            before = pq.read_table(path) if path.exists() else None
+            known: dict[str, Row] = {row["origin"]: row for row in before.to_pylist()} if before is not None else {}
+            revision = source.revision
+            same = bool(revision) and before is not None and _about(before)["revision"] == revision
+            if same and not any(spool.lost(row) for row in known.values()):
+                counted["items"] = len(known)
+                return len(known)
+            known |= {row["origin"]: row for row in journal.rows()}
+            findings = Findings()
+            rows = index_photos(source.photos(findings), known, spool, journal)
+            about = {"source": name, "revision": revision, **vars(findings)}
             table = pa.Table.from_pylist(rows, schema=PHOTOS_SCHEMA)
-            table = table.replace_schema_metadata({"ignored": str(found.ignored)})
-            write_table(self.folder / "photos.parquet", table)
+            write_table(path, table.replace_schema_metadata({"prx-data": json.dumps(about)}))
+            journal.remove()
             counted["items"] = len(rows)
         return len(rows)
 
+    def keep_only(self, sources: Iterable[Photos]) -> None:
+        """Forget every other source; what was measured of its photos stays."""
+        wanted = {self._source_path(source_name(one)) for one in sources}
+        for path in self._source_paths():
+            if path not in wanted:
+                path.unlink()
+
     def photos(self) -> pa.Table:
-        """One row per input photo, ordered by origin; see `PHOTOS_SCHEMA`."""
-        path = self.folder / "photos.parquet"
-        if not path.exists():
+        """One row per input photo, ordered by origin; see `prx_data.index.PHOTOS_SCHEMA`.
+
+        With several sources, an origin begins with the name of its source: as many of the last parts of its location
+        as it takes to tell the sources apart.
+        """
+        tables = [pq.read_table(path) for path in self._source_paths()]
+        if not tables:
             raise WorkspaceError(f"The workspace {self.folder} has no photos yet; add a folder first.")
-        return pq.read_table(path)
+        if len(tables) == 1:
+            return tables[0].replace_schema_metadata(None)
+        labels = source_labels([_about(table)["source"] for table in tables])
+        named = [_prefixed(table, label) for table, label in zip(tables, labels, strict=True)]
+        return pa.concat_tables(named).sort_by("origin")
 
     def readable(self) -> dict[str, str]:
-        """Key to path for every distinct content that could be read, ordered by key."""
+        """Key to locator for every distinct content that could be read, ordered by key."""
         table = self.photos()
-        known = table.filter(pc.equal(table["status"], Status.OK)).select(["key", "path"]).to_pydict()
-        # Reversed, so that of several paths with one content the first by origin stands.
-        paths = dict(zip(reversed(known["key"]), reversed(known["path"]), strict=True))
-        return {key: paths[key] for key in sorted(paths)}
+        known = table.filter(pc.equal(table["status"], Status.OK)).select(["key", "locator"]).to_pydict()
+        # Reversed, so that of several photos with one content the first by origin stands.
+        locators = dict(zip(reversed(known["key"]), reversed(known["locator"]), strict=True))
+        return {key: locators[key] for key in sorted(locators)}
 
     def measured(self, name: str, version: str, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of one measure, ordered by key, whether or not their photos are still in the source."""
@@ -119,6 +161,38 @@ class WorkspaceStore:
     def _measure_folder(self, name: str, version: str) -> Path:
         return self.folder / "measures" / f"{name}-{version}"
 
+    def _source_path(self, name: str) -> Path:
+        return self.folder / "sources" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.parquet"
+
+    def _source_paths(self) -> list[Path]:
+        return sorted((self.folder / "sources").glob("*.parquet"))
+
+    def _about(self) -> list[dict[str, Any]]:
+        """What each source said beside its photos, ordered by the sources' locations."""
+        found = [_about(pq.read_schema(path)) for path in self._source_paths()]
+        return sorted(found, key=lambda about: str(about["source"]))
+
+
+def _about(source: pa.Table | pa.Schema) -> dict[str, Any]:
+    metadata = source.schema.metadata if isinstance(source, pa.Table) else source.metadata
+    about: dict[str, Any] = json.loads(metadata[b"prx-data"])
+    return about
+
+
+def _prefixed(table: pa.Table, label: str) -> pa.Table:
+    origins = pc.binary_join_element_wise(pa.scalar(label), table["origin"], "/")
+    return table.set_column(0, "origin", origins).replace_schema_metadata(None)
+
+
+def source_labels(names: Sequence[str]) -> list[str]:
+    """A short name for each location: the fewest of its last parts that tell all of them apart."""
+    parts = [name.split("/") for name in names]
+    for length in range(1, max(map(len, parts)) + 1):
+        labels = ["/".join(one[-length:]) for one in parts]
+        if len(set(labels)) == len(labels):
+            return labels
+    return list(names)
+
 
 def shard_name(keys: Iterable[str]) -> str:
     """A name that depends on the keys alone: 32 hex digits of a digest."""
@@ -132,24 +206,3 @@ def _first_of_each(keys: pa.ChunkedArray) -> pa.Array:
         return pa.array([True] * len(values))
     changed = pc.not_equal(values[1:], values[:-1])
     return pa.concat_arrays([pa.array([True]), changed.combine_chunks() if hasattr(changed, "chunks") else changed])
-
-
-def _index_row(photo: PhotoFile) -> dict[str, str | int | None]:
-    key, size, status, message = None, None, Status.OK, ""
-    try:
-        with Path(photo.path).open("rb") as file:
-            key = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
-    except FileNotFoundError:
-        status, message = Status.MISSING, "no such file"
-    except OSError as error:
-        status, message = Status.UNREADABLE, error.strerror or str(error)
-    return {
-        "origin": photo.origin,
-        "path": photo.path,
-        "key": key,
-        "bytes": size,
-        "status": status.value,
-        "message": message,
-        "metadata": json.dumps(dict(photo.metadata), ensure_ascii=False),
-    }

@@ -59,7 +59,7 @@ class KeptPhoto:
     origin: str
     row: int
     """Its row in the columns."""
-    metadata: dict[str, str]
+    metadata: dict[str, Any]
     product: str | None
     group: str
     cluster: int
@@ -74,7 +74,7 @@ class _Photo:
     key: str
     origin: str
     row: int
-    metadata: dict[str, str]
+    metadata: dict[str, Any]
     bytes: int
     columns: dict[str, Any]
     product: str | None = None
@@ -177,7 +177,7 @@ def _one_of(
         metadata=metadata,
         bytes=first["bytes"],
         columns=facts,
-        product=next((metadata[name] for name in settings.product_columns if metadata.get(name)), None),
+        product=next((str(metadata[name]) for name in settings.product_columns if metadata.get(name, "") != ""), None),
     )
 
 

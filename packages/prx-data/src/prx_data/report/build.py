@@ -31,7 +31,15 @@ class Report:
     pictures: int
 
 
-def build_report(pictures: Pictures, content: Content, ledger: Path, *, rules: Rules, ignored: int) -> Report:
+def build_report(
+    pictures: Pictures,
+    content: Content,
+    ledger: Path,
+    *,
+    rules: Rules,
+    ignored: int,
+    notes: Sequence[str] = (),
+) -> Report:
     """Everything that a person who was not there wants to know.
 
     Args:
@@ -39,12 +47,14 @@ def build_report(pictures: Pictures, content: Content, ledger: Path, *, rules: R
         content: What is written.
         ledger: The workspace's ledger.
         rules: The thresholds that photos were judged by.
-        ignored: Files of the source that are neither photos nor metadata.
+        ignored: Files of the sources that are neither photos nor metadata.
+        notes: What was assumed or left out when the sources were read, in sentences.
     """
     decisions = content.decisions
     totals = counts(decisions.verdicts)
     blocks = [
         *_funnel(totals, ignored),
+        *({"kind": "text", "text": note} for note in notes),
         *_kept(pictures, content),
         *_reasons(pictures, totals),
         *_duplicates(pictures, decisions),

@@ -4,11 +4,11 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prx_data.decisions.verdicts import Decisions
 from prx_data.decoding import decode, thumbnail
+from prx_data.reading import Content, blocks, read_block
 from prx_data.records import EXPLANATIONS, FAILED
 from prx_data.report.render import render
 
@@ -18,9 +18,9 @@ Block = dict[str, Any]
 class Pictures:
     """Thumbnails by origin, each decoded once, as `data:` URIs."""
 
-    def __init__(self, decisions: Decisions, paths: Mapping[str, str], *, side: int = 168) -> None:
+    def __init__(self, decisions: Decisions, locators: Mapping[str, str], *, side: int = 168) -> None:
         self.verdicts = {one.origin: one for one in decisions.verdicts}
-        self._paths = paths
+        self._locators = locators
         self._side = side
         self._made: dict[str, str] = {}
 
@@ -30,10 +30,7 @@ class Pictures:
     def items(self, origins: Iterable[str], labels: Mapping[str, str], marks: Mapping[str, str]) -> list[Block]:
         """Gallery items; photos without a picture are left out."""
         wanted = list(origins)
-        keys = {self.verdicts[one].key for one in wanted} - self._made.keys() - {None}
-        with ThreadPoolExecutor() as threads:  # decoding releases the interpreter lock
-            ordered = sorted(key for key in keys if key is not None)
-            self._made.update(zip(ordered, threads.map(self._uri, ordered), strict=True))
+        self._make({self.verdicts[one].key for one in wanted} - self._made.keys())
         items = []
         for origin in wanted:
             image = self._made.get(self.verdicts[origin].key or "", "")
@@ -44,12 +41,18 @@ class Pictures:
                 )
         return items
 
-    def _uri(self, key: str) -> str:
-        path = self._paths.get(key)
-        try:
-            decoded = decode(Path(path).read_bytes(), at_least=self._side) if path else None
-        except OSError:  # gone since it was measured: the report is no place to fail for it
-            decoded = None
+    def _make(self, keys: Iterable[str | None]) -> None:
+        keys_of = {self._locators[key]: key for key in keys if key is not None and key in self._locators}
+        with ThreadPoolExecutor() as threads:  # reading and decoding release the interpreter lock
+            for made in threads.map(self._thumbnails, blocks(keys_of)):
+                self._made.update({keys_of[locator]: uri for locator, uri in made})
+
+    def _thumbnails(self, block: Sequence[str]) -> list[tuple[str, str]]:
+        return [(locator, self._uri(content)) for locator, content in read_block(block)]
+
+    def _uri(self, content: Content) -> str:
+        """Empty if the photo is gone since it was measured: the report is no place to fail for it."""
+        decoded = None if isinstance(content, OSError) else decode(content, at_least=self._side)
         if decoded is None or decoded.pixels is None:
             return ""
         return "data:image/jpeg;base64," + base64.b64encode(thumbnail(decoded.pixels, self._side)).decode()

@@ -1,0 +1,300 @@
+"""Reads a photo's bytes again from where its source found them, at random: the only place that does.
+
+A *location* is an absolute local path or an fsspec URL, chains included. A *locator* is a string that says where the
+bytes of one photo are:
+
+    LOCATION                                 a whole file
+    range:OFFSET+SIZE:LOCATION               a stretch of a file: a member of a tar
+    arrow:OFFSET+SIZE:ROW:COLUMN:LOCATION    a cell of the record batch that lies at OFFSET in a stream of batches
+    parquet:GROUP:ROW:COLUMN:LOCATION        a cell of a row group; ROW counts in the group, COLUMN is percent-encoded
+
+Whatever cannot be read is an `OSError` with a sentence: `FileNotFoundError` if it is not there.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_RANGE = re.compile(r"range:(\d+)\+(\d+):(.+)", re.DOTALL)
+_ARROW = re.compile(r"arrow:(\d+)\+(\d+):(\d+):([^:]*):(.+)", re.DOTALL)
+_PARQUET = re.compile(r"parquet:(\d+):(\d+):([^:]*):(.+)", re.DOTALL)
+_BATCH_ROWS = 16
+_REMOTE_THREADS = 8
+
+Content = bytes | OSError
+"""What a photo holds, or why that is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locator:
+    """A locator, taken apart."""
+
+    location: str
+    kind: str = "file"
+    """`file`, `range`, `arrow` or `parquet`."""
+    block: int = 0
+    """Byte offset, or the number of the row group."""
+    size: int = 0
+    """Bytes of the stretch or of the record batch."""
+    row: int = 0
+    column: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "Locator":
+        """Any string is a locator; one that has no other form is a whole file."""
+        if found := _PARQUET.fullmatch(text):
+            block, row, column, location = found.groups()
+            return cls(location=location, kind="parquet", block=int(block), row=int(row), column=unquote(column))
+        if found := _ARROW.fullmatch(text):
+            block, size, row, column, location = found.groups()
+            place = {"block": int(block), "size": int(size), "row": int(row)}
+            return cls(location=location, kind="arrow", column=unquote(column), **place)
+        if found := _RANGE.fullmatch(text):
+            block, size, location = found.groups()
+            return cls(location=location, kind="range", block=int(block), size=int(size))
+        return cls(location=text)
+
+    def __str__(self) -> str:
+        column = quote(self.column, safe="")
+        match self.kind:
+            case "parquet":
+                return f"parquet:{self.block}:{self.row}:{column}:{self.location}"
+            case "arrow":
+                return f"arrow:{self.block}+{self.size}:{self.row}:{column}:{self.location}"
+            case "range":
+                return f"range:{self.block}+{self.size}:{self.location}"
+        return self.location
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Sorts photos so that what lies together is read together."""
+        return (self.location, self.kind, self.block, self.column, self.row)
+
+    @property
+    def together(self) -> tuple[Any, ...]:
+        """Equal for photos that are decoded together: the cells of one row group or one record batch."""
+        row = self.row if self.kind in ("file", "range") else 0
+        return (self.location, self.kind, self.block, self.column, row)
+
+
+def is_url(location: str) -> bool:
+    """Whether a location is an fsspec URL and not a local path."""
+    return bool(_URL.match(location))
+
+
+def at_random(locator: str) -> bool:
+    """Whether one photo costs one read: a cell of a row group, or of a remote record batch, costs the whole block."""
+    place = Locator.parse(locator)
+    return place.kind in ("file", "range") or (place.kind == "arrow" and not is_url(place.location))
+
+
+def reading_order(locator: str) -> tuple[Any, ...]:
+    """Sorts locators so that what lies together is read together."""
+    return Locator.parse(locator).order
+
+
+def blocks(locators: Iterable[str]) -> list[list[str]]:
+    """Locators in reading order, those that are decoded together in one list."""
+    ordered = sorted((Locator.parse(one) for one in set(locators)), key=lambda one: one.order)
+    return [[str(one) for one in group] for _, group in groupby(ordered, key=lambda one: one.together)]
+
+
+def read(locator: str) -> bytes:
+    """The bytes of one photo.
+
+    Raises:
+        OSError: They cannot be read; `FileNotFoundError` if they are not there.
+    """
+    ((_, content),) = read_block([locator])
+    if isinstance(content, OSError):
+        raise content
+    return content
+
+
+def read_block(block: Sequence[str]) -> Iterator[tuple[str, Content]]:
+    """The bytes of one of `blocks`, a few rows of a row group in memory at a time."""
+    left = dict.fromkeys(block)
+    try:
+        for locator, content in _read_places([Locator.parse(one) for one in block]):
+            del left[locator]
+            yield locator, content
+    except Exception as error:  # file systems and formats raise nearly anything, and each is these photos' status
+        problem = as_os_error(error)
+        yield from ((locator, problem) for locator in left)
+
+
+def read_many(locators: Iterable[str]) -> Iterator[tuple[str, Content]]:
+    """Every distinct locator with its bytes, in reading order; what is remote is fetched a few blocks ahead."""
+    wanted = blocks(locators)
+    for remote, group in groupby(wanted, key=lambda block: is_url(Locator.parse(block[0]).location)):
+        if not remote:
+            for block in group:
+                yield from read_block(block)
+            continue
+        with ThreadPoolExecutor(_REMOTE_THREADS) as threads:
+            while ahead := list(islice(group, _REMOTE_THREADS)):
+                for read_ahead in threads.map(lambda block: list(read_block(block)), ahead):
+                    yield from read_ahead
+
+
+def as_os_error(error: Exception) -> OSError:
+    """The error of a file system or a format as the one kind that callers know."""
+    if isinstance(error, OSError):
+        return error
+    return OSError(f"{type(error).__name__}: {error}")
+
+
+def filesystem(location: str) -> tuple[Any, str]:
+    """The fsspec file system of a URL, and the path in it."""
+    from fsspec.core import url_to_fs
+
+    found: tuple[Any, str] = url_to_fs(location)
+    return found
+
+
+def open_binary(location: str) -> Any:
+    """A seekable file of bytes, to be closed."""
+    if not is_url(location):
+        return Path(location).open("rb")
+    system, path = filesystem(location)
+    return system.open(path, "rb")
+
+
+def read_stretch(location: str, offset: int, size: int) -> bytes:
+    """At most `size` bytes of a file; fewer where it ends."""
+    if not is_url(location):
+        with Path(location).open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+    system, path = filesystem(location)
+    data: bytes = system.cat_file(path, start=offset, end=offset + size)
+    return data
+
+
+def stamp_of(location: str) -> str:
+    """Changes when a file may have: size and time of change, or a remote system's tag; empty if it tells neither."""
+    if not is_url(location):
+        status = Path(location).stat()
+        return f"{status.st_size}-{status.st_mtime_ns}"
+    system, path = filesystem(location)
+    return stamp_of_info(system.info(path))
+
+
+_TAGS = (
+    "etag",
+    "ETag",
+    "blob_id",
+    "md5Hash",
+    "contentHash",
+    "CRC",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "created",
+)
+
+
+def stamp_of_info(info: dict[str, Any]) -> str:
+    """As `stamp_of`, from what an fsspec system tells of a file."""
+    tags = [f"{name}={info[name]}" for name in _TAGS if info.get(name)]
+    return "-".join([str(info.get("size")), *tags]) if tags else ""
+
+
+def _read_places(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
+    readers: dict[str, Callable[[Sequence[Locator]], Iterator[tuple[str, Content]]]] = {
+        "file": _read_files,
+        "range": _read_ranges,
+        "arrow": _read_arrow,
+        "parquet": _read_parquet,
+    }
+    return readers[places[0].kind](places)
+
+
+def _read_files(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
+    for place in places:
+        if is_url(place.location):
+            system, path = filesystem(place.location)
+            yield str(place), system.cat_file(path)
+        else:
+            yield str(place), Path(place.location).read_bytes()
+
+
+def _read_ranges(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
+    for place in places:
+        data = read_stretch(place.location, place.block, place.size)
+        short = OSError(f"{place.location} ends {place.size - len(data)} bytes too early")
+        yield str(place), data if len(data) == place.size else short
+
+
+def _read_arrow(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
+    import pyarrow as pa
+
+    location = places[0].location
+    with pa.memory_map(location) if not is_url(location) else pa.PythonFile(open_binary(location), "r") as file:
+        schema = pa.ipc.open_stream(file).schema
+        file.seek(places[0].block)
+        message = file.read_buffer(places[0].size)  # of a memory map: no copy
+        column = pa.ipc.read_record_batch(message, schema)[places[0].column]
+        for place in places:
+            yield str(place), _cell(column[place.row].as_py(), location)
+
+
+def _read_parquet(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
+    """Decodes a row group once, up to the last row that is wanted, and holds a few of its rows in memory."""
+    location, wanted = places[0].location, {place.row: place for place in places}
+    with open_parquet(location) as file:
+        start = 0
+        names, groups = [places[0].column], [places[0].block]
+        for batch in file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=names, use_threads=False):
+            for row in [row for row in wanted if start <= row < start + batch.num_rows]:
+                yield str(wanted.pop(row)), _cell(batch.column(0)[row - start].as_py(), location)
+            start += batch.num_rows
+            if not wanted:
+                return
+    raise OSError(f"row group {places[0].block} of {location} has {start} rows")
+
+
+def open_parquet(location: str) -> Any:
+    """A `pyarrow.parquet.ParquetFile` that reads what is asked for and no more."""
+    import pyarrow.parquet as pq
+
+    if not is_url(location):
+        return pq.ParquetFile(location, memory_map=True)
+    return pq.ParquetFile(open_binary(location), buffer_size=1 << 20, pre_buffer=False)
+
+
+def _cell(value: Any, location: str) -> Content:
+    """A cell is bytes, or a struct of bytes and the path of a file beside."""
+    data, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
+    if data is not None:
+        return bytes(data)
+    if not path:
+        return FileNotFoundError("the row holds no picture")
+    try:
+        return read(beside(location, path))
+    except OSError as error:
+        return error
+
+
+def beside(location: str, name: str) -> str:
+    """The location of a file that is named relative to the folder that another lies in."""
+    if is_url(name):
+        return local_path(name)
+    if is_url(location) and not Path(name).is_absolute():
+        inner, separator, outer = location.partition("::")
+        return f"{inner.rpartition('/')[0]}/{name}{separator}{outer}"
+    return os.path.normpath(Path(location).parent / name)
+
+
+def local_path(location: str) -> str:
+    """A `file://` URL as the local path that it is; any other location unchanged."""
+    if "::" in location or not location.startswith(("file://", "local://")):
+        return location
+    return str(filesystem(location)[1])

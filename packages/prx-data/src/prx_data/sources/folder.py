@@ -1,0 +1,146 @@
+"""A folder, or a set of files: every photo that is in it, however it is kept.
+
+Pictures are photos; so are the pictures in WebDataset tars, the rows of Parquet files with a picture column, and the
+rows of datasets that `save_to_disk` wrote. A *picture* is a file whose name or whose first bytes say so, or that
+metadata names. Anything else is counted and left alone. Hidden files and folders are skipped.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from prx_data.errors import SourceError
+from prx_data.reading import as_os_error, beside, is_url
+from prx_data.records import PhotoFile, Status
+from prx_data.sources.cells import arrow_photos, parquet_photos, parquet_schema, picture_column
+from prx_data.sources.described import Descriptions, meant
+from prx_data.sources.found import Findings
+from prx_data.sources.locations import FoundFile
+from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture, suffix_of
+from prx_data.sources.tables import TABLE_SUFFIXES, Table, read_table
+from prx_data.sources.tars import tar_photos
+
+METADATA_NAMES = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
+
+_SAVED = "state.json"
+_OF_DATASETS = frozenset({_SAVED, "dataset_info.json", "dataset_dict.json"})
+
+
+class Folder:
+    """Photos below a folder or among named files, with what metadata files say of them."""
+
+    revision = ""
+
+    def __init__(self, name: str, files: Callable[[], Sequence[FoundFile]], metadata: str | None = None) -> None:
+        """A folder.
+
+        Args:
+            name: Its location.
+            files: Lists what is in it.
+            metadata: A CSV, JSONL or Parquet file that names files relative to the folder; by default every
+                `metadata.csv`, `.jsonl` and `.parquet` in it, which name files relative to where they lie.
+        """
+        self.name = name
+        self._files = files
+        self._metadata = metadata
+
+    def photos(self, findings: Findings) -> Iterator[PhotoFile]:
+        """Every photo, then those that metadata names and that are not there."""
+        try:
+            files = list(self._files())
+        except OSError as error:
+            raise SourceError(f"photos = {self.name!r} cannot be listed: {error}.") from error
+        described = self._descriptions(files, findings)
+        saved = {file.folder for file in files if file.last == _SAVED}
+        seen: set[str] = set()
+        for file in files:
+            for photo in self._photos_of(file, saved, described, findings):
+                seen.add(photo.origin)
+                about = described.by_origin.get(photo.origin)
+                yield photo if about is None else _with(photo, {**photo.metadata, **about.metadata})
+        for origin in described.by_origin.keys() - seen:
+            seen.add(origin)
+            about = described.by_origin[origin]
+            yield PhotoFile(origin=origin, locator=self._location(origin), metadata=about.metadata)
+        if not seen:
+            held = "is empty" if not files else f"holds {len(files)} files, and none of them is a picture"
+            raise SourceError(f"photos = {self.name!r} {held}.")
+
+    def _photos_of(
+        self, file: FoundFile, saved: set[str], described: Descriptions, findings: Findings
+    ) -> Iterator[PhotoFile]:
+        if file.name in described.by_origin or named_like_a_picture(file.name):
+            yield PhotoFile(origin=file.name, locator=file.location, stamp=file.stamp)
+        elif file.last in METADATA_NAMES | _OF_DATASETS or file.location == self._metadata:
+            return
+        elif file.suffix == ".tar":
+            yield from tar_photos(file, findings)
+        elif file.suffix == ".parquet":
+            yield from _parquet(file, findings)
+        elif file.suffix == ".arrow" and file.folder in saved:
+            yield from arrow_photos(file, findings)
+        elif begins_like_a_picture(file.head()):
+            yield PhotoFile(origin=file.name, locator=file.location, stamp=file.stamp)
+        else:
+            findings.ignored += 1
+
+    def _descriptions(self, files: Sequence[FoundFile], findings: Findings) -> Descriptions:
+        described, known = Descriptions(), {file.name for file in files}
+        if self._metadata is not None:
+            suffix = suffix_of(self._metadata)
+            if suffix not in TABLE_SUFFIXES:
+                raise SourceError(f"metadata = {self._metadata!r} is not a CSV, JSONL or Parquet file by its name.")
+            self._describe(read_table(self._metadata, suffix), "", known, described, findings)
+        else:
+            for file in files:
+                if file.last in METADATA_NAMES:
+                    table = read_table(file.location, file.suffix)
+                    self._describe(table, file.folder, known, described, findings)
+        findings.notes.extend(described.notes())
+        return described
+
+    def _describe(self, table: Table, base: str, known: set[str], described: Descriptions, findings: Findings) -> None:
+        findings.add_features(table.features)
+        findings.notes.extend(table.notes)
+        for line, name, metadata in table.rows:
+            origin = self._origin(name, base, known)
+            if origin.startswith(".."):
+                place = f"{table.location}, line {line}"
+                raise SourceError(f"{place}: file_name = {name!r} is not a path below {self.name}.")
+            described.add(origin, table, line, metadata)
+
+    def _origin(self, name: str | None, base: str, known: set[str]) -> str:
+        """The name relative to the folder; begins with `..` if it is not below it."""
+        if not name or not name.strip():
+            return ".."
+
+        def relative(one: str) -> str:
+            if not is_url(self.name) and Path(one).is_absolute():
+                return Path(os.path.relpath(one, self.name)).as_posix()
+            return Path(os.path.normpath(f"{base}/{one}" if base else one)).as_posix()
+
+        return relative(meant(name, lambda one: relative(one) in known))
+
+    def _location(self, origin: str) -> str:
+        inner, separator, outer = self.name.partition("::")
+        return beside(f"{inner}/-{separator}{outer}", origin)
+
+
+def _with(photo: PhotoFile, metadata: dict[str, object]) -> PhotoFile:
+    return PhotoFile(**{**vars(photo), "metadata": metadata})
+
+
+def _parquet(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
+    schema = parquet_schema(file.location)
+    column = picture_column(schema) if not isinstance(schema, OSError) else None
+    if isinstance(schema, OSError):
+        problem = (Status.UNREADABLE, f"the Parquet file is damaged: {schema}")
+        yield PhotoFile(origin=file.name, locator=file.location, problem=problem)
+    elif column is None:
+        findings.ignored += 1
+    else:
+        try:
+            yield from parquet_photos(file, column, findings)
+        except Exception as error:  # damaged metadata columns, remote systems: this file's status
+            problem = (Status.UNREADABLE, f"the Parquet file is damaged: {as_os_error(error)}")
+            yield PhotoFile(origin=file.name, locator=file.location, problem=problem)

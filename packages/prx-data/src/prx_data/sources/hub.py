@@ -1,0 +1,103 @@
+"""A dataset of the Hugging Face hub: its files where they can be read at random, else what `datasets` streams."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import import_module
+from itertools import chain
+from typing import Any
+
+from prx_data.errors import SourceError
+from prx_data.features import Feature, plain
+from prx_data.reading import as_os_error, read
+from prx_data.records import PhotoFile, Status
+from prx_data.sources.cells import picture_column
+from prx_data.sources.extras import load_datasets
+from prx_data.sources.folder import Folder
+from prx_data.sources.found import Findings
+from prx_data.sources.locations import walk
+from prx_data.sources.tables import left_out_note, split_features
+
+PREFIX = "hf://datasets/"
+_ARCHIVES = (".zip", ".tar.gz", ".tgz")
+
+
+class Hub:
+    """Pictures, Parquet files and tars in the repository; if there are none, the rows that `datasets` streams."""
+
+    def __init__(self, location: str) -> None:
+        self.name = location
+
+    @property
+    def revision(self) -> str:
+        """The commit that the dataset stands at; empty if the hub does not tell."""
+        identifier, _, revision = self.name.removeprefix(PREFIX).partition("@")
+        try:
+            found = import_module("huggingface_hub").HfApi().dataset_info(identifier, revision=revision or None)
+        except Exception:  # no network, no such dataset: then there is nothing to compare
+            return ""
+        return str(found.sha or "")
+
+    def photos(self, findings: Findings) -> Iterator[PhotoFile]:
+        """Every photo; those that were streamed bring their bytes."""
+        try:
+            files = list(walk(self.name))
+        except Exception as error:  # the network raises nearly anything
+            identifier = self.name.removeprefix(PREFIX)
+            reason = str(as_os_error(error)).splitlines()[0]
+            raise SourceError(
+                f"photos = {identifier!r} is no local path, and no dataset of the hub could be read: {reason}"
+            ) from error
+        found = Folder(self.name, lambda: files).photos(findings)
+        first = None
+        if not any(file.name.endswith(_ARCHIVES) for file in files):
+            with suppress(SourceError):
+                first = next(found)
+        yield from chain([first], found) if first is not None else self._streamed(findings)
+
+    def _streamed(self, findings: Findings) -> Iterator[PhotoFile]:
+        identifier, _, revision = self.name.removeprefix(PREFIX).partition("@")
+        datasets = load_datasets()
+        try:
+            splits = datasets.load_dataset(identifier, revision=revision or None, streaming=True)
+        except Exception as error:  # `datasets` raises nearly anything on a repository that it cannot read
+            reason = str(as_os_error(error)).splitlines()[0]
+            raise SourceError(f"photos = {identifier!r} is no dataset that can be streamed: {reason}") from error
+        yield from streamed_photos(splits, findings, name=self.name)
+
+
+def streamed_photos(splits: Mapping[str, Any], findings: Findings, *, name: str) -> Iterator[PhotoFile]:
+    """One photo per row of iterable datasets, with its bytes; its origin is the split and the row's number, from 0.
+
+    Args:
+        splits: `datasets.IterableDataset` by split.
+        findings: Filled.
+        name: The source's, for messages.
+    """
+    for split, rows in splits.items():
+        resolved = rows._resolve_features() if rows.features is None else rows
+        schema = resolved.features.arrow_schema
+        column = picture_column(schema)
+        if column is None:
+            raise SourceError(f"photos = {name!r} has no column of pictures; it has {schema.names}.")
+        features, left_out = split_features(schema, column)
+        findings.add_features(features)
+        findings.notes.extend(left_out_note(f"{name}, {split}", left_out))
+        raw = resolved.cast_column(column, load_datasets().Image(decode=False))
+        for number, row in enumerate(raw):
+            yield _streamed_photo(f"{split}/{number}", row, column, features)
+
+
+def _streamed_photo(origin: str, row: Mapping[str, Any], column: str, features: Mapping[str, Feature]) -> PhotoFile:
+    metadata = {name: plain(row[name], feature) for name, feature in features.items() if row.get(name) is not None}
+    cell = row[column] or {}
+    content: bytes | None = cell.get("bytes")
+    problem = None
+    if content is None:
+        try:
+            content = read(cell["path"]) if cell.get("path") else None
+            problem = None if content is not None else (Status.MISSING, "the row holds no picture")
+        except FileNotFoundError:
+            problem = (Status.MISSING, "no such file")
+        except OSError as error:
+            problem = (Status.UNREADABLE, error.strerror or str(error))
+    return PhotoFile(origin=origin, locator="", stamp="", metadata=metadata, problem=problem, content=content)

@@ -1,0 +1,54 @@
+"""A CSV, JSONL or Parquet file that names photos."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from prx_data.errors import SourceError
+from prx_data.reading import beside, is_url
+from prx_data.records import PhotoFile, Status
+from prx_data.sources.described import Descriptions, meant
+from prx_data.sources.extras import check_protocols
+from prx_data.sources.found import Findings
+from prx_data.sources.tables import read_table
+
+
+class Manifest:
+    """Photos are what its rows name: paths relative to its folder, absolute paths, or URLs."""
+
+    revision = ""
+
+    def __init__(self, location: str, suffix: str) -> None:
+        self.name = location
+        self._suffix = suffix
+
+    def photos(self, findings: Findings) -> Iterator[PhotoFile]:
+        """A photo for each file that a row names; a row that names nothing is a photo that is missing."""
+        table = read_table(self.name, self._suffix)
+        if not table.rows:
+            raise SourceError(f"photos = {self.name!r} has no rows.")
+        check_protocols(name for _, name, _ in table.rows if name)
+        findings.add_features(table.features)
+        findings.notes.extend(table.notes)
+        described = Descriptions()
+        for line, name, metadata in table.rows:
+            if not name or not name.strip():
+                origin = f"{Path(self.name).name}/{line}"
+                yield PhotoFile(origin=origin, locator="", metadata=metadata, problem=(Status.MISSING, "names no file"))
+                continue
+            location = self._location(name)
+            origin = self._origin(location)
+            if described.add(origin, table, line, metadata):
+                yield PhotoFile(origin=origin, locator=location, metadata=metadata)
+        findings.notes.extend(described.notes())
+
+    def _location(self, name: str) -> str:
+        if is_url(name) or is_url(self.name):
+            return beside(self.name, name)
+        return beside(self.name, meant(name, lambda one: Path(beside(self.name, one)).exists()))
+
+    def _origin(self, location: str) -> str:
+        """Relative to the manifest's folder where the photo lies below it, else as it is."""
+        if is_url(location):
+            return location.removeprefix(self.name.rpartition("/")[0] + "/")
+        path, folder = Path(location), Path(self.name).parent
+        return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()

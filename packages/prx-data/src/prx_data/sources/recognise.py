@@ -1,0 +1,136 @@
+"""What the user named, recognised from what it is."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from prx_data.errors import SourceError
+from prx_data.reading import as_os_error, filesystem, is_url
+from prx_data.sources.cells import parquet_schema, picture_column
+from prx_data.sources.extras import check_protocols
+from prx_data.sources.folder import Folder
+from prx_data.sources.found import Source
+from prx_data.sources.hub import PREFIX, Hub
+from prx_data.sources.locations import FoundFile, as_location, is_pattern, match, walk
+from prx_data.sources.manifest import Manifest
+from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture
+from prx_data.sources.tables import CSV_SUFFIXES, JSONL_SUFFIXES
+from prx_data.sources.tars import is_tar
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
+_KINDS = (
+    "a folder, a CSV, JSONL or Parquet manifest, a dataset saved by `datasets`, a WebDataset tar, a zip, "
+    "a pattern such as 'shards/{000..099}.tar', or a dataset of the Hugging Face hub"
+)
+
+Photos = str | os.PathLike[str]
+"""What names a source: a path, an fsspec URL, a pattern, or `owner/name` on the hub."""
+
+
+def source_name(photos: Photos) -> str:
+    """The location that a source is known by: the same pile has the same name.
+
+    Raises:
+        SourceError: There is nothing of that name.
+    """
+    text = os.fspath(photos)
+    location = as_location(text)
+    if is_url(location) or _exists(location) or is_pattern(location):
+        return location
+    if _HUB_ID.fullmatch(text) and not Path(text.split("/")[0]).exists():
+        return PREFIX + text
+    raise SourceError(f"photos = {text!r} does not exist.")
+
+
+def open_source(photos: Photos, metadata: Photos | None = None) -> Source:
+    """Recognise a source; its photos are read when they are asked for.
+
+    Args:
+        photos: What names it.
+        metadata: For a folder: a CSV, JSONL or Parquet file whose names are relative to the folder.
+
+    Raises:
+        SourceError: It does not exist, is of no known kind, or needs a package that is missing.
+    """
+    name = source_name(photos)
+    about = None if metadata is None else as_location(metadata)
+    check_protocols(one for one in (name, about) if one)
+    source = _open(name, about)
+    if about is not None and not isinstance(source, Folder):
+        raise SourceError(f"metadata = {str(metadata)!r} goes with a folder; photos = {name!r} has its own.")
+    return source
+
+
+def _open(name: str, metadata: str | None) -> Source:
+    if re.fullmatch(re.escape(PREFIX) + r"[^/]+/[^/]+", name):
+        return Hub(name)
+    if is_pattern(name) and not (not is_url(name) and _exists(name)):
+        return Folder(name, lambda: match(name), metadata)
+    if _is_folder(name):
+        return Folder(name, lambda: list(walk(name)), metadata)
+    return _open_file(name, metadata)
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(path)
+
+
+def _is_folder(location: str) -> bool:
+    if not is_url(location):
+        return Path(location).is_dir()
+    try:
+        system, path = filesystem(location)
+        system.invalidate_cache()  # a listing that is remembered from an earlier call may be out of date
+        if system.isdir(path):
+            return True
+        if not system.exists(path):
+            raise SourceError(f"photos = {location!r} does not exist.")
+    except SourceError:
+        raise
+    except Exception as error:  # remote systems raise nearly anything
+        raise SourceError(f"photos = {location!r} cannot be read: {as_os_error(error)}.") from error
+    return False
+
+
+def _open_file(name: str, metadata: str | None) -> Source:
+    file = FoundFile(location=name, name=_last_part(name))
+    head = file.head()
+    if file.suffix in CSV_SUFFIXES | JSONL_SUFFIXES:
+        return Manifest(name, file.suffix)
+    if file.suffix == ".parquet" or head.startswith(b"PAR1"):
+        return _open_parquet(file, metadata)
+    if is_tar(head):
+        return Folder(name, lambda: [_named(file, ".tar")], metadata)
+    if head.startswith(b"PK") and not is_url(name):
+        inside = f"zip://::{name}"
+        return Folder(name, lambda: _fresh_zip(inside), metadata)
+    if named_like_a_picture(name) or begins_like_a_picture(head):
+        raise SourceError(f"photos = {name!r} is one picture; name the folder that it lies in.")
+    packed = " (a compressed one: its members cannot be read at random)" if head.startswith(b"\x1f\x8b") else ""
+    raise SourceError(f"photos = {name!r} is a file, not a folder, and of no known kind{packed}; give {_KINDS}.")
+
+
+def _open_parquet(file: FoundFile, metadata: str | None) -> Source:
+    schema = parquet_schema(file.location)
+    if isinstance(schema, OSError):
+        raise SourceError(f"photos = {file.location!r} is not Parquet: {schema}.")
+    if picture_column(schema) is None:
+        return Manifest(file.location, ".parquet")
+    return Folder(file.location, lambda: [_named(file, ".parquet")], metadata)
+
+
+def _named(file: FoundFile, suffix: str) -> FoundFile:
+    """The file under a name that says what it is."""
+    name = file.name if file.suffix == suffix else file.name + suffix
+    return FoundFile(location=file.location, name=name, stamp=file.stamp)
+
+
+def _fresh_zip(location: str) -> Sequence[FoundFile]:
+    """What a zip holds now: fsspec keeps the directory of one that it opened before."""
+    type(filesystem(location)[0]).clear_instance_cache()
+    return list(walk(location))
+
+
+def _last_part(location: str) -> str:
+    return location.partition("::")[0].rstrip("/").rpartition("/")[2]

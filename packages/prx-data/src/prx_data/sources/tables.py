@@ -1,0 +1,204 @@
+"""Metadata files: CSV, JSONL and Parquet to rows with typed columns."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prx_data.errors import SourceError
+from prx_data.features import TEXT, Feature, declared_features, infer, plain, readable_columns
+from prx_data.reading import as_os_error, read
+
+NAME_COLUMNS = ("file_name", "filename", "file", "path", "image_path", "image", "url", "image_url")
+"""Columns that may name the photo, whatever their case; the first of these that a file has does."""
+
+CSV_SUFFIXES = frozenset({".csv", ".tsv"})
+JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
+TABLE_SUFFIXES = CSV_SUFFIXES | JSONL_SUFFIXES | {".parquet"}
+
+_DELIMITERS = (",", ";", "\t", "|")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The rows of a metadata file."""
+
+    location: str
+    rows: Sequence[tuple[int, str | None, dict[str, Any]]]
+    """Line (of a Parquet file: row, from 1), the photo that it names, and its other columns without nulls."""
+    features: dict[str, Feature]
+    """The type of each other column."""
+    notes: tuple[str, ...] = ()
+
+
+def read_table(location: str, suffix: str) -> Table:
+    """Read a metadata file whole.
+
+    A CSV may be delimited by comma, semicolon, tab or bar: the first with which its header has a column of
+    `NAME_COLUMNS`. It is UTF-8, with or without a byte order mark, or UTF-16 with one; else it is taken as
+    Windows-1252, and that is noted. Its values are text. JSONL and Parquet have types.
+
+    Raises:
+        SourceError: It cannot be read, has no column that names photos, or a line is broken; with file and line.
+    """
+    try:
+        data = read(location)
+    except OSError as error:
+        raise SourceError(f"The metadata {location} cannot be read: {error.strerror or error}.") from error
+    if suffix == ".parquet":
+        return _parquet(location, data)
+    text, notes = _decoded(location, data)
+    table = _csv(location, text) if suffix in CSV_SUFFIXES else _jsonl(location, text)
+    return Table(location=location, rows=table.rows, features=table.features, notes=notes)
+
+
+def name_column(columns: Sequence[str], location: str) -> str:
+    """The column that names the photo.
+
+    Raises:
+        SourceError: There is none.
+    """
+    found = _name_column(columns)
+    if found is None:
+        raise SourceError(f"{location} has no column 'file_name' (or {_others()}); it has {list(columns)}.")
+    return found
+
+
+def _name_column(columns: Sequence[str]) -> str | None:
+    lowered = {column.strip().lower(): column for column in reversed(columns)}
+    return next((lowered[name] for name in NAME_COLUMNS if name in lowered), None)
+
+
+def _others() -> str:
+    return ", ".join(NAME_COLUMNS[1:])
+
+
+def _decoded(location: str, data: bytes) -> tuple[str, tuple[str, ...]]:
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding), ()
+    except UnicodeDecodeError:
+        pass
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceError(f"{location}, line {line}: neither UTF-8 nor Windows-1252 text.") from error
+    return text, (f"{location} is not UTF-8 and was read as Windows-1252.",)
+
+
+def _csv(location: str, text: str) -> Table:
+    headers = {delimiter: _header(location, text, delimiter) for delimiter in _DELIMITERS}
+    delimiter = next((one for one, columns in headers.items() if _name_column(columns) is not None), ",")
+    header = headers[delimiter]
+    named = name_column(header, location)
+    twice = sorted({column for column in header if column and header.count(column) > 1})
+    if twice:
+        raise SourceError(f"{location}, line 1: two columns are called {twice[0]!r}.")
+    rows = []
+    for line, values in _csv_rows(location, text, delimiter, len(header)):
+        row = {column: value for column, value in zip(header, values, strict=False) if column}
+        rows.append((line, row.pop(named, None), row))
+    features = {column: TEXT for column in header if column and column != named}
+    return Table(location=location, rows=rows, features=features)
+
+
+def _header(location: str, text: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader(StringIO(text, newline=""), delimiter=delimiter), [])
+    except csv.Error as error:
+        raise SourceError(f"{location}, line 1: not CSV: {error}.") from error
+
+
+def _csv_rows(location: str, text: str, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
+    """Rows below the header with their first lines; blank lines are skipped."""
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        next(reader)
+        line = reader.line_num + 1
+        for values in reader:
+            if any(values[width:]):
+                raise SourceError(f"{location}, line {line}: {len(values)} values for {width} columns.")
+            if values:
+                yield line, values
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(f"{location}, line {line}: not CSV: {error}.") from error
+
+
+def _jsonl(location: str, text: str) -> Table:
+    parsed: list[tuple[int, dict[str, Any]]] = []
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content)
+        except ValueError as error:
+            raise SourceError(f"{location}, line {line}: not JSON: {error}.") from error
+        if not isinstance(row, dict):
+            raise SourceError(f"{location}, line {line}: not a JSON object but {content.strip()[:40]!r}.")
+        parsed.append((line, row))
+    columns = list(dict.fromkeys(column for _, row in parsed for column in row))
+    named = name_column(columns, location)
+    features = infer_columns([row for _, row in parsed])
+    del features[named]
+    rows = [(line, _named(row.get(named)), typed(row, features)) for line, row in parsed]
+    return Table(location=location, rows=rows, features=features)
+
+
+def infer_columns(rows: Sequence[dict[str, Any]]) -> dict[str, Feature]:
+    """The type of every column that JSON objects have."""
+    columns: dict[str, list[Any]] = {}
+    for row in rows:
+        for column, value in row.items():
+            columns.setdefault(column, []).append(value)
+    return {column: infer(values) for column, values in columns.items()}
+
+
+def typed(row: dict[str, Any], features: dict[str, Feature]) -> dict[str, Any]:
+    """A row's columns that are in `features`, without nulls."""
+    return {name: plain(row[name], feature) for name, feature in features.items() if row.get(name) is not None}
+
+
+def _named(value: Any) -> str | None:
+    """What names a photo: text, or a struct with a path."""
+    if isinstance(value, dict):
+        value = value.get("path")
+    return value if isinstance(value, str) else None
+
+
+def _parquet(location: str, data: bytes) -> Table:
+    try:
+        file = pq.ParquetFile(BytesIO(data))
+        named = name_column(file.schema_arrow.names, location)
+        features, left_out = split_features(file.schema_arrow, named)
+        table = file.read(columns=[named, *features])
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"The metadata {location} is not Parquet: {as_os_error(error)}.") from error
+    names = [_named(value) for value in table[named].to_pylist()]
+    described = readable_columns(table, features)
+    rows = [
+        (number, name, {column: value for column, value in row.items() if value is not None})
+        for number, (name, row) in enumerate(zip(names, described, strict=True), start=1)
+    ]
+    return Table(location=location, rows=rows, features=features, notes=left_out_note(location, left_out))
+
+
+def split_features(schema: pa.Schema, photo: str) -> tuple[dict[str, Feature], list[str]]:
+    """The types of the columns beside the photo's, and the names of those that hold bytes and cannot ride along."""
+    declared = {name: feature for name, feature in declared_features(schema).items() if name != photo}
+    carried = {name: feature for name, feature in declared.items() if feature is not None}
+    return carried, [name for name, feature in declared.items() if feature is None]
+
+
+def left_out_note(location: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The sentence about columns that hold bytes."""
+    if not columns:
+        return ()
+    return (f"Columns of {location} that hold bytes were left out: {', '.join(columns)}.",)
