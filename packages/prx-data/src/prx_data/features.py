@@ -77,7 +77,7 @@ def infer(values: Collection[Any]) -> Feature:
         return value_feature("bool")
     if kinds == {int} and all(-(2**63) <= value < 2**63 for value in values if value is not None):
         return value_feature("int64")
-    if kinds and kinds <= {int, float}:
+    if float in kinds and kinds <= {int, float}:
         return value_feature("float64")
     if kinds == {list}:
         items = [item for value in values if value is not None for item in value]

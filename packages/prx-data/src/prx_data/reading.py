@@ -169,6 +169,8 @@ def open_binary(location: str) -> Any:
 
 def read_stretch(location: str, offset: int, size: int) -> bytes:
     """At most `size` bytes of a file; fewer where it ends."""
+    if size == 0:  # a request for no bytes is not one that servers answer
+        return b""
     if not is_url(location):
         with Path(location).open("rb") as file:
             file.seek(offset)
@@ -188,17 +190,10 @@ def stamp_of(location: str) -> str:
 
 
 _TAGS = (
-    "etag",
-    "ETag",
-    "blob_id",
-    "md5Hash",
-    "contentHash",
-    "CRC",
-    "mtime",
-    "LastModified",
-    "last_modified",
-    "created",
+    *("etag", "ETag", "blob_id", "md5Hash", "contentHash", "Content-MD5", "Digest", "CRC"),
+    *("mtime", "LastModified", "last_modified", "Last-Modified", "date_time", "created"),
 )
+"""What file systems of fsspec call the content's tag and the time of its last change."""
 
 
 def stamp_of_info(info: dict[str, Any]) -> str:

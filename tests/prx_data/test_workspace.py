@@ -1,0 +1,235 @@
+"""What a workspace remembers of its sources: several of them, what changed in them, and what a kill leaves."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prx_data import ConfigError, SourceError, Workspace, curate
+from prx_data import index as indexing
+from prx_data.features import arrow_of, feature_of, infer, plain, unify
+from prx_data.workspace import WorkspaceStore, source_labels
+
+from .conftest import draw_product, encode
+
+
+def write_pile(folder: Path, seeds: Sequence[int]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        (folder / f"{seed}.jpg").write_bytes(encode(draw_product(seed), quality=92))
+    return folder
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were hashed."""
+    found: list[str] = []
+    honest = indexing._index_file
+
+    def counted(path: str) -> Any:
+        found.append(Path(path).name)
+        return honest(path)
+
+    monkeypatch.setattr(indexing, "_index_file", counted)
+    return found
+
+
+def origins(photos: WorkspaceStore) -> list[str]:
+    found: list[str] = photos.photos()["origin"].to_pylist()
+    assert found == sorted(set(found))
+    return found
+
+
+def test_a_second_pile_is_added_and_the_same_pile_is_looked_at_again(tmp_path: Path, reads: list[str]) -> None:
+    a, b = write_pile(tmp_path / "a", [1, 2]), write_pile(tmp_path / "b", [2, 3])
+    photos = Workspace(tmp_path / "work")
+    assert photos.add(a) == 2
+    assert origins(photos) == ["1.jpg", "2.jpg"]
+    photos.add(b)
+    assert origins(photos) == ["a/1.jpg", "a/2.jpg", "b/2.jpg", "b/3.jpg"]
+    assert len(photos.readable()) == 3
+    (a / "1.jpg").unlink()
+    write_pile(a, [4])
+    reads.clear()
+    photos.add(a / "sub" / "..")
+    assert origins(photos) == ["a/2.jpg", "a/4.jpg", "b/2.jpg", "b/3.jpg"]
+    assert reads == ["4.jpg"]
+    assert photos.sources == [str(a), str(b)]
+    reasons = photos.measure(workers=1), {row["reason"] for row in photos.select().verdicts.to_pylist()}
+    assert reasons == (3, {"kept", "exact_duplicate"})
+
+
+def test_curate_gives_what_a_fresh_workspace_gives_whatever_it_held(tmp_path: Path) -> None:
+    piles = [write_pile(tmp_path / name / "photos", seeds) for name, seeds in (("x", [1, 2]), ("y", [2, 3]))]
+    for number, photos in enumerate([piles, piles[0], piles[::-1], piles[1], tuple(map(str, piles))]):
+        settings: dict[str, Any] = {"photos": photos, "workers": 1}
+        used = curate(workspace=tmp_path / "used", output=tmp_path / "dataset", **settings).manifest
+        fresh = curate(workspace=tmp_path / f"fresh{number}", output=tmp_path / f"dataset{number}", **settings).manifest
+        assert used["fingerprint"] == fresh["fingerprint"]
+    verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet")["origin"].to_pylist()
+    assert verdicts == ["x/photos/1.jpg", "x/photos/2.jpg", "y/photos/2.jpg", "y/photos/3.jpg"]
+
+
+def test_metadata_goes_with_one_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="it goes with one folder"):
+        curate(photos=["a", "b"], metadata="m.csv", workspace=tmp_path / "w", output=tmp_path / "d")
+
+
+paths = st.lists(st.sampled_from(["a", "b", "memory:", ""]), min_size=1, max_size=4).map("/".join)
+
+
+@given(st.lists(paths, min_size=1, max_size=6, unique=True), st.lists(paths, min_size=1, max_size=4, unique=True))
+def test_labels_tell_sources_apart(names: list[str], below: list[str]) -> None:
+    labels = source_labels(names)
+    assert len(set(labels)) == len(names)
+    assert all(name.endswith(label) for name, label in zip(names, labels, strict=True))
+
+
+def test_types_of_two_sources_meet(tmp_path: Path) -> None:
+    photos = Workspace(tmp_path / "work")
+    for name, line in (("a", '"n": 1, "x": 1, "m": [1]'), ("b", '"n": 2, "x": 0.5, "m": "one", "only": true')):
+        folder = write_pile(tmp_path / name, [ord(name)])
+        (folder / "metadata.jsonl").write_text(f'{{"file_name": "{ord(name)}.jpg", {line}}}')
+        photos.add(folder)
+    photos.measure(workers=1)
+    photos.select().write(tmp_path / "dataset")
+    table = pa.concat_tables([pq.read_table(path) for path in (tmp_path / "dataset").glob("data/*")]).sort_by("origin")
+    assert table.select(["n", "x", "m", "only"]).to_pylist() == [
+        {"n": 1, "x": 1.0, "m": "[1]", "only": None},
+        {"n": 2, "x": 0.5, "m": "one", "only": True},
+    ]
+    assert {name: str(table.schema.field(name).type) for name in ("n", "x", "m", "only")} == {
+        "n": "int64", "x": "double", "m": "string", "only": "bool"
+    }
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(st.lists(json_values, max_size=5), st.lists(json_values, max_size=5))
+def test_inferred_types_hold_their_values(a: list[Any], b: list[Any]) -> None:
+    one, other = infer(a), infer(b)
+    both = unify(one, other)
+    assert both == unify(other, one)
+    assert feature_of(arrow_of(both)) == both
+    through = [plain(plain(value, feature), both) for values, feature in ((a, one), (b, other)) for value in values]
+    column = pa.array(json.loads(json.dumps(through)), arrow_of(both)).to_pylist()
+    assert column == through
+    assert [value is None for value in column] == [value is None for value in [*a, *b]]
+
+
+def test_what_did_not_change_is_not_read_again(tmp_path: Path, reads: list[str]) -> None:
+    folder = write_pile(tmp_path / "a", [1, 2, 3])
+    photos = Workspace(tmp_path / "work")
+    photos.add(folder)
+    before = photos.photos()
+    assert sorted(reads) == ["1.jpg", "2.jpg", "3.jpg"]
+    reads.clear()
+    photos.add(folder)
+    assert photos.photos() == before
+    assert reads == []
+    # Changed in place, same size: the time tells.
+    old, status = (folder / "2.jpg").read_bytes(), (folder / "2.jpg").stat()
+    (folder / "2.jpg").write_bytes(old[:-3] + b"\x00" + old[-2:])
+    os.utime(folder / "2.jpg", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    photos.add(folder)
+    assert reads == ["2.jpg"]
+    assert photos.photos()["key"][1] != before["key"][1]
+    # Metadata is read anew, whether or not the photos are.
+    (folder / "metadata.csv").write_text("file_name,sku\n1.jpg,x\n")
+    reads.clear()
+    photos.add(folder)
+    assert photos.photos()["metadata"][0].as_py() == '{"sku": "x"}'
+    assert reads == []
+
+
+def test_a_photo_that_changes_while_it_is_used_is_a_sentence(tmp_path: Path) -> None:
+    folder = write_pile(tmp_path / "a", [1, 2, 3])
+    photos = Workspace(tmp_path / "work")
+    photos.add(folder)
+    photos.measure(workers=1)
+    (folder / "2.jpg").write_bytes(encode(draw_product(5)))
+    with pytest.raises(SourceError, match=r"The photo 2\.jpg changed since it was indexed"):
+        photos.select().write(tmp_path / "dataset")
+    photos.add(folder)
+    photos.measure(workers=1)
+    assert photos.select().write(tmp_path / "dataset")["counts"]["kept"] == 3
+
+
+def test_a_pile_that_fails_leaves_what_was_known(tmp_path: Path) -> None:
+    folder = write_pile(tmp_path / "a", [1, 2])
+    photos = Workspace(tmp_path / "work")
+    photos.add(folder)
+    before = photos.photos()
+    (folder / "metadata.csv").write_text("nonsense\n")
+    with pytest.raises(SourceError, match="no column"):
+        photos.add(folder)
+    assert photos.photos() == before
+
+
+ADD = """
+import sys, time
+from prx_data import index
+from prx_data.workspace import WorkspaceStore
+index._JOURNAL_SECONDS, index._CHUNK = 0.0, 8
+honest = index._index_file
+def slow(path):
+    time.sleep(0.01)
+    return honest(path)
+index._index_file = slow
+WorkspaceStore(sys.argv[1]).add(sys.argv[2])
+"""
+
+
+def test_killed_while_adding_it_goes_on(tmp_path: Path, reads: list[str]) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(400):
+        (folder / f"{number}.jpg").write_bytes(b"%d" % number)
+
+    def journal() -> list[Path]:
+        return list((tmp_path / "killed").glob("sources/*.journal/*.parquet"))
+
+    for parts in (1, 7, 20):
+        command = [sys.executable, "-c", ADD, str(tmp_path / "killed"), str(folder)]
+        process = subprocess.Popen(command, start_new_session=True)
+        while len(journal()) < parts and process.poll() is None:
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    known = sum(pq.read_metadata(path).num_rows for path in journal())
+    assert 20 * 8 <= known < 400
+    killed, whole = WorkspaceStore(tmp_path / "killed"), WorkspaceStore(tmp_path / "whole")
+    killed.add(folder)
+    assert len(reads) == 400 - known  # finished work is not done again
+    whole.add(folder)
+    assert killed.photos() == whole.photos()
+    assert not list((tmp_path / "killed").rglob("*.journal"))
+
+
+def test_link_loops_and_links_out_of_a_folder(tmp_path: Path) -> None:
+    folder, other = write_pile(tmp_path / "a", [1]), write_pile(tmp_path / "b", [2])
+    (folder / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "twice").symlink_to(other, target_is_directory=True)
+    (folder / "again").symlink_to(other, target_is_directory=True)
+    (folder / "dangling.jpg").symlink_to(tmp_path / "gone.jpg")
+    (folder / "file.jpg").symlink_to(other / "2.jpg")
+    photos = WorkspaceStore(tmp_path / "work")
+    photos.add(folder)
+    statuses = {row["origin"]: row["status"] for row in photos.photos().to_pylist()}
+    assert statuses == {"1.jpg": "ok", "again/2.jpg": "ok", "file.jpg": "ok", "dangling.jpg": "missing"}
