@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections import Counter
@@ -23,6 +26,7 @@ from prx_data.sources import Findings, open_source
 from prx_data.sources.hub import streamed_photos
 
 from .conftest import draw_product, encode
+from .hub_server import hub
 
 Pile = Mapping[str, tuple[bytes, dict[str, Any]]]
 """Bytes and metadata by name."""
@@ -156,6 +160,20 @@ def write_zip(pile: Pile, home: Path) -> Path:
     return home / "photos.zip"
 
 
+def write_folder_of_zips(pile: Pile, home: Path) -> Path:
+    (home / "zips").mkdir()
+    return write_zip(pile, home).rename(home / "zips" / "a.zip").parent
+
+
+def write_memory_zip(pile: Pile, home: Path) -> str:
+    fsspec.filesystem("memory").pipe(f"/{home.name}/a.zip", write_zip(pile, home).read_bytes())
+    return f"memory://{home.name}/a.zip"
+
+
+def write_zip_chain(pile: Pile, home: Path) -> str:
+    return f"zip://folder/sub::{write_zip(pile, home)}"
+
+
 def write_file_url(pile: Pile, home: Path) -> str:
     return write_folder(pile, home).as_uri()
 
@@ -205,6 +223,9 @@ WRITERS: list[Callable[[Pile, Path], Path | str]] = [
     write_brace_pattern,
     write_star_pattern,
     write_zip,
+    write_folder_of_zips,
+    write_memory_zip,
+    write_zip_chain,
     write_file_url,
     write_memory,
     write_memory_manifest,
@@ -308,6 +329,48 @@ def test_what_is_streamed_is_spooled_once(photos_in: Pile, expected: Path, tmp_p
     photos.measure(workers=1)
     photos.select().write(tmp_path / "dataset")
     assert verdicts(tmp_path / "dataset") == verdicts(expected)
+
+
+CURATE_HUB = """
+import json, sys
+from prx_data import PrxDataError, curate
+for name in sys.argv[2:]:
+    try:
+        for _ in range(2):
+            done = curate(photos=name, workspace=sys.argv[1] + "/work", output=sys.argv[1] + "/dataset", workers=1)
+    except PrxDataError as error:
+        print(error)
+"""
+
+
+def write_zip_alone(pile: Pile, home: Path) -> None:
+    write_zip(pile, home.parent).rename(home / "train.zip")
+
+
+def write_arrow(pile: Pile, home: Path) -> None:
+    """Shards without the files that tell which shards belong to a dataset: only `datasets` knows what to do with it."""
+    write_saved(pile, home.parent)
+    (home.parent / "saved" / "data-00000-of-00002.arrow").rename(home / "train-00000-of-00002.arrow")
+    (home.parent / "saved" / "data-00001-of-00002.arrow").rename(home / "train-00001-of-00002.arrow")
+
+
+@pytest.mark.parametrize("write", [write_hf_parquet, write_zip_alone, write_arrow], ids=lambda write: write.__name__)
+def test_a_dataset_of_the_hub(
+    write: Callable[[Pile, Path], object], photos_in: Pile, expected: Path, tmp_path: Path
+) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    write(photos_in, served)
+    with hub(served) as (endpoint, requests):
+        environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home")}
+        command = [sys.executable, "-c", CURATE_HUB, str(tmp_path), "owner/name", "hf://datasets/owner/name", "no/such"]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    (told,) = run.stdout.splitlines()
+    assert told.startswith("photos = 'no/such' is no local path, and no dataset of the hub could be read: ")
+    assert verdicts(tmp_path / "dataset") == verdicts(expected)
+    assert dataset_rows(tmp_path / "dataset", ["sku", "tags"]) == dataset_rows(expected, ["sku", "tags"])
+    assert len(list((tmp_path / "work" / "spool").glob("*/*"))) == (9 if write is write_arrow else 0)
+    assert any(one.startswith("GET /datasets/owner/name/resolve") for one in requests)
 
 
 def test_tar_texts_are_captions_and_classes(photos_in: Pile, tmp_path: Path) -> None:

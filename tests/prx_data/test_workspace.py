@@ -110,7 +110,10 @@ def test_types_of_two_sources_meet(tmp_path: Path) -> None:
         {"n": 2, "x": 0.5, "m": "one", "only": True},
     ]
     assert {name: str(table.schema.field(name).type) for name in ("n", "x", "m", "only")} == {
-        "n": "int64", "x": "double", "m": "string", "only": "bool"
+        "n": "int64",
+        "x": "double",
+        "m": "string",
+        "only": "bool",
     }
 
 

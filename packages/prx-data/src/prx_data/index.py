@@ -178,7 +178,7 @@ def _index_file(path: str) -> Row:
 
 
 def _facts(content: Content) -> Row:
-    if isinstance(content, FileNotFoundError):
+    if isinstance(content, FileNotFoundError | NotADirectoryError):
         return {"status": Status.MISSING.value, "message": "no such file"}
     if isinstance(content, OSError):
         return {"status": Status.UNREADABLE.value, "message": content.strerror or str(content)}

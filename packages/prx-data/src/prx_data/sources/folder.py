@@ -1,8 +1,8 @@
 """A folder, or a set of files: every photo that is in it, however it is kept.
 
-Pictures are photos; so are the pictures in WebDataset tars, the rows of Parquet files with a picture column, and the
-rows of datasets that `save_to_disk` wrote. A *picture* is a file whose name or whose first bytes say so, or that
-metadata names. Anything else is counted and left alone. Hidden files and folders are skipped.
+Pictures are photos; so are the pictures in zips and in WebDataset tars, the rows of Parquet files with a picture
+column, and the rows of datasets that `save_to_disk` wrote. A *picture* is a file whose name or whose first bytes say so,
+or that metadata names. Anything else is counted and left alone. Hidden files and folders are skipped.
 """
 
 import os
@@ -15,7 +15,7 @@ from prx_data.records import PhotoFile, Status
 from prx_data.sources.cells import arrow_photos, parquet_photos, parquet_schema, picture_column
 from prx_data.sources.described import Descriptions, meant
 from prx_data.sources.found import Findings
-from prx_data.sources.locations import FoundFile
+from prx_data.sources.locations import FoundFile, unpacked
 from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture, suffix_of
 from prx_data.sources.tables import TABLE_SUFFIXES, Table, read_table
 from prx_data.sources.tars import tar_photos
@@ -47,7 +47,7 @@ class Folder:
     def photos(self, findings: Findings) -> Iterator[PhotoFile]:
         """Every photo, then those that metadata names and that are not there."""
         try:
-            files = list(self._files())
+            files = [inner for file in self._files() for inner in unpacked(file)]
         except OSError as error:
             raise SourceError(f"photos = {self.name!r} cannot be listed: {error}.") from error
         described = self._descriptions(files, findings)
@@ -75,6 +75,8 @@ class Folder:
             return
         elif file.suffix == ".tar":
             yield from tar_photos(file, findings)
+        elif file.suffix == ".zip":
+            yield _damaged(file, "zip")
         elif file.suffix == ".parquet":
             yield from _parquet(file, findings)
         elif file.suffix == ".arrow" and file.folder in saved:
@@ -130,17 +132,20 @@ def _with(photo: PhotoFile, metadata: dict[str, object]) -> PhotoFile:
     return PhotoFile(**{**vars(photo), "metadata": metadata})
 
 
+def _damaged(file: FoundFile, kind: str, error: OSError | None = None) -> PhotoFile:
+    problem = (Status.UNREADABLE, f"the {kind} is damaged" + (f": {error}" if error else ""))
+    return PhotoFile(origin=file.name, locator=file.location, problem=problem)
+
+
 def _parquet(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
     schema = parquet_schema(file.location)
     column = picture_column(schema) if not isinstance(schema, OSError) else None
     if isinstance(schema, OSError):
-        problem = (Status.UNREADABLE, f"the Parquet file is damaged: {schema}")
-        yield PhotoFile(origin=file.name, locator=file.location, problem=problem)
+        yield _damaged(file, "Parquet file", schema)
     elif column is None:
         findings.ignored += 1
     else:
         try:
             yield from parquet_photos(file, column, findings)
         except Exception as error:  # damaged metadata columns, remote systems: this file's status
-            problem = (Status.UNREADABLE, f"the Parquet file is damaged: {as_os_error(error)}")
-            yield PhotoFile(origin=file.name, locator=file.location, problem=problem)
+            yield _damaged(file, "Parquet file", as_os_error(error))

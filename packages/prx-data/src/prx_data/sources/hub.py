@@ -18,11 +18,10 @@ from prx_data.sources.locations import walk
 from prx_data.sources.tables import left_out_note, split_features
 
 PREFIX = "hf://datasets/"
-_ARCHIVES = (".zip", ".tar.gz", ".tgz")
 
 
 class Hub:
-    """Pictures, Parquet files and tars in the repository; if there are none, the rows that `datasets` streams."""
+    """Pictures, Parquet files, tars and zips in the repository; if there are none, the rows that `datasets` streams."""
 
     def __init__(self, location: str) -> None:
         self.name = location
@@ -43,15 +42,13 @@ class Hub:
             files = list(walk(self.name))
         except Exception as error:  # the network raises nearly anything
             identifier = self.name.removeprefix(PREFIX)
-            reason = str(as_os_error(error)).splitlines()[0]
             raise SourceError(
-                f"photos = {identifier!r} is no local path, and no dataset of the hub could be read: {reason}"
+                f"photos = {identifier!r} is no local path, and no dataset of the hub could be read: {_reason(error)}."
             ) from error
         found = Folder(self.name, lambda: files).photos(findings)
         first = None
-        if not any(file.name.endswith(_ARCHIVES) for file in files):
-            with suppress(SourceError):
-                first = next(found)
+        with suppress(SourceError):
+            first = next(found)
         yield from chain([first], found) if first is not None else self._streamed(findings)
 
     def _streamed(self, findings: Findings) -> Iterator[PhotoFile]:
@@ -60,9 +57,14 @@ class Hub:
         try:
             splits = datasets.load_dataset(identifier, revision=revision or None, streaming=True)
         except Exception as error:  # `datasets` raises nearly anything on a repository that it cannot read
-            reason = str(as_os_error(error)).splitlines()[0]
-            raise SourceError(f"photos = {identifier!r} is no dataset that can be streamed: {reason}") from error
+            told = f"photos = {identifier!r} is no dataset that can be streamed: {_reason(error)}."
+            raise SourceError(told) from error
         yield from streamed_photos(splits, findings, name=self.name)
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of what the hub says."""
+    return (str(as_os_error(error)).splitlines() or [type(error).__name__])[0].split(". ")[0].rstrip(".")
 
 
 def streamed_photos(splits: Mapping[str, Any], findings: Findings, *, name: str) -> Iterator[PhotoFile]:
@@ -82,8 +84,7 @@ def streamed_photos(splits: Mapping[str, Any], findings: Findings, *, name: str)
         features, left_out = split_features(schema, column)
         findings.add_features(features)
         findings.notes.extend(left_out_note(f"{name}, {split}", left_out))
-        raw = resolved.cast_column(column, load_datasets().Image(decode=False))
-        for number, row in enumerate(raw):
+        for number, row in enumerate(resolved.decode(False)):
             yield _streamed_photo(f"{split}/{number}", row, column, features)
 
 

@@ -77,6 +77,22 @@ def walk(root: str) -> Iterator[FoundFile]:
     return _walk_remote(root) if is_url(root) else _walk_local(Path(root))
 
 
+def unpacked(file: FoundFile) -> list[FoundFile]:
+    """What is in a zip, as files below its name; any other file, and a zip that cannot be opened, as it is."""
+    if file.suffix != ".zip":
+        return [file]
+    inside = f"zip://::{file.location}"
+    from fsspec import get_filesystem_class
+
+    try:
+        # fsspec keeps the directory of a zip that it opened before, and the zip may be another one by now.
+        get_filesystem_class("zip").clear_instance_cache()
+        found = list(_walk_remote(inside))
+    except Exception:  # a damaged zip raises nearly anything; it is a row of its own
+        return [file]
+    return [FoundFile(location=one.location, name=f"{file.name}/{one.name}", stamp=one.stamp) for one in found]
+
+
 def _walk_local(root: Path) -> Iterator[FoundFile]:
     """Each real folder is entered once, so that link loops end."""
     entered: set[tuple[int, int]] = set()

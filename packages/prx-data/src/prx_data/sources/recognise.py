@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from prx_data.errors import SourceError
@@ -102,9 +101,8 @@ def _open_file(name: str, metadata: str | None) -> Source:
         return _open_parquet(file, metadata)
     if is_tar(head):
         return Folder(name, lambda: [_named(file, ".tar")], metadata)
-    if head.startswith(b"PK") and not is_url(name):
-        inside = f"zip://::{name}"
-        return Folder(name, lambda: _fresh_zip(inside), metadata)
+    if head.startswith(b"PK\x03\x04"):
+        return Folder(name, lambda: [_named(file, ".zip")], metadata)
     if named_like_a_picture(name) or begins_like_a_picture(head):
         raise SourceError(f"photos = {name!r} is one picture; name the folder that it lies in.")
     packed = " (a compressed one: its members cannot be read at random)" if head.startswith(b"\x1f\x8b") else ""
@@ -124,12 +122,6 @@ def _named(file: FoundFile, suffix: str) -> FoundFile:
     """The file under a name that says what it is."""
     name = file.name if file.suffix == suffix else file.name + suffix
     return FoundFile(location=file.location, name=name, stamp=file.stamp)
-
-
-def _fresh_zip(location: str) -> Sequence[FoundFile]:
-    """What a zip holds now: fsspec keeps the directory of one that it opened before."""
-    type(filesystem(location)[0]).clear_instance_cache()
-    return list(walk(location))
 
 
 def _last_part(location: str) -> str:
