@@ -126,7 +126,7 @@ def _open(folder: Path) -> "tuple[Workspace, Selection]":
     from prx_data.curation import Workspace
     from prx_data.explain import settings_of
 
-    if not (folder / "photos.parquet").exists():
+    if not any(folder.glob("sources/*.parquet")):
         raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
     workspace = Workspace(folder)
     return workspace, workspace.select(settings=settings_of(workspace))

@@ -60,7 +60,7 @@ def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict
     Args:
         workspace: Where to look.
         selection: What was decided.
-        name: The photo's origin, its path, or at least eight digits of its key.
+        name: The photo's origin, its path or locator, or at least eight digits of its key.
 
     Returns:
         As `explain_file`, with `origin`, `metadata`, the `verdict` with its reason, and `group`: the photos that it was
@@ -74,7 +74,7 @@ def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict
         return None
     found: dict[str, Any] = {
         "origin": row["origin"],
-        "file": row["path"],
+        "file": row["locator"],
         "key": row["key"],
         "bytes": row["bytes"],
         "status": row["status"],
@@ -130,7 +130,7 @@ def settings_of(workspace: Workspace) -> Settings:
 def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = photos.to_pylist()
     resolved = str(Path(name).absolute())
-    hits = [row for row in rows if row["origin"] == name or row["path"] == resolved]
+    hits = [row for row in rows if row["origin"] == name or row["locator"] in (name, resolved)]
     if not hits and len(name) >= _LONG:
         hits = [row for row in rows if (row["key"] or "").startswith(name.lower())]
         if len({row["key"] for row in hits}) > 1:

@@ -1,8 +1,8 @@
 """A folder, or a set of files: every photo that is in it, however it is kept.
 
 Pictures are photos; so are the pictures in zips and in WebDataset tars, the rows of Parquet files with a picture
-column, and the rows of datasets that `save_to_disk` wrote. A *picture* is a file whose name or whose first bytes say so,
-or that metadata names. Anything else is counted and left alone. Hidden files and folders are skipped.
+column, and the rows of datasets that `save_to_disk` wrote. A *picture* is a file whose name or whose first bytes say
+so, or that metadata names. Anything else is counted and left alone. Hidden files and folders are skipped.
 """
 
 import os
