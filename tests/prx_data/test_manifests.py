@@ -214,6 +214,36 @@ def test_parquet_dates_and_decimals_are_text_and_bytes_are_left_out(tmp_path: Pa
     assert "left out: mask" in findings.notes[0]
 
 
+def test_odd_types_and_texts_do_not_stop_a_run(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "image": [PHOTO, PHOTO],
+            "lasts": pa.array([1, None], pa.duration("s")),
+            "half": pa.array([0.5, None], pa.float16()),
+            "at": pa.array([1, None], pa.time64("us")),
+            "many": pa.array([[0], None], pa.list_(pa.date32())),
+            "map": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
+            "none": pa.nulls(2),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    (tmp_path / "list.jsonl").write_text(
+        '{"file_name": "' + 300 * "x" + '", "name": "\\ud83d"}\n{"file_name": "a\\u0000b"}'
+    )
+    photos = Workspace(tmp_path / "work")
+    photos.add(tmp_path / "list.jsonl")
+    photos.add(tmp_path / "a.parquet")
+    rows = photos.photos().to_pylist()
+    assert [row["status"] for row in rows] == ["ok", "ok", "unreadable", "unreadable"]
+    photos.measure(workers=1)
+    photos.select().write(tmp_path / "dataset")
+    (row,) = pq.read_table(next((tmp_path / "dataset").glob("data/train*"))).to_pylist()
+    assert {name: row[name] for name in ("lasts", "half", "at", "many", "map", "none")} == {
+        "lasts": "1", "half": 0.5, "at": "00:00:00.000001", "many": '["1970-01-01"]', "map": '[["a", 1]]',
+        "none": None,
+    }
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[Path, str, list[str]]]:
     """A folder, the URL that it is served at, and the requests so far."""
@@ -260,7 +290,7 @@ def test_a_manifest_at_a_url_and_paths_relative_to_it(server: tuple[Path, str, l
     (folder / "sub" / "a.jpg").write_bytes(PHOTO)
     (folder / "list.csv").write_text("file_name\nsub/a.jpg\n")
     photos = Workspace(tmp_path / "work")
-    photos.add(f"{url}/list.csv")
+    photos.add(f"{url}/list.csv?token=[1]")
     assert [(row["origin"], row["status"]) for row in photos.photos().to_pylist()] == [("sub/a.jpg", "ok")]
 
 

@@ -22,7 +22,7 @@ import pytest
 from prx_data import Workspace, curate
 from prx_data.reading import read
 from prx_data.records import PhotoFile
-from prx_data.sources import Findings, open_source
+from prx_data.sources import Earlier, Findings, open_source, tars
 from prx_data.sources.hub import streamed_photos
 
 from .conftest import draw_product, encode
@@ -310,7 +310,7 @@ def test_what_is_streamed_is_spooled_once(photos_in: Pile, expected: Path, tmp_p
         revision = "commit"
         read = 0
 
-        def photos(self, findings: Findings) -> Any:
+        def photos(self, findings: Findings, earlier: Earlier) -> Any:
             for photo in streamed_photos({"train": rows}, findings, name="streamed"):
                 Streamed.read += 1
                 yield photo
@@ -402,6 +402,37 @@ def test_tar_texts_are_captions_and_classes(photos_in: Pile, tmp_path: Path) -> 
     }
     assert read(found["a.tar/x/2.back.jpg"].locator) == photos_in["3.jpg"][0]
     assert findings.ignored == 1
+
+
+@pytest.mark.parametrize("write", [write_tars, write_memory_tars], ids=lambda write: write.__name__)
+def test_a_tar_that_did_not_change_is_not_looked_into(
+    write: Callable[[Pile, Path], Path | str], photos_in: Pile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / f"again-{write.__name__}"
+    home.mkdir()
+    source = write(photos_in, home)
+    looked: list[str] = []
+    honest = tars._scan
+
+    def counted(location: str) -> Any:
+        looked.append(location)
+        return honest(location)
+
+    monkeypatch.setattr(tars, "_scan", counted)
+    photos = Workspace(tmp_path / "work")
+    photos.add(source)
+    table, features, ignored = photos.photos(), photos.features, photos.ignored_files
+    assert len(looked) == 2
+    photos.add(source)
+    assert len(looked) == 2
+    assert (photos.photos(), photos.features, photos.ignored_files) == (table, features, ignored)
+    if write is write_tars:
+        write_tar(home / "shards" / "001.tar", dict(list(photos_in.items())[2:]))
+        photos.add(source)
+        assert len(looked) == 3
+        assert len(photos.photos()) == 4 + 8
+        photos.add(source)
+        assert len(looked) == 3
 
 
 @pytest.mark.parametrize("name", ["0.jpg", "2.jpg"])

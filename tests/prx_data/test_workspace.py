@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,10 @@ from hypothesis import strategies as st
 
 from prx_data import ConfigError, SourceError, Workspace, curate
 from prx_data import index as indexing
+from prx_data.dataset import metadata_columns
 from prx_data.features import arrow_of, feature_of, infer, plain, unify
+from prx_data.records import Status
+from prx_data.sources import Findings, open_source
 from prx_data.workspace import WorkspaceStore, source_labels
 
 from .conftest import draw_product, encode
@@ -188,6 +192,8 @@ def test_a_pile_that_fails_leaves_what_was_known(tmp_path: Path) -> None:
 ADD = """
 import sys, time
 from prx_data import index
+from prx_data.records import Status
+from prx_data.sources import Findings, open_source
 from prx_data.workspace import WorkspaceStore
 index._JOURNAL_SECONDS, index._CHUNK = 0.0, 8
 honest = index._index_file
@@ -223,6 +229,70 @@ def test_killed_while_adding_it_goes_on(tmp_path: Path, reads: list[str]) -> Non
     whole.add(folder)
     assert killed.photos() == whole.photos()
     assert not list((tmp_path / "killed").rglob("*.journal"))
+
+
+def test_a_pile_may_hold_the_workspace_and_the_dataset(tmp_path: Path) -> None:
+    folder = write_pile(tmp_path / "photos", [1, 2, 3])
+    settings: dict[str, Any] = {"workspace": folder / "work", "output": folder / "out" / "dataset", "workers": 1}
+    first = curate(photos=folder, **settings)
+    assert curate(photos=folder, **settings).manifest == first.manifest
+    again = curate(photos=folder / "out" / "dataset", workspace=tmp_path / "w", output=tmp_path / "d", workers=1)
+    assert again.manifest["counts"]["kept"] == 3
+
+
+def test_a_file_name_of_another_encoding(tmp_path: Path) -> None:
+    folder = write_pile(tmp_path / "photos", [1])
+    (folder / "1.jpg").rename(folder / os.fsdecode(b"caf\xe9.jpg"))
+    write_pile(folder / os.fsdecode(b"gr\xfcn"), [2])
+    curate(photos=folder, workspace=tmp_path / "work", output=tmp_path / "dataset", workers=1)
+    verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
+    assert {row["origin"]: row["reason"] for row in verdicts} == {
+        "caf\\udce9.jpg": "kept",
+        "gr\\udcfcn/2.jpg": "kept",
+    }
+
+
+def test_what_is_no_regular_file_is_no_wait(tmp_path: Path) -> None:
+    folder = write_pile(tmp_path / "photos", [1])
+    os.mkfifo(folder / "pipe.jpg")
+    os.mkfifo(folder / "pipe")
+    photos = WorkspaceStore(tmp_path / "work")
+    photos.add(folder)
+    statuses = {row["origin"]: (row["status"], row["message"]) for row in photos.photos().to_pylist()}
+    assert statuses == {"1.jpg": ("ok", ""), "pipe.jpg": ("unreadable", "it is not a regular file")}
+
+
+def test_a_folder_that_cannot_be_listed_is_a_row() -> None:
+    # Outside pytest's own folder, which only its owner may enter.
+    with TemporaryDirectory() as home:
+        folder = write_pile(Path(home) / "photos", [1])
+        write_pile(folder / "closed", [2])
+        Path(home).chmod(0o755)
+        (folder / "closed").chmod(0)
+        superuser = os.geteuid() == 0
+        if superuser:  # whom nothing is closed to
+            os.seteuid(65534)
+        try:
+            found = {one.origin: one.problem for one in open_source(folder).photos(Findings())}
+        finally:
+            if superuser:
+                os.seteuid(0)
+            (folder / "closed").chmod(0o755)
+    problem = (Status.UNREADABLE, "the folder cannot be listed: Permission denied")
+    assert found == {"1.jpg": None, "closed": problem}
+
+
+def test_columns_of_ours_that_come_back_find_a_name(tmp_path: Path) -> None:
+    assert metadata_columns(["key", "metadata_key", "sku"]) == {
+        "sku": "sku", "metadata_key": "metadata_key", "key": "metadata_metadata_key"
+    }
+    source, names = write_pile(tmp_path / "photos", [1, 2]), []
+    for number in range(3):
+        output = tmp_path / f"dataset{number}"
+        curate(photos=source, workspace=tmp_path / f"work{number}", output=output, workers=1)
+        names.append(len(pq.read_schema(next(output.glob("data/*.parquet"))).names))
+        source = output
+    assert names == [17, 17 + 16, 17 + 16 + 16]
 
 
 def test_link_loops_and_links_out_of_a_folder(tmp_path: Path) -> None:

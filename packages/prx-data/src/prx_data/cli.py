@@ -69,7 +69,10 @@ def _curate(options: argparse.Namespace) -> int:
 
     config = load_config(options.config)
     if options.dry_run:
-        _print_counts(preview(config).counts)
+        selection = preview(config)
+        _print_counts(selection.counts)
+        for note in selection.workspace.notes:
+            print(note)
         print("nothing was written but the workspace")
         return 0
     done = curate(config)

@@ -22,7 +22,7 @@ from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Decisions, Settings, decide
 from prx_data.engine import DECODED, DECODED_VERSION, measure
 from prx_data.errors import SourceError
-from prx_data.features import text_of
+from prx_data.features import plain, text_of
 from prx_data.measures import Measure, standard_measures
 from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
 from prx_data.storage import ledger_stage
@@ -161,7 +161,10 @@ class Selection:
             one.key: self.captioner(
                 PhotoFacts(
                     key=one.key,
-                    metadata={name: text_of(value, features[name]) for name, value in one.metadata.items()},
+                    metadata={
+                        name: text_of(plain(value, features[name]), features[name])
+                        for name, value in one.metadata.items()
+                    },
                     color=word["color"] or "",
                     background=word["background"] or "",
                 )

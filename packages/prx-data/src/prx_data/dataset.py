@@ -97,10 +97,11 @@ class Content:
 
     def rows(self, kept: Sequence[KeptPhoto]) -> list[dict[str, Any]]:
         """The dataset's rows without `image`."""
+        names = metadata_columns(self.features)
         measured = self.columns.select(_MEASURED).take([one.row for one in kept]).to_pylist()
         return [
             {
-                **{metadata_column(name): plain(value, self.features[name]) for name, value in one.metadata.items()},
+                **{names[name]: plain(value, self.features[name]) for name, value in one.metadata.items()},
                 **columns,
                 "caption": self.captions[one.key][0],
                 "caption_source": self.captions[one.key][1],
@@ -115,9 +116,20 @@ class Content:
         ]
 
 
-def metadata_column(name: str) -> str:
-    """The dataset column of a metadata column: its own name, unless the format has a column of that name."""
-    return f"metadata_{name}" if name in dict(_COLUMNS) else name
+def metadata_columns(names: Iterable[str]) -> dict[str, str]:
+    """The dataset's column for each metadata column: its own name, unless that is one of the format.
+
+    Such a one is called `metadata_NAME`, or `metadata_metadata_NAME` where the metadata has that name too: a dataset of
+    ours that is curated again has both.
+    """
+    ours = dict(_COLUMNS)
+    found = {name: name for name in names if name not in ours}
+    for name in sorted(set(names) & ours.keys()):
+        column = f"metadata_{name}"
+        while column in found.values():
+            column = f"metadata_{column}"
+        found[name] = column
+    return found
 
 
 def counts(verdicts: Iterable[Verdict]) -> dict[str, Any]:
@@ -262,7 +274,8 @@ def _check_counts(manifest: Mapping[str, Any]) -> None:
 
 def _schema(columns: Mapping[str, Feature]) -> pa.Schema:
     """The Arrow schema, with the features as `datasets` reads them from its metadata."""
-    metadata = {metadata_column(name): feature for name, feature in sorted(columns.items())}
+    names = metadata_columns(columns)
+    metadata = {names[name]: feature for name, feature in sorted(columns.items())}
     fields = [*_COLUMNS, *((name, arrow_of(feature)) for name, feature in metadata.items())]
     own = {name: value_feature(_dtype(kind)) for name, kind in _COLUMNS}
     features = {**own, "image": {"_type": "Image"}, **metadata}

@@ -7,6 +7,7 @@ and decimals become text as Arrow writes them, structs and maps JSON text. Binar
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -106,10 +107,23 @@ def plain(value: Any, feature: Feature) -> Any:
     if feature["_type"] == "List":
         return [plain(item, feature["feature"]) for item in value]
     if feature == TEXT:
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        return printable(_as_text(value))
     if feature["_type"] == "Value" and feature["dtype"].startswith("float"):
         return float(value)
     return value
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float | list | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def printable(text: str) -> str:
+    """Text that UTF-8 can hold: what is not Unicode in it, as in a file name of another encoding, is escaped."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def text_of(value: Any, feature: Feature) -> str:
@@ -132,7 +146,8 @@ def readable_columns(table: pa.Table, features: Mapping[str, Feature]) -> list[d
             column = column.cast(column.type.value_type)
         nested = pa.types.is_nested(column.type)
         if feature == TEXT and not nested and not pa.types.is_string(column.type):
-            column = column.cast(pa.string())
+            with suppress(pa.ArrowException):  # what Arrow has no text for is written as Python writes it
+                column = column.cast(pa.string())
         columns[name] = [plain(value, feature) for value in column.to_pylist()]
     rows = zip(*columns.values(), strict=True) if columns else ((),) * table.num_rows
     return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from prx_data.reading import Content, Locator, as_os_error, blocks, is_url, read_block, stamp_of
+from prx_data.reading import Content, Locator, as_os_error, blocks, is_url, open_local, read_block, stamp_of
 from prx_data.records import PhotoFile, Status
 from prx_data.storage import atomic_path, write_table
 
@@ -57,11 +57,12 @@ class Spool:
         if not path.exists():
             with atomic_path(path) as temporary:
                 temporary.write_bytes(data)
-        return str(path)
+        return str(Locator(location=str(path)))
 
     def lost(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's bytes should be here and are not."""
-        return Path(row["locator"]).is_relative_to(self.folder) and not Path(row["locator"]).exists()
+        path = Path(Locator.parse(row["locator"]).location)
+        return path.is_relative_to(self.folder) and not path.exists()
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _stamp(photo: PhotoFile) -> str:
     if photo.stamp is not None or photo.problem is not None:
         return photo.stamp or ""
     try:
-        return stamp_of(photo.locator)
+        return stamp_of(Locator.parse(photo.locator).location)
     except Exception:  # what cannot be read has no stamp, and reading says why
         return ""
 
@@ -158,8 +159,9 @@ def _blocks(todo: Iterable[tuple[PhotoFile, str]]) -> list[list[tuple[str, bool]
 
 
 def _index_block(block: list[tuple[str, bool]], spool: Spool) -> list[tuple[str, Row]]:
-    if len(block) == 1 and not is_url(block[0][0]) and Locator.parse(block[0][0]).kind == "file":
-        return [(block[0][0], _index_file(block[0][0]))]
+    place = Locator.parse(block[0][0])
+    if place.kind == "file" and not is_url(place.location):
+        return [(block[0][0], _index_file(place.location))]
     keep = dict(block)
     return [
         (locator, _spooled(content, spool) if keep[locator] and isinstance(content, bytes) else _facts(content))
@@ -170,7 +172,7 @@ def _index_block(block: list[tuple[str, bool]], spool: Spool) -> list[tuple[str,
 def _index_file(path: str) -> Row:
     """A file is hashed as it is read, so that a large one is never in memory."""
     try:
-        with Path(path).open("rb") as file:
+        with open_local(path) as file:
             key = hashlib.file_digest(file, "sha256").hexdigest()
             return {"key": key, "bytes": file.tell(), "status": Status.OK.value}
     except Exception as error:  # a name with a null byte is a ValueError

@@ -8,18 +8,22 @@ bytes of one photo are:
     arrow:OFFSET+SIZE:ROW:COLUMN:LOCATION    a cell of the record batch that lies at OFFSET in a stream of batches
     parquet:GROUP:ROW:COLUMN:LOCATION        a cell of a row group; ROW counts in the group, COLUMN is percent-encoded
 
+A local path that is not Unicode text is written percent-encoded, after `escaped:`.
+
 Whatever cannot be read is an `OSError` with a sentence: `FileNotFoundError` if it is not there.
 """
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BufferedReader
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _RANGE = re.compile(r"range:(\d+)\+(\d+):(.+)", re.DOTALL)
@@ -27,6 +31,8 @@ _ARROW = re.compile(r"arrow:(\d+)\+(\d+):(\d+):([^:]*):(.+)", re.DOTALL)
 _PARQUET = re.compile(r"parquet:(\d+):(\d+):([^:]*):(.+)", re.DOTALL)
 _BATCH_ROWS = 16
 _REMOTE_THREADS = 8
+_CONNECT_SECONDS = 20
+_READ_SECONDS = 60
 
 Content = bytes | OSError
 """What a photo holds, or why that is not known."""
@@ -51,26 +57,27 @@ class Locator:
         """Any string is a locator; one that has no other form is a whole file."""
         if found := _PARQUET.fullmatch(text):
             block, row, column, location = found.groups()
-            return cls(location=location, kind="parquet", block=int(block), row=int(row), column=unquote(column))
+            place = {"block": int(block), "row": int(row)}
+            return cls(location=_unescaped(location), kind="parquet", column=unquote(column), **place)
         if found := _ARROW.fullmatch(text):
             block, size, row, column, location = found.groups()
             place = {"block": int(block), "size": int(size), "row": int(row)}
-            return cls(location=location, kind="arrow", column=unquote(column), **place)
+            return cls(location=_unescaped(location), kind="arrow", column=unquote(column), **place)
         if found := _RANGE.fullmatch(text):
             block, size, location = found.groups()
-            return cls(location=location, kind="range", block=int(block), size=int(size))
-        return cls(location=text)
+            return cls(location=_unescaped(location), kind="range", block=int(block), size=int(size))
+        return cls(location=_unescaped(text))
 
     def __str__(self) -> str:
-        column = quote(self.column, safe="")
+        location, column = _escaped(self.location), quote(self.column, safe="")
         match self.kind:
             case "parquet":
-                return f"parquet:{self.block}:{self.row}:{column}:{self.location}"
+                return f"parquet:{self.block}:{self.row}:{column}:{location}"
             case "arrow":
-                return f"arrow:{self.block}+{self.size}:{self.row}:{column}:{self.location}"
+                return f"arrow:{self.block}+{self.size}:{self.row}:{column}:{location}"
             case "range":
-                return f"range:{self.block}+{self.size}:{self.location}"
-        return self.location
+                return f"range:{self.block}+{self.size}:{location}"
+        return location
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -82,6 +89,23 @@ class Locator:
         """Equal for photos that are decoded together: the cells of one row group or one record batch."""
         row = self.row if self.kind in ("file", "range") else 0
         return (self.location, self.kind, self.block, self.column, row)
+
+
+_ESCAPED = "escaped:"
+
+
+def _escaped(location: str) -> str:
+    try:
+        location.encode()
+    except UnicodeEncodeError:  # a file name of another encoding: Python holds its bytes as lone surrogates
+        return _ESCAPED + quote(location.encode(errors="surrogatepass"), safe="/")
+    return location
+
+
+def _unescaped(text: str) -> str:
+    if not text.startswith(_ESCAPED):
+        return text
+    return unquote_to_bytes(text.removeprefix(_ESCAPED)).decode(errors="surrogatepass")
 
 
 def is_url(location: str) -> bool:
@@ -155,14 +179,32 @@ def filesystem(location: str) -> tuple[Any, str]:
     """The fsspec file system of a URL, and the path in it."""
     from fsspec.core import url_to_fs
 
-    found: tuple[Any, str] = url_to_fs(location)
+    found: tuple[Any, str] = url_to_fs(location, **_web_options(location))
     return found
+
+
+def _web_options(location: str) -> dict[str, Any]:
+    """Patience with web servers: without it one that says nothing holds a run up for five minutes a photo."""
+    if not location.startswith(("http://", "https://")):
+        return {}
+    import aiohttp
+
+    return {"client_kwargs": {"timeout": aiohttp.ClientTimeout(sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)}}
+
+
+def open_local(path: str) -> BufferedReader:
+    """A regular file; anything else, such as a pipe that nobody writes to, is an error and not a wait."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError("it is not a regular file")
 
 
 def open_binary(location: str) -> Any:
     """A seekable file of bytes, to be closed."""
     if not is_url(location):
-        return Path(location).open("rb")
+        return open_local(location)
     system, path = filesystem(location)
     return system.open(path, "rb")
 
@@ -172,7 +214,7 @@ def read_stretch(location: str, offset: int, size: int) -> bytes:
     if size == 0:  # a request for no bytes is not one that servers answer
         return b""
     if not is_url(location):
-        with Path(location).open("rb") as file:
+        with open_local(location) as file:
             file.seek(offset)
             return file.read(size)
     system, path = filesystem(location)
@@ -218,7 +260,8 @@ def _read_files(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
             system, path = filesystem(place.location)
             yield str(place), system.cat_file(path)
         else:
-            yield str(place), Path(place.location).read_bytes()
+            with open_local(place.location) as file:
+                yield str(place), file.read()
 
 
 def _read_ranges(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:

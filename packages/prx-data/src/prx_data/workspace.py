@@ -14,6 +14,7 @@ found by comparing keys.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from prx_data.errors import WorkspaceError
 from prx_data.features import Feature
 from prx_data.index import PHOTOS_SCHEMA, Journal, Row, Spool, index_photos
 from prx_data.records import Status
-from prx_data.sources import Findings, Photos, open_source, source_name
+from prx_data.sources import NOTHING, Earlier, Findings, Photos, open_source, source_name
 from prx_data.storage import ledger_stage, make_writable_folder, write_table
 
 
@@ -101,9 +102,10 @@ class WorkspaceStore:
             if same and not any(spool.lost(row) for row in known.values()):
                 counted["items"] = len(known)
                 return len(known)
-            known |= {row["origin"]: row for row in journal.rows()}
+            earlier = Earlier(rows=known, tars=_about(before)["tars"]) if before is not None else NOTHING
             findings = Findings()
-            rows = index_photos(source.photos(findings), known, spool, journal)
+            journaled = {row["origin"]: row for row in journal.rows()}
+            rows = index_photos(source.photos(findings, earlier), {**known, **journaled}, spool, journal)
             about = {"source": name, "revision": revision, **vars(findings)}
             table = pa.Table.from_pylist(rows, schema=PHOTOS_SCHEMA)
             write_table(path, table.replace_schema_metadata({"prx-data": json.dumps(about)}))
@@ -162,7 +164,7 @@ class WorkspaceStore:
         return self.folder / "measures" / f"{name}-{version}"
 
     def _source_path(self, name: str) -> Path:
-        return self.folder / "sources" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.parquet"
+        return self.folder / "sources" / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.parquet"
 
     def _source_paths(self) -> list[Path]:
         return sorted((self.folder / "sources").glob("*.parquet"))

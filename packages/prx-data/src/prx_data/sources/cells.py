@@ -113,7 +113,7 @@ def arrow_photos(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
         yield from _arrow_photos(file, findings)
     except Exception as error:  # remote systems and damaged files raise nearly anything
         problem = (Status.UNREADABLE, f"the Arrow file is damaged: {as_os_error(error)}")
-        yield PhotoFile(origin=file.name, locator=file.location, problem=problem)
+        yield PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 
 def _arrow_photos(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from prx_data.errors import SourceError
-from prx_data.reading import as_os_error, beside, is_url
+from prx_data.features import printable
+from prx_data.reading import Locator, as_os_error, beside, is_url
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.cells import arrow_photos, parquet_photos, parquet_schema, picture_column
 from prx_data.sources.described import Descriptions, meant
-from prx_data.sources.found import Findings
+from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import FoundFile, unpacked
 from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture, suffix_of
 from prx_data.sources.tables import TABLE_SUFFIXES, Table, read_table
@@ -44,7 +45,7 @@ class Folder:
         self._files = files
         self._metadata = metadata
 
-    def photos(self, findings: Findings) -> Iterator[PhotoFile]:
+    def photos(self, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
         """Every photo, then those that metadata names and that are not there."""
         try:
             files = [inner for file in self._files() for inner in unpacked(file)]
@@ -54,27 +55,31 @@ class Folder:
         saved = {file.folder for file in files if file.last == _SAVED}
         seen: set[str] = set()
         for file in files:
-            for photo in self._photos_of(file, saved, described, findings):
+            for photo in self._photos_of(file, saved, described, findings, earlier):
                 seen.add(photo.origin)
                 about = described.by_origin.get(photo.origin)
                 yield photo if about is None else _with(photo, {**photo.metadata, **about.metadata})
         for origin in described.by_origin.keys() - seen:
             seen.add(origin)
             about = described.by_origin[origin]
-            yield PhotoFile(origin=origin, locator=self._location(origin), metadata=about.metadata)
+            locator = str(Locator(location=self._location(origin)))
+            yield PhotoFile(origin=printable(origin), locator=locator, metadata=about.metadata)
         if not seen:
             held = "is empty" if not files else f"holds {len(files)} files, and none of them is a picture"
             raise SourceError(f"photos = {self.name!r} {held}.")
 
     def _photos_of(
-        self, file: FoundFile, saved: set[str], described: Descriptions, findings: Findings
+        self, file: FoundFile, saved: set[str], described: Descriptions, findings: Findings, earlier: Earlier
     ) -> Iterator[PhotoFile]:
-        if file.name in described.by_origin or named_like_a_picture(file.name):
-            yield PhotoFile(origin=file.name, locator=file.location, stamp=file.stamp)
+        if file.problem:
+            yield PhotoFile(origin=file.name, locator=file.locator, problem=(Status.UNREADABLE, file.problem))
+        elif file.name in described.by_origin or named_like_a_picture(file.name):
+            yield PhotoFile(origin=file.name, locator=file.locator, stamp=file.stamp)
         elif file.last in METADATA_NAMES | _OF_DATASETS or file.location == self._metadata:
             return
         elif file.suffix == ".tar":
-            yield from tar_photos(file, findings)
+            # What metadata files add is not the tar's, so that with such files a tar is always looked at again.
+            yield from tar_photos(file, findings, NOTHING if described.by_origin else earlier)
         elif file.suffix == ".zip":
             yield _damaged(file, "zip")
         elif file.suffix == ".parquet":
@@ -82,7 +87,7 @@ class Folder:
         elif file.suffix == ".arrow" and file.folder in saved:
             yield from arrow_photos(file, findings)
         elif begins_like_a_picture(file.head()):
-            yield PhotoFile(origin=file.name, locator=file.location, stamp=file.stamp)
+            yield PhotoFile(origin=file.name, locator=file.locator, stamp=file.stamp)
         else:
             findings.ignored += 1
 
@@ -134,7 +139,7 @@ def _with(photo: PhotoFile, metadata: dict[str, object]) -> PhotoFile:
 
 def _damaged(file: FoundFile, kind: str, error: OSError | None = None) -> PhotoFile:
     problem = (Status.UNREADABLE, f"the {kind} is damaged" + (f": {error}" if error else ""))
-    return PhotoFile(origin=file.name, locator=file.location, problem=problem)
+    return PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 
 def _parquet(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:

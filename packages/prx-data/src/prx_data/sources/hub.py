@@ -13,7 +13,7 @@ from prx_data.records import PhotoFile, Status
 from prx_data.sources.cells import picture_column
 from prx_data.sources.extras import load_datasets
 from prx_data.sources.folder import Folder
-from prx_data.sources.found import Findings
+from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import walk
 from prx_data.sources.tables import left_out_note, split_features
 
@@ -36,7 +36,7 @@ class Hub:
             return ""
         return str(found.sha or "")
 
-    def photos(self, findings: Findings) -> Iterator[PhotoFile]:
+    def photos(self, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
         """Every photo; those that were streamed bring their bytes."""
         try:
             files = list(walk(self.name))
@@ -45,7 +45,7 @@ class Hub:
             raise SourceError(
                 f"photos = {identifier!r} is no local path, and no dataset of the hub could be read: {_reason(error)}."
             ) from error
-        found = Folder(self.name, lambda: files).photos(findings)
+        found = Folder(self.name, lambda: files).photos(findings, earlier)
         first = None
         with suppress(SourceError):
             first = next(found)

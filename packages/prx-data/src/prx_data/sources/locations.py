@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from prx_data.errors import SourceError
-from prx_data.reading import as_os_error, filesystem, is_url, local_path, read_stretch, stamp_of, stamp_of_info
+from prx_data.features import printable
+from prx_data.reading import Locator, as_os_error, filesystem, is_url, local_path, read_stretch, stamp_of, stamp_of_info
 from prx_data.sources.pictures import suffix_of
 
 _BRACES = re.compile(r"\{([^{}]*(?:,|\.\.)[^{}]*)\}")
 _MAGIC = re.compile(r"[*?\[]")
 _HEAD_BYTES = 512
+MANIFEST = "curation.json"
+"""The file that makes a folder a dataset of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,13 @@ class FoundFile:
     """Path relative to the source, with `/`."""
     stamp: str | None = None
     """As `reading.stamp_of`; None if nobody asked yet."""
+    problem: str = ""
+    """Why this is a folder that cannot be listed, and not a file."""
+
+    @property
+    def locator(self) -> str:
+        """The whole file."""
+        return str(Locator(location=self.location))
 
     @property
     def suffix(self) -> str:
@@ -68,7 +78,9 @@ def as_location(photos: str | os.PathLike[str]) -> str:
 
 
 def is_pattern(location: str) -> bool:
-    """Whether a location names several files by `*`, `?`, `[...]`, `{a,b}` or `{000..099}`."""
+    """Whether a location names several files by `*`, `?`, `[...]`, `{a,b}` or `{000..099}`; web addresses never do."""
+    if location.startswith(("http://", "https://")):
+        return False
     return bool(_MAGIC.search(location.partition("::")[0]) or _BRACES.search(location))
 
 
@@ -94,11 +106,13 @@ def unpacked(file: FoundFile) -> list[FoundFile]:
 
 
 def _walk_local(root: Path) -> Iterator[FoundFile]:
-    """Each real folder is entered once, so that link loops end."""
+    """Each real folder is entered once, so that link loops end; workspaces and datasets of ours are not entered."""
     entered: set[tuple[int, int]] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
+    closed: list[OSError] = []
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=closed.append):
         status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in entered:
+        ours = MANIFEST in names or ("ledger.jsonl" in names and "sources" in subfolders)
+        if (status.st_dev, status.st_ino) in entered or (ours and folder != str(root)):
             subfolders.clear()
             continue
         entered.add((status.st_dev, status.st_ino))
@@ -106,7 +120,10 @@ def _walk_local(root: Path) -> Iterator[FoundFile]:
         for name in sorted(names):
             if not name.startswith("."):
                 path = Path(folder, name)
-                yield FoundFile(location=str(path), name=path.relative_to(root).as_posix())
+                yield FoundFile(location=str(path), name=printable(path.relative_to(root).as_posix()))
+    for error in closed:
+        name = printable(os.path.relpath(error.filename, root))
+        yield FoundFile(location=error.filename, name=name, problem=f"the folder cannot be listed: {error.strerror}")
 
 
 def _walk_remote(root: str) -> Iterator[FoundFile]:
@@ -154,7 +171,7 @@ def _glob(pattern: str, base: str) -> list[FoundFile]:
         paths = [Path(path) for path in glob.glob(pattern, recursive=True)]  # noqa: PTH207
         files = [file for path in paths if path.is_dir() for file in _walk_local(path)]
         locations = [str(path) for path in paths if path.is_file()] + [file.location for file in files]
-        return [FoundFile(location=one, name=os.path.relpath(one, base or "/")) for one in locations]
+        return [FoundFile(location=one, name=printable(os.path.relpath(one, base or "/"))) for one in locations]
     system, path = filesystem(pattern)
     try:
         found = system.glob(path, detail=True)

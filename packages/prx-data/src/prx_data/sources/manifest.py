@@ -4,12 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prx_data.errors import SourceError
-from prx_data.reading import beside, is_url
+from prx_data.features import printable
+from prx_data.reading import Locator, beside, is_url
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.described import Descriptions, meant
 from prx_data.sources.extras import check_protocols
-from prx_data.sources.found import Findings
+from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.tables import read_table
+
+
+def _exists(path: str) -> bool:
+    try:
+        Path(path).stat()
+    except (OSError, ValueError):  # a name may be too long, or hold a null byte
+        return False
+    return True
 
 
 class Manifest:
@@ -21,7 +30,7 @@ class Manifest:
         self.name = location
         self._suffix = suffix
 
-    def photos(self, findings: Findings) -> Iterator[PhotoFile]:
+    def photos(self, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
         """A photo for each file that a row names; a row that names nothing is a photo that is missing."""
         table = read_table(self.name, self._suffix)
         if not table.rows:
@@ -36,15 +45,15 @@ class Manifest:
                 yield PhotoFile(origin=origin, locator="", metadata=metadata, problem=(Status.MISSING, "names no file"))
                 continue
             location = self._location(name)
-            origin = self._origin(location)
+            origin = printable(self._origin(location))
             if described.add(origin, table, line, metadata):
-                yield PhotoFile(origin=origin, locator=location, metadata=metadata)
+                yield PhotoFile(origin=origin, locator=str(Locator(location=location)), metadata=metadata)
         findings.notes.extend(described.notes())
 
     def _location(self, name: str) -> str:
         if is_url(name) or is_url(self.name):
             return beside(self.name, name)
-        return beside(self.name, meant(name, lambda one: Path(beside(self.name, one)).exists()))
+        return beside(self.name, meant(name, lambda one: _exists(beside(self.name, one))))
 
     def _origin(self, location: str) -> str:
         """Relative to the manifest's folder where the photo lies below it, else as it is."""

@@ -12,6 +12,8 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM
 
 def suffix_of(name: str) -> str:
     """The suffix of the last part of a path or URL, lower case, with the dot; empty if it has none."""
+    if name.startswith(("http://", "https://")):
+        name = name.partition("?")[0]
     last = name.rpartition("/")[2]
     stem, dot, suffix = last.rpartition(".")
     return f"{dot}{suffix}".lower() if stem else ""

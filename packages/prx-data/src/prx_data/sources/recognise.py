@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from prx_data.errors import SourceError
+from prx_data.features import printable
 from prx_data.reading import as_os_error, filesystem, is_url
 from prx_data.sources.cells import parquet_schema, picture_column
 from prx_data.sources.extras import check_protocols
@@ -125,4 +126,7 @@ def _named(file: FoundFile, suffix: str) -> FoundFile:
 
 
 def _last_part(location: str) -> str:
-    return location.partition("::")[0].rstrip("/").rpartition("/")[2]
+    inner = location.partition("::")[0]
+    if inner.startswith(("http://", "https://")):
+        inner = inner.partition("?")[0]
+    return printable(inner.rstrip("/").rpartition("/")[2])

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from prx_data.features import printable
 from prx_data.reading import Locator, as_os_error, open_binary
 from prx_data.records import PhotoFile, Status
-from prx_data.sources.found import Findings
+from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import FoundFile
 from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture
 from prx_data.sources.tables import infer_columns, typed
@@ -35,23 +36,32 @@ class _Shard:
     """Why the tar could not be read to its end."""
 
 
-def tar_photos(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
+def tar_photos(file: FoundFile, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
     """The pictures of a tar; members `KEY.json`, `KEY.txt` and `KEY.cls` are the metadata of the pictures `KEY.*`.
 
     The keys of a JSON object are columns; `txt` is the column `caption` unless the JSON has one; `cls` is a number.
-    A tar that is damaged gives what comes before the damage, and a row of its own that says so.
+    A tar that is damaged gives what comes before the damage, and a row of its own that says so. One that has not
+    changed since it was listed is not read again.
     """
-    shard, stamp = _scan(file.location), file.stamped()
-    findings.ignored += shard.ignored
+    stamp = file.stamped()
+    listed = earlier.listing(file.name, stamp)
+    if listed is not None:
+        findings.add_tar(file.name, listed)
+        yield from earlier.photos_below(file.name, stamp)
+        return
+    shard = _scan(file.location)
     described = {key: _metadata(texts) for key, texts in shard.texts.items()}
     features = infer_columns(list(described.values()))
-    findings.add_features(features)
+    # A damaged tar has no stamp: it is looked at again.
+    findings.add_tar(
+        file.name, {"stamp": "" if shard.problem else stamp, "ignored": shard.ignored, "features": features}
+    )
     for name, place in shard.pictures.items():
         metadata = typed(described.get(_key(name)[0], {}), features)
         yield PhotoFile(origin=f"{file.name}/{name}", locator=str(place), stamp=stamp, metadata=metadata)
     if shard.problem:
         problem = (Status.UNREADABLE, shard.problem)
-        yield PhotoFile(origin=file.name, locator=file.location, problem=problem)
+        yield PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 
 def _scan(location: str) -> _Shard:
@@ -74,7 +84,7 @@ def _hidden(name: str) -> bool:
 
 
 def _sort(shard: _Shard, tar: tarfile.TarFile, member: tarfile.TarInfo, location: str) -> None:
-    name = member.name.removeprefix("./")
+    name = printable(member.name.removeprefix("./"))
     key, extension = _key(name)
     opened = tar.extractfile(member)
     if opened is None:
