@@ -239,7 +239,11 @@ def test_odd_types_and_texts_do_not_stop_a_run(tmp_path: Path) -> None:
     photos.select().write(tmp_path / "dataset")
     (row,) = pq.read_table(next((tmp_path / "dataset").glob("data/train*"))).to_pylist()
     assert {name: row[name] for name in ("lasts", "half", "at", "many", "map", "none")} == {
-        "lasts": "1", "half": 0.5, "at": "00:00:00.000001", "many": '["1970-01-01"]', "map": '[["a", 1]]',
+        "lasts": "1",
+        "half": 0.5,
+        "at": "00:00:00.000001",
+        "many": '["1970-01-01"]',
+        "map": '[["a", 1]]',
         "none": None,
     }
 

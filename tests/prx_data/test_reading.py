@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prx_data import reading
 from prx_data.dataset import Content, gather
 from prx_data.decisions.verdicts import Decisions
-from prx_data.reading import Locator, blocks, read, read_many
+from prx_data.reading import Locator, blocks, parts, read, read_many
 from prx_data.records import PhotoFile
 from prx_data.sources import Findings, open_source
 
@@ -47,6 +47,17 @@ def test_blocks_hold_every_locator_once_in_reading_order(found: list[Locator]) -
     assert flat == sorted(wanted, key=reading.reading_order)
     for block in blocks(wanted):
         assert len({Locator.parse(one).together for one in block}) == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 400)), max_size=400), st.integers(1, 20))
+def test_parts_cut_a_row_group_into_few(rows: list[tuple[int, int]], size: int) -> None:
+    wanted = {f"parquet:{group}:{row}:image:/a.parquet" if group else f"/{row}.jpg" for group, row in rows}
+    found = parts(wanted, size)
+    assert [one for part in found for one in part] == [one for block in blocks(wanted) for one in block]
+    for group in (1, 2):
+        inside = {one for one in wanted if one.startswith(f"parquet:{group}:")}
+        assert sum(not inside.isdisjoint(part) for part in found) <= 8
+    assert all(len(part) <= max(size, -(-len(wanted) // 8)) for part in found)
 
 
 @pytest.fixture(scope="module")

@@ -284,7 +284,9 @@ def test_a_folder_that_cannot_be_listed_is_a_row() -> None:
 
 def test_columns_of_ours_that_come_back_find_a_name(tmp_path: Path) -> None:
     assert metadata_columns(["key", "metadata_key", "sku"]) == {
-        "sku": "sku", "metadata_key": "metadata_key", "key": "metadata_metadata_key"
+        "sku": "sku",
+        "metadata_key": "metadata_key",
+        "key": "metadata_metadata_key",
     }
     source, names = write_pile(tmp_path / "photos", [1, 2]), []
     for number in range(3):

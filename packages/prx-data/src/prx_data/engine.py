@@ -20,7 +20,7 @@ from tqdm import tqdm
 from prx_data import decoding
 from prx_data.decoding import Decoded, decode
 from prx_data.measures import Measure
-from prx_data.reading import Content, read_many, reading_order
+from prx_data.reading import Content, parts, read_many
 from prx_data.records import Status
 from prx_data.storage import ledger_stage
 from prx_data.workspace import WorkspaceStore
@@ -88,12 +88,10 @@ def _plan(store: WorkspaceStore, measures: Sequence[Measure]) -> list[Task]:
     have = {one.name: store.measured_keys(one.name, one.version) for one in measures}
     have[DECODED] = store.measured_keys(DECODED, DECODED_VERSION)
     missing = {key: frozenset(name for name, keys in have.items() if key not in keys) for key in locators}
-    # In reading order: a row group is then decoded for the photos of a task together, and a disk is read forwards.
-    lacking_some = [(key, locator) for key, locator in locators.items() if missing[key]]
-    todo = sorted(lacking_some, key=lambda one: reading_order(one[1]))
+    keys = {locator: key for key, locator in locators.items() if missing[key]}
     tasks = []
-    for start in range(0, len(todo), _TASK_PHOTOS):
-        part = tuple(todo[start : start + _TASK_PHOTOS])
+    for together in parts(keys, _TASK_PHOTOS):
+        part = tuple((keys[locator], locator) for locator in together)
         lacking = {key: missing[key] for key, _ in part}
         tasks.append(Task(folder=store.folder, photos=part, measures=tuple(measures), missing=lacking))
     return tasks

@@ -12,10 +12,10 @@ from prx_data.sources.found import Findings
 from prx_data.sources.locations import FoundFile
 from prx_data.sources.tables import left_out_note, split_features
 
-# Of a row group beyond both, single photos are too dear to read again: tasks of a few dozen photos would each decode
-# the half of it. Its photos are kept in the workspace.
-_GROUP_ROWS = 1024
-_GROUP_BYTES = 64 << 20
+# Of a row group beyond both, which is a whole large file as pandas writes it, single photos are too dear to read again:
+# every gallery of the report would decode the half of it. Its photos are kept in the workspace.
+_GROUP_ROWS = 16_384
+_GROUP_BYTES = 1 << 30
 
 _BYTES_NAMES = frozenset(
     ["image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "bytes", "image_bytes", "img_bytes", "data"]
