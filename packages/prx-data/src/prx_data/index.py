@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from prx_data.reading import Content, Locator, as_os_error, blocks, is_url, open_local, read_block, stamp_of
+from prx_data.files import as_os_error, is_url, open_local, stamp_of
+from prx_data.reading import Content, Locator, blocks, read_block
 from prx_data.records import PhotoFile, Status
 from prx_data.storage import atomic_path, write_table
 

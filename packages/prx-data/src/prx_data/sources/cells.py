@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from prx_data.features import Feature, readable_columns
-from prx_data.reading import Locator, as_os_error, beside, is_url, open_binary, open_parquet
+from prx_data.files import as_os_error, beside, is_url, open_binary
+from prx_data.reading import Locator, open_parquet
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.found import Findings
 from prx_data.sources.locations import FoundFile

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.reading import Locator, as_os_error, beside, is_url
+from prx_data.files import as_os_error, beside, is_url
+from prx_data.reading import Locator
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.cells import arrow_photos, parquet_photos, parquet_schema, picture_column
 from prx_data.sources.described import Descriptions, meant

@@ -8,7 +8,8 @@ from typing import Any
 
 from prx_data.errors import SourceError
 from prx_data.features import Feature, plain
-from prx_data.reading import as_os_error, read
+from prx_data.files import as_os_error
+from prx_data.reading import read
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.cells import picture_column
 from prx_data.sources.extras import load_datasets

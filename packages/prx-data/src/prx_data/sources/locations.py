@@ -11,7 +11,8 @@ from typing import Any
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.reading import Locator, as_os_error, filesystem, is_url, local_path, read_stretch, stamp_of, stamp_of_info
+from prx_data.files import as_os_error, filesystem, is_url, local_path, read_stretch, stamp_of, stamp_of_info
+from prx_data.reading import Locator
 from prx_data.sources.pictures import suffix_of
 
 _BRACES = re.compile(r"\{([^{}]*(?:,|\.\.)[^{}]*)\}")

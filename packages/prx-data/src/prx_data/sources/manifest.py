@@ -5,7 +5,8 @@ from pathlib import Path
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.reading import Locator, beside, is_url
+from prx_data.files import beside, is_url
+from prx_data.reading import Locator
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.described import Descriptions, meant
 from prx_data.sources.extras import check_protocols

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.reading import as_os_error, filesystem, is_url
+from prx_data.files import as_os_error, filesystem, is_url
 from prx_data.sources.cells import parquet_schema, picture_column
 from prx_data.sources.extras import check_protocols
 from prx_data.sources.folder import Folder

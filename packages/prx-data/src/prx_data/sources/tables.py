@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from prx_data.errors import SourceError
 from prx_data.features import TEXT, Feature, declared_features, infer, plain, readable_columns
-from prx_data.reading import as_os_error, read
+from prx_data.files import as_os_error
+from prx_data.reading import read
 
 NAME_COLUMNS = ("file_name", "filename", "file", "path", "image_path", "image", "url", "image_url")
 """Columns that may name the photo, whatever their case; the first of these that a file has does."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prx_data.features import printable
-from prx_data.reading import Locator, as_os_error, open_binary
+from prx_data.files import as_os_error, open_binary
+from prx_data.reading import Locator
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import FoundFile
