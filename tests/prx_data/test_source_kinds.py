@@ -270,6 +270,14 @@ def test_every_kind_gives_the_same_keys_verdicts_and_metadata(
     assert curate(photos=source, **settings).manifest == first.manifest
 
 
+def test_memory_of_this_process_is_read_by_this_process(photos_in: Pile, expected: Path, tmp_path: Path) -> None:
+    home = tmp_path / "here"
+    home.mkdir()
+    source = write_memory(photos_in, home)
+    curate(photos=source, workspace=tmp_path / "work", output=tmp_path / "dataset", workers=2)
+    assert verdicts(tmp_path / "dataset") == verdicts(expected)
+
+
 def test_types_survive(expected: Path) -> None:
     loaded = datasets.load_dataset(str(expected), split="train", cache_dir=str(expected.parent / "cache"))
     assert {name: loaded.features[name] for name in ("sku", "price", "stock", "tags", "new")} == {

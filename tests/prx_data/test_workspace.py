@@ -231,6 +231,22 @@ def test_killed_while_adding_it_goes_on(tmp_path: Path, reads: list[str]) -> Non
     assert not list((tmp_path / "killed").rglob("*.journal"))
 
 
+CURATE = """
+import sys
+from pathlib import Path
+import prx_data
+home = Path(sys.argv[1])
+prx_data.curate(photos=home / "photos", workspace=home / "work", output=home / "dataset", workers=1)
+print(*sorted({"fsspec", "datasets", "huggingface_hub", "aiohttp", "pandas", "torch"} & sys.modules.keys()))
+"""
+
+
+def test_local_photos_load_no_package_for_remote_ones(tmp_path: Path) -> None:
+    write_pile(tmp_path / "photos", [1, 2])
+    command = [sys.executable, "-c", CURATE, str(tmp_path)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == ""
+
+
 def test_a_pile_may_hold_the_workspace_and_the_dataset(tmp_path: Path) -> None:
     folder = write_pile(tmp_path / "photos", [1, 2, 3])
     settings: dict[str, Any] = {"workspace": folder / "work", "output": folder / "out" / "dataset", "workers": 1}
@@ -244,10 +260,12 @@ def test_a_file_name_of_another_encoding(tmp_path: Path) -> None:
     folder = write_pile(tmp_path / "photos", [1])
     (folder / "1.jpg").rename(folder / os.fsdecode(b"caf\xe9.jpg"))
     write_pile(folder / os.fsdecode(b"gr\xfcn"), [2])
+    (write_pile(folder, [3]) / "3.jpg").rename(folder / "caf\\udce9.jpg")
     curate(photos=folder, workspace=tmp_path / "work", output=tmp_path / "dataset", workers=1)
     verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
     assert {row["origin"]: row["reason"] for row in verdicts} == {
         "caf\\udce9.jpg": "kept",
+        "caf\\udce9.jpg (2)": "kept",
         "gr\\udcfcn/2.jpg": "kept",
     }
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from prx_data import decoding
 from prx_data.decoding import Decoded, decode
+from prx_data.files import only_here
 from prx_data.measures import Measure
 from prx_data.reading import Content, parts, read_many
 from prx_data.records import Status
@@ -77,7 +78,8 @@ def measure(store: WorkspaceStore, measures: Sequence[Measure], *, workers: int 
         return 0
     with ledger_stage(store.ledger, "measure") as counted:
         with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
-            for done in _run(tasks, run_task, min(workers or os.cpu_count() or 1, len(tasks))):
+            here = any(only_here(locator) for task in tasks for _, locator in task.photos)
+            for done in _run(tasks, run_task, 1 if here else min(workers or os.cpu_count() or 1, len(tasks))):
                 bar.update(done)
         counted["items"] = total
     return total

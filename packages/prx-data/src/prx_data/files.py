@@ -20,6 +20,11 @@ def is_url(location: str) -> bool:
     return bool(_URL.match(location))
 
 
+def only_here(location: str) -> bool:
+    """Whether no other process can read it: fsspec's `memory://` is this process's own."""
+    return "memory://" in location
+
+
 def as_os_error(error: Exception) -> OSError:
     """The error of a file system or a format as the one kind that callers know."""
     if isinstance(error, OSError):

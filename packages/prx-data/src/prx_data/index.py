@@ -112,6 +112,17 @@ def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: S
             if unwritten and monotonic() - written > _JOURNAL_SECONDS:
                 journal.write(unwritten)
                 unwritten, written = [], monotonic()
+    return _unique(sorted(rows, key=lambda row: row["origin"]))
+
+
+def _unique(rows: list[Row]) -> list[Row]:
+    """Two names that read alike once they are written as text are told apart by a number."""
+    seen: set[str] = set()
+    for row in rows:
+        origin, number = row["origin"], 2
+        while row["origin"] in seen:
+            row["origin"], number = f"{origin} ({number})", number + 1
+        seen.add(row["origin"])
     return sorted(rows, key=lambda row: row["origin"])
 
 

@@ -1,7 +1,7 @@
 """Reads a photo's bytes again from where its source found them, at random: the only place that does.
 
-A *location* is an absolute local path or an fsspec URL, see `prx_data.files`. A *locator* is a string that says where the
-bytes of one photo are:
+A *location* is an absolute local path or an fsspec URL, see `prx_data.files`. A *locator* is a string that says where
+the bytes of one photo are:
 
     LOCATION                                 a whole file
     range:OFFSET+SIZE:LOCATION               a stretch of a file: a member of a tar

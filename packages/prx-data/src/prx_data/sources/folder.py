@@ -67,6 +67,9 @@ class Folder:
             yield PhotoFile(origin=printable(origin), locator=locator, metadata=about.metadata)
         if not seen:
             held = "is empty" if not files else f"holds {len(files)} files, and none of them is a picture"
+            lists = [file.name for file in files if file.suffix in TABLE_SUFFIXES and file.last not in METADATA_NAMES]
+            if lists:
+                held += f"; if {lists[0]} is a list of photos, name it itself"
             raise SourceError(f"photos = {self.name!r} {held}.")
 
     def _photos_of(
