@@ -237,7 +237,7 @@ from pathlib import Path
 import prx_data
 home = Path(sys.argv[1])
 prx_data.curate(photos=home / "photos", workspace=home / "work", output=home / "dataset", workers=1)
-print(*sorted({"fsspec", "datasets", "huggingface_hub", "aiohttp", "pandas", "torch"} & sys.modules.keys()))
+print(*sorted({"fsspec", "datasets", "huggingface_hub", "aiohttp", "torch"} & sys.modules.keys()))
 """
 
 
