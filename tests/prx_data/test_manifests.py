@@ -308,5 +308,5 @@ def test_a_missing_package_is_a_sentence_with_the_command(tmp_path: Path, monkey
     (tmp_path / "list.csv").write_text("url\nhttps://example.com/a.jpg\n")
     with pytest.raises(SourceError, match=r"a package is missing: pip install 'prx-data\[http\]'"):
         scan(tmp_path / "list.csv")
-    with pytest.raises(SourceError, match=r"a package is missing: pip install 'prx-data\[hub\]'"):
+    with pytest.raises(SourceError, match=r"'owner/name' does not exist, unless .* pip install 'prx-data\[hub\]'"):
         scan("owner/name")

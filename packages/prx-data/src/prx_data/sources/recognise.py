@@ -55,7 +55,13 @@ def open_source(photos: Photos, metadata: Photos | None = None) -> Source:
     """
     name = source_name(photos)
     about = None if metadata is None else as_location(metadata)
-    check_protocols(one for one in (name, about) if one)
+    try:
+        check_protocols(one for one in (name, about) if one)
+    except SourceError:
+        if is_url(os.fspath(photos)) or not name.startswith(PREFIX):
+            raise
+        told = "does not exist, unless it is a dataset of the Hugging Face hub: for these, pip install 'prx-data[hub]'"
+        raise SourceError(f"photos = {os.fspath(photos)!r} {told}.") from None
     source = _open(name, about)
     if about is not None and not isinstance(source, Folder):
         raise SourceError(f"metadata = {str(metadata)!r} goes with a folder; photos = {name!r} has its own.")
