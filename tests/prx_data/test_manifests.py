@@ -108,12 +108,14 @@ def test_a_photo_that_is_described_twice_is_one_photo(tmp_path: Path) -> None:
 def test_missing_files_and_rows_without_a_name_are_rows(tmp_path: Path) -> None:
     (tmp_path / "folder.jpg").mkdir()
     (tmp_path / "empty.jpg").touch()
-    text = "file_name,sku\ngone.jpg,1\n,2\nfolder.jpg,3\nempty.jpg,4\n\n"
-    (tmp_path / "list.csv").write_text(text)
-    photos = Workspace(tmp_path / "work")
-    photos.add(tmp_path / "list.csv")
-    rows = {row["origin"]: row["status"] for row in photos.photos().to_pylist()}
-    assert rows == {"gone.jpg": "missing", "list.csv/3": "missing", "folder.jpg": "unreadable", "empty.jpg": "ok"}
+    text = "file_name,sku\ngone.jpg,1\n,2\nfolder.jpg,3\nempty.jpg,4\n\n,\n"
+    for name, source in (("list.csv", tmp_path / "list.csv"), ("metadata.csv", tmp_path)):
+        (tmp_path / name).write_text(text)
+        photos = Workspace(tmp_path / "work" / name)
+        photos.add(source)
+        rows = {row["origin"]: row["status"] for row in photos.photos().to_pylist()}
+        named = {"gone.jpg": "missing", "folder.jpg": "unreadable", "empty.jpg": "ok"}
+        assert rows == {**named, f"{name}/3": "missing"}
 
 
 def parquet(rows: list[dict[str, Any]]) -> bytes:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prx_data import Workspace, curate
+from prx_data import index as indexing
 from prx_data.reading import read
 from prx_data.records import PhotoFile
 from prx_data.sources import Earlier, Findings, open_source, tars
@@ -379,6 +380,28 @@ def test_a_dataset_of_the_hub(
     assert dataset_rows(tmp_path / "dataset", ["sku", "tags"]) == dataset_rows(expected, ["sku", "tags"])
     assert len(list((tmp_path / "work" / "spool").glob("*/*"))) == (9 if write is write_arrow else 0)
     assert any(one.startswith("GET /datasets/owner/name/resolve") for one in requests)
+
+
+def test_few_streamed_photos_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "_CHUNK_BYTES", 5_000_000)
+    alive: set[int] = set()
+    most = 0
+
+    class Counted(bytes):
+        def __del__(self) -> None:
+            alive.discard(id(self))
+
+    def photos() -> Any:
+        nonlocal most
+        for number in range(40):
+            content = Counted(bytes([number]) * 1_000_000)
+            alive.add(id(content))
+            most = max(most, len(alive))
+            yield PhotoFile(origin=str(number), locator="", stamp="", content=content)
+
+    spool, journal = indexing.Spool(tmp_path / "spool"), indexing.Journal(tmp_path / "journal")
+    assert len(indexing.index_photos(photos(), {}, spool, journal)) == 40
+    assert 5 <= most <= 11
 
 
 def test_tar_texts_are_captions_and_classes(photos_in: Pile, tmp_path: Path) -> None:

@@ -274,10 +274,16 @@ def test_what_is_no_regular_file_is_no_wait(tmp_path: Path) -> None:
     folder = write_pile(tmp_path / "photos", [1])
     os.mkfifo(folder / "pipe.jpg")
     os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "pipe.tar")
+    os.mkfifo(folder / "pipe.parquet")
     photos = WorkspaceStore(tmp_path / "work")
     photos.add(folder)
     statuses = {row["origin"]: (row["status"], row["message"]) for row in photos.photos().to_pylist()}
-    assert statuses == {"1.jpg": ("ok", ""), "pipe.jpg": ("unreadable", "it is not a regular file")}
+    damaged = {
+        f"pipe.{kind}": ("unreadable", f"the {words} is damaged: it is not a regular file")
+        for kind, words in (("tar", "tar"), ("parquet", "Parquet file"))
+    }
+    assert statuses == {"1.jpg": ("ok", ""), "pipe.jpg": ("unreadable", "it is not a regular file"), **damaged}
 
 
 def test_a_folder_that_cannot_be_listed_is_a_row() -> None:

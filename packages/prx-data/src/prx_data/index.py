@@ -40,6 +40,7 @@ PHOTOS_SCHEMA = pa.schema(
 """One row per photo; `metadata` is a JSON object; `status` is that of reading the bytes."""
 
 _CHUNK = 1024
+_CHUNK_BYTES = 32 << 20
 _JOURNAL_SECONDS = 10.0
 _THREADS = 8
 
@@ -51,6 +52,7 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self._prefix = str(Locator(location=str(self.folder)))
 
     def keep(self, key: str, data: bytes) -> str:
         """Write the bytes, unless they are there; returns their locator."""
@@ -62,8 +64,8 @@ class Spool:
 
     def lost(self, row: Mapping[str, Any]) -> bool:
         """Whether a row's bytes should be here and are not."""
-        path = Path(Locator.parse(row["locator"]).location)
-        return path.is_relative_to(self.folder) and not path.exists()
+        locator = row["locator"]
+        return locator.startswith(self._prefix) and not Path(Locator.parse(locator).location).exists()
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: S
         ThreadPoolExecutor(_THREADS) as threads,  # hashing and reading release the interpreter lock
         tqdm(desc="indexing", unit="photo", disable=None, leave=False) as bar,
     ):
-        while chunk := list(islice(left, _CHUNK)):
+        while chunk := _next_chunk(left):
             old, new = _index_chunk(chunk, known, spool, threads)
             rows += old + new
             unwritten += new
@@ -113,6 +115,17 @@ def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: S
                 journal.write(unwritten)
                 unwritten, written = [], monotonic()
     return _unique(sorted(rows, key=lambda row: row["origin"]))
+
+
+def _next_chunk(photos: Iterator[PhotoFile]) -> list[PhotoFile]:
+    """Photos up to a number, or to a size where they bring their bytes."""
+    chunk, size = [], 0
+    for photo in islice(photos, _CHUNK):
+        chunk.append(photo)
+        size += len(photo.content or b"")
+        if size >= _CHUNK_BYTES:
+            break
+    return chunk
 
 
 def _unique(rows: list[Row]) -> list[Row]:

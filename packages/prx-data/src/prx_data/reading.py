@@ -239,6 +239,7 @@ def open_parquet(location: str) -> Any:
     import pyarrow.parquet as pq
 
     if not is_url(location):
+        open_local(location).close()  # says what is wrong with a file that is not one
         return pq.ParquetFile(location, memory_map=True)
     return pq.ParquetFile(open_binary(location), buffer_size=1 << 20, pre_buffer=False)
 

@@ -99,7 +99,7 @@ class WorkspaceStore:
             known: dict[str, Row] = {row["origin"]: row for row in before.to_pylist()} if before is not None else {}
             revision = source.revision
             same = bool(revision) and before is not None and _about(before)["revision"] == revision
-            if same and not any(spool.lost(row) for row in known.values()):
+            if same and not any(spool.lost(row) or row["status"] == Status.UNREADABLE for row in known.values()):
                 counted["items"] = len(known)
                 return len(known)
             earlier = Earlier(rows=known, tars=_about(before)["tars"]) if before is not None else NOTHING

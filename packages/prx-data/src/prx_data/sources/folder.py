@@ -50,8 +50,10 @@ class Folder:
         """Every photo, then those that metadata names and that are not there."""
         try:
             files = [inner for file in self._files() for inner in unpacked(file)]
-        except OSError as error:
-            raise SourceError(f"photos = {self.name!r} cannot be listed: {error}.") from error
+        except SourceError:
+            raise
+        except Exception as error:  # remote systems raise nearly anything
+            raise SourceError(f"photos = {self.name!r} cannot be listed: {as_os_error(error)}.") from error
         described = self._descriptions(files, findings)
         saved = {file.folder for file in files if file.last == _SAVED}
         seen: set[str] = set()
@@ -114,16 +116,16 @@ class Folder:
         findings.add_features(table.features)
         findings.notes.extend(table.notes)
         for line, name, metadata in table.rows:
-            origin = self._origin(name, base, known)
+            # A row that names nothing is a photo that is missing, under the row's own name.
+            last = f"{table.location.rpartition('/')[2]}/{line}"
+            origin = self._origin(name if name and name.strip() else last, base, known)
             if origin.startswith(".."):
                 place = f"{table.location}, line {line}"
                 raise SourceError(f"{place}: file_name = {name!r} is not a path below {self.name}.")
             described.add(origin, table, line, metadata)
 
-    def _origin(self, name: str | None, base: str, known: set[str]) -> str:
+    def _origin(self, name: str, base: str, known: set[str]) -> str:
         """The name relative to the folder; begins with `..` if it is not below it."""
-        if not name or not name.strip():
-            return ".."
 
         def relative(one: str) -> str:
             if not is_url(self.name) and Path(one).is_absolute():

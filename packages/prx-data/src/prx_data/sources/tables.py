@@ -117,7 +117,7 @@ def _header(location: str, text: str, delimiter: str) -> list[str]:
 
 
 def _csv_rows(location: str, text: str, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
-    """Rows below the header with their first lines; blank lines are skipped."""
+    """Rows below the header with their first lines; empty rows are skipped."""
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
@@ -126,7 +126,7 @@ def _csv_rows(location: str, text: str, delimiter: str, width: int) -> Iterator[
         for values in reader:
             if any(values[width:]):
                 raise SourceError(f"{location}, line {line}: {len(values)} values for {width} columns.")
-            if values:
+            if any(value.strip() for value in values):  # a spreadsheet's empty rows are written as delimiters alone
                 yield line, values
             line = reader.line_num + 1
     except csv.Error as error:
