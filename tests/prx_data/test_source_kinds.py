@@ -371,7 +371,8 @@ def test_a_dataset_of_the_hub(
     served.mkdir()
     write(photos_in, served)
     with hub(served) as (endpoint, requests):
-        environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home")}
+        online = {"HF_HUB_OFFLINE": "0", "HF_DATASETS_OFFLINE": "0", "NO_PROXY": "127.0.0.1"}
+        environment = {**os.environ, **online, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "home")}
         command = [sys.executable, "-c", CURATE_HUB, str(tmp_path), "owner/name", "hf://datasets/owner/name", "no/such"]
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     (told,) = run.stdout.splitlines()
