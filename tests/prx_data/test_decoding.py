@@ -134,7 +134,7 @@ def test_damaged_bytes_never_raise(format_: str, data: st.DataObject) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         decoded = decode(bytes(bytes_[:cut]))
-    assert (decoded.status is Status.OK) == (decoded.pixels is not None)
+    assert (decoded.status is Status.OK or decoded.decoded_share > 0) == (decoded.pixels is not None)
 
 
 def test_previews_and_encoding() -> None:
