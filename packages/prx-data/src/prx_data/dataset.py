@@ -22,7 +22,7 @@ from prx_data.decisions.verdicts import Decisions, KeptPhoto
 from prx_data.decoding import decode, encode_png
 from prx_data.errors import SourceError, WorkspaceError
 from prx_data.records import FAILED, Verdict
-from prx_data.storage import make_writable_folder, write_json, write_table, write_text
+from prx_data.storage import make_writable_folder, told_if_unwritable, write_json, write_table, write_text
 
 FORMAT = 1
 MANIFEST = "curation.json"
@@ -148,8 +148,9 @@ def replacing(output: Path) -> Iterator[Path]:
     old = output.with_name(f".{output.name}.old")
     for leftover in (aside, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    aside.mkdir(parents=True)
-    yield aside
+    with told_if_unwritable(output.parent):
+        aside.mkdir(parents=True)
+        yield aside
     if output.exists():
         output.rename(old)
     aside.rename(output)

@@ -118,8 +118,10 @@ def _failure(error: Exception, data: bytes) -> Status:
     text = str(error).lower()
     if isinstance(error, ValueError) and "conversion from" in text:
         return Status.UNSUPPORTED
-    said = any(words in text for words in ("truncated", "broken data stream", "buffer is not large enough"))
-    return Status.TRUNCATED if said or is_cut_short(data) else Status.UNREADABLE
+    said = any(words in text for words in ("truncated", "buffer is not large enough"))
+    # What has a mark at its end and ends with it is damaged, even if its decoder ran out of bytes.
+    marked = data.startswith((b"\xff\xd8", b"\x89PNG", b"GIF8"))
+    return Status.TRUNCATED if is_cut_short(data) or (said and not marked) else Status.UNREADABLE
 
 
 def _decode(data: bytes, at_least: int | None) -> Decoded:

@@ -42,13 +42,24 @@ def is_cut_short(data: bytes) -> bool | None:
     if data.startswith(b"BM") and len(data) >= 6:
         return bool(struct.unpack_from("<I", data, 2)[0] > len(data))
     if data.startswith((b"II*\x00", b"MM\x00*")):
-        order = "<I" if data.startswith(b"II") else ">I"
-        return len(data) < 8 or bool(struct.unpack_from(order, data, 4)[0] + 2 > len(data))
+        return _directory_cut_short(data)
     if data.startswith(b"GIF8"):
         return False
-    if data[4:8] in (b"ftyp", b"jP  "):
+    if data[4:8] == b"jP  " or data[4:12] in (b"ftypavif", b"ftypavis"):
         return _boxes_cut_short(data)
     return None
+
+
+def _directory_cut_short(data: bytes) -> bool:
+    """Whether the first directory of a TIFF, which may lie anywhere, ends after the file."""
+    order = "<" if data.startswith(b"II") else ">"
+    if len(data) < 8:
+        return True
+    start: int = struct.unpack_from(f"{order}I", data, 4)[0]
+    if start + 2 > len(data):
+        return True
+    entries: int = struct.unpack_from(f"{order}H", data, start)[0]
+    return start + 2 + 12 * entries > len(data)
 
 
 def _boxes_cut_short(data: bytes) -> bool:

@@ -1,5 +1,6 @@
 """Whether a picture holds the detail that its size promises: upscaled pictures have no high frequencies."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,9 @@ from prx_data.picture import GreyPixels, Picture
 TILE = 128
 _TILES = 6
 _LEAST_TILE = 48
-_FLOOR = 0.05
-_REFERENCE = (0.12, 0.3)
+_REFERENCE = (0.1, 0.2)  # frequencies, as shares of Nyquist's, that even a picture enlarged four times holds
+_DROP = 0.16  # part of the level there, below which there is no detail
+_SMOOTH = 5  # frequencies
 
 
 def effective_resolution(picture: Picture) -> float | None:
@@ -29,7 +31,7 @@ def effective_resolution(picture: Picture) -> float | None:
     tiles = _detailed_tiles(picture)
     if not len(tiles):
         return None
-    return max(_cutoff(_spectrum(tiles)), _cutoff(_spectrum(tiles.transpose(0, 2, 1))))
+    return _cutoff(_spectrum(tiles))
 
 
 def _detailed_tiles(picture: Picture) -> npt.NDArray[np.float32]:
@@ -56,35 +58,45 @@ def _energy(picture: Picture, rows: int, columns: int) -> npt.NDArray[np.float64
     change = np.abs(np.diff(grey.astype(np.int16), axis=1))
     down = np.arange(rows) * grey.shape[0] // rows
     right = np.arange(columns) * change.shape[1] // columns
-    return np.asarray(np.add.reduceat(np.add.reduceat(change, down, axis=0, dtype=np.int64), right, axis=1), dtype=np.float64)
+    return np.asarray(
+        np.add.reduceat(np.add.reduceat(change, down, axis=0, dtype=np.int64), right, axis=1), dtype=np.float64
+    )
 
 
-def _spectrum(tiles: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _spectrum(tiles: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Mean power along rows and columns; length side // 2 + 1, from frequency 0 to Nyquist's."""
     side = tiles.shape[2]
     window = np.hanning(side).astype(np.float32)
-    power = np.abs(fft.rfft((tiles - tiles.mean(axis=2, keepdims=True)) * window, axis=2)) ** 2
-    # The strongest rows of each tile speak for it.
-    return np.asarray(power.mean(axis=(0, 1)), dtype=np.float32)
+    centred = tiles - tiles.mean(axis=(1, 2), keepdims=True)
+    power = np.zeros(side // 2 + 1)
+    for turned in (centred, centred.transpose(0, 2, 1)):
+        waves = fft.rfft(turned * window, axis=2)
+        power += (waves.real**2 + waves.imag**2).mean(axis=(0, 1), dtype=np.float64)
+    return power
 
 
-def _cutoff(power: npt.NDArray[np.float32]) -> float:
-    frequency = np.linspace(0, 0.5, len(power))
-    level = power * frequency**2
-    smooth = np.convolve(np.log(level[1:] + 1e-6), np.ones(5) / 5, mode="same")
-    f = frequency[1:]
-    reference = np.median(smooth[(f >= _REFERENCE[0] / 2) & (f <= _REFERENCE[1] / 2)])
-    above = np.flatnonzero(smooth > reference + np.log(_FLOOR))
-    return float(2 * f[above[-1]]) if len(above) else 0.0
+def _cutoff(power: npt.NDArray[np.float64]) -> float:
+    """The first frequency, as a share of Nyquist's, at which f² times the power is below a part of its level."""
+    frequency = np.linspace(0, 1, len(power))[1:]
+    level = np.log(power[1:] * frequency**2 + 1e-6)
+    smooth = np.convolve(np.pad(level, _SMOOTH // 2, mode="edge"), np.ones(_SMOOTH) / _SMOOTH, mode="valid")
+    reference = np.median(smooth[(frequency >= _REFERENCE[0]) & (frequency <= _REFERENCE[1])])
+    below = np.flatnonzero((smooth < reference + math.log(_DROP)) & (frequency > _REFERENCE[1]))
+    return float(frequency[below[0]]) if len(below) else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
+    """`effective_resolution`, a share in [0, 1]; null where it cannot be told."""
+
     name: str = "resolution"
     version: str = "1"
 
     @property
     def schema(self) -> pa.Schema:
+        """See `effective_resolution`."""
         return pa.schema([("effective_resolution", pa.float32())])
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
+        """See `effective_resolution`."""
         return {"effective_resolution": effective_resolution(picture)}
