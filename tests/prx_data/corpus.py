@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,7 @@ from prx_data.records import Status
 
 from .conftest import draw_product, encode
 
-FORMATS = {
+FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "baseline.jpg": ("JPEG", {"quality": 90}),
     "progressive.jpg": ("JPEG", {"quality": 90, "progressive": True}),
     "plain.png": ("PNG", {}),

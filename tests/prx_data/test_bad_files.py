@@ -103,7 +103,7 @@ def test_mutated_real_files_never_raise(photos: Path) -> None:
     with Image.open(files[0]) as image:
         small = image.convert("RGB").resize((90, 120))
     real += [encode(small, format_) for format_ in ("PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")]
-    statuses = Counter()
+    statuses: Counter[Status] = Counter()
     for number in range(200):
         decoded = decode(mutated(real[number % len(real)], random))
         assert (decoded.picture is not None) == (decoded.decoded_share > 0)

@@ -3,6 +3,9 @@
 Loky starts clean processes (no fork) and takes functions and objects that were defined in a notebook.
 """
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -15,6 +18,17 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _STRIKES = 2
 
 
+def _end_with(parent: int) -> None:
+    """Let this process end soon after its parent, even if that was killed and could tell nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 class _Worker:
     """A process, replaced when it dies."""
 
@@ -23,7 +37,7 @@ class _Worker:
 
     def submit(self, function: Callable[[T], int], task: T) -> Any:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, env=_ONE_THREAD)
+            self._pool = ProcessPoolExecutor(1, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),))
         return self._pool.submit(function, task)
 
     def close(self, *, kill: bool) -> None:

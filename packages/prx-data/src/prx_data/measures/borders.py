@@ -61,7 +61,7 @@ def _turned(pixels: Pixels) -> dict[str, Pixels]:
 def _distance(pixels: Pixels, color: Plane) -> Plane:
     """Largest difference of a channel from a colour, in levels."""
     off = np.maximum(pixels, color) - np.minimum(pixels, color)
-    return np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2])
+    return np.asarray(np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]))
 
 
 def _uniform_lines(turned: Pixels) -> int:

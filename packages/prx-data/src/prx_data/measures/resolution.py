@@ -49,7 +49,7 @@ def _detailed_tiles(picture: Picture) -> npt.NDArray[np.float32]:
         x, y = left + int(column) * side, top + int(row) * side
         tiles.append(np.asarray(picture.image.crop((x, y, x + side, y + side)).convert("L"), dtype=np.float32))
     found = np.stack(tiles)
-    return found[found.std(axis=(1, 2)) > 2]
+    return np.asarray(found[found.std(axis=(1, 2)) > 2])
 
 
 def _energy(picture: Picture, rows: int, columns: int) -> npt.NDArray[np.float64]:
