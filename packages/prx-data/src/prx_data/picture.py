@@ -23,8 +23,7 @@ class Picture:
     def __init__(self, image: Image.Image) -> None:
         """`image` is of mode RGB; it may have been decoded at a part of its size."""
         self._levels = [image]
-        self._greys: dict[int, GreyPixels] = {}
-        self._colors: dict[int, Pixels] = {}
+        self._fitted: dict[int, Image.Image] = {}
 
     @classmethod
     def of(cls, pixels: Pixels) -> "Picture":
@@ -57,19 +56,16 @@ class Picture:
 
     def at(self, side: int) -> Pixels:
         """The picture with a longer side of `side` pixels, aspect ratio kept; never enlarged."""
-        if side not in self._colors:
-            self._colors[side] = np.asarray(_fitted(self.level(side), side), dtype=np.uint8)
-        return self._colors[side]
+        return np.asarray(self._fit(side), dtype=np.uint8)
 
     def grey(self, side: int) -> GreyPixels:
         """The luma with a longer side of `side` pixels, aspect ratio kept; never enlarged."""
-        if side not in self._greys:
-            self._greys[side] = np.asarray(_fitted(self.level(side).convert("L"), side), dtype=np.uint8)
-        return self._greys[side]
+        return np.asarray(self._fit(side).convert("L"), dtype=np.uint8)
 
-    def squeezed(self, side: int) -> Pixels:
-        """The whole picture in a square of `side` pixels, whatever its aspect ratio."""
-        return np.asarray(self.level(4 * side).resize((side, side), Image.Resampling.BOX), dtype=np.uint8)
+    def _fit(self, side: int) -> Image.Image:
+        if side not in self._fitted:
+            self._fitted[side] = _fitted(self.level(side), side)
+        return self._fitted[side]
 
 
 def _fitted(image: Image.Image, side: int) -> Image.Image:

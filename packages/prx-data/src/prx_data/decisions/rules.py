@@ -25,7 +25,7 @@ class Rules(BaseModel):
     """Mean luma, in [0, 1]."""
     max_bright_share: Share | None = 0.995
     """Share of the frame above luma 0.95: a white product on white still has edges and shadows."""
-    min_detail: Annotated[float, Field(ge=0)] | None = 12.0
+    min_detail: Annotated[float, Field(ge=0)] | None = 15.0
     """Grey levels: the strongest gradients of the picture; below it the photo is out of focus."""
     min_cleanliness: Share | None = 0.5
     """Background cleanliness; 0.5 is the boundary between plain and cluttered, None keeps every background."""

@@ -70,7 +70,8 @@ def _uniform_lines(turned: Pixels) -> int:
     most = int(_WIDEST * len(turned))
     start, step = 0, 2
     while start < most:
-        pure = (_distance(turned[start : start + step], color) <= _SAME).mean(axis=1) >= _PURE
+        # A fourth of the columns tells enough, and of a white studio photo it is told of hundreds of lines.
+        pure = (_distance(turned[start : start + step, ::4], color) <= _SAME).mean(axis=1) >= _PURE
         if not pure.all():
             found = start + int(np.argmin(pure))
             return min(found, most)

@@ -16,7 +16,7 @@ from prx_data.picture import Picture, Pixels
 HASH_SIDE = 8
 _DCT_SIDE = 32
 GRID_SIDE = 32
-REDUCED_SIDE = 512
+REDUCED_SIDE = 256
 """Columns are taken from a picture with a longer side of at least this many pixels.
 
 TODO

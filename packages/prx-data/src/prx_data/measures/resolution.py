@@ -13,7 +13,7 @@ from scipy import fft
 from prx_data.picture import GreyPixels, Picture
 
 TILE = 128
-_TILES = 6
+_TILES = 4
 _LEAST_TILE = 48
 _REFERENCE = (0.1, 0.2)  # frequencies, as shares of Nyquist's, that even a picture enlarged four times holds
 _DROP = 0.16  # part of the level there, below which there is no detail
@@ -54,7 +54,7 @@ def _detailed_tiles(picture: Picture) -> npt.NDArray[np.float32]:
 
 def _energy(picture: Picture, rows: int, columns: int) -> npt.NDArray[np.float64]:
     """How much changes within each of rows x columns parts, from a small picture."""
-    grey: GreyPixels = picture.grey(512)
+    grey: GreyPixels = picture.grey(384)
     change = np.abs(np.diff(grey.astype(np.int16), axis=1))
     down = np.arange(rows) * grey.shape[0] // rows
     right = np.arange(columns) * change.shape[1] // columns
