@@ -1,5 +1,6 @@
 """Bytes to an upright sRGB 8-bit picture, and pixels back to a file: the only place that opens or writes an image."""
 
+import logging
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,9 @@ from prx_data.jpeg import jpeg_quality
 from prx_data.picture import Picture, Pixels
 from prx_data.records import Status
 from prx_data.signatures import is_cut_short, unsupported_format
+
+# Pillow logs what is odd in a file; whoever wants to read that sets up logging, and nobody else is told.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 VERSION = "2"
 """Changes when the same bytes may give other pixels."""

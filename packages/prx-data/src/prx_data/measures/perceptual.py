@@ -17,9 +17,10 @@ HASH_SIDE = 8
 _DCT_SIDE = 32
 GRID_SIDE = 32
 REDUCED_SIDE = 256
-"""Columns are taken from a picture with a longer side of at least this many pixels.
+"""The columns are taken from the picture halved until its longer side is the last one of at least this many pixels.
 
-TODO
+That moves the hash by at most 2 bits: by none for 391 and by 2 for 47 of 438 photos; from 128 px on 2.5 % move by more
+(`benchmarks/phash_drift.py`). `phash` of a whole picture stays that of `imagehash`.
 """
 
 

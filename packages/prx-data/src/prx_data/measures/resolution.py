@@ -15,6 +15,7 @@ from prx_data.picture import GreyPixels, Picture
 TILE = 128
 _TILES = 4
 _LEAST_TILE = 48
+# `benchmarks/resolution_auc.py` prints what these are worth.
 _REFERENCE = (0.1, 0.2)  # frequencies, as shares of Nyquist's, that even a picture enlarged four times holds
 _DROP = 0.16  # part of the level there, below which there is no detail
 _SMOOTH = 5  # frequencies
