@@ -155,11 +155,9 @@ def _tasks(
 def run_task(task: Task) -> int:
     """Measure a task's photos and write their shards; returns their number."""
     rows: dict[str, list[dict[str, Any]]] = {}
-    for key, path in task.photos:
+    for key, data in _read(task.photos):
         with _time_limit(task.seconds):
-            decoded = _read(key, path)
-            if decoded is None:
-                continue
+            decoded = decode(data)
             if task.decoded:
                 rows.setdefault(DECODED, []).append(_decoded_row(key, decoded))
             for one in task.measures:
@@ -199,13 +197,15 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _read(key: str, path: str) -> Decoded | None:
-    """None if the file is gone or changed since it was indexed: that is no property of the content to remember."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError:
-        return None
-    return decode(data) if hashlib.sha256(data).hexdigest() == key else None
+def _read(photos: Sequence[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """Key and bytes, without those that are gone or changed since they were indexed: their content says nothing."""
+    for key, path in photos:
+        try:
+            data = Path(path).read_bytes()
+        except OSError:
+            continue
+        if hashlib.sha256(data).hexdigest() == key:
+            yield key, data
 
 
 def _decoded_row(key: str, decoded: Decoded) -> dict[str, Any]:
