@@ -32,6 +32,11 @@ imports: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/background_auc.py ../shared/images
+	$(BIN)/python benchmarks/measuring.py ../shared/images
+	$(BIN)/python benchmarks/measuring_memory.py ../shared/images
+	$(BIN)/python benchmarks/phash_drift.py ../shared/images
+	$(BIN)/python benchmarks/resolution_auc.py ../shared/images
+	$(BIN)/python benchmarks/fuzz_decoding.py ../shared/images
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache

@@ -1,6 +1,5 @@
 """From a folder to a dataset: verdicts, splits, resumption, refusal."""
 
-import importlib
 import json
 import os
 import signal
@@ -15,8 +14,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 
-from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError, curate, standard_measures
-from prx_data.engine import DECODED, DECODED_VERSION
+from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError, curate
 
 from .conftest import draw_product, encode
 
@@ -166,45 +164,6 @@ def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
         json.loads((tmp_path / f"{name}-data" / "curation.json").read_text()) for name in ("killed", "whole")
     )
     assert killed["fingerprint"] == whole["fingerprint"]
-
-
-KILLER = """
-import os, signal
-import pyarrow as pa
-
-class Killer:
-    '''A measure that takes its process down on one picture, and fails on another.'''
-    name = "killer"
-    version = "1"
-    schema = pa.schema([("mean", pa.float32())])
-
-    def __call__(self, pixels):
-        if pixels.shape[0] == 211:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if pixels.shape[0] == 222:
-            raise ValueError("odd picture")
-        return {"mean": float(pixels.mean())}
-"""
-
-
-def test_a_photo_that_kills_its_process_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "killer.py").write_text(KILLER)
-    monkeypatch.syspath_prepend(tmp_path)
-    killer = importlib.import_module("killer").Killer()
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(110):
-        height = {57: 211, 80: 222}.get(number, 200)
-        (folder / f"{number}.jpg").write_bytes(encode(draw_product(number, size=(180, height))))
-    photos = Workspace(tmp_path / "work", measures=[*standard_measures(), killer])
-    photos.add(folder)
-    photos.measure(workers=2)
-    statuses = photos.measured(DECODED, DECODED_VERSION).select(["key", "status"]).to_pylist()
-    assert len(statuses) == 110
-    assert [one["status"] for one in statuses if one["status"] != "ok"] == ["decoder_crash"]
-    reasons = {one["origin"]: one["reason"] for one in photos.select().verdicts.to_pylist()}
-    assert reasons["57.jpg"] == "decoder_crash"
-    assert reasons["80.jpg"] == "measure_failed"
 
 
 @pytest.mark.parametrize(

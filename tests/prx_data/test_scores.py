@@ -68,5 +68,6 @@ def test_thresholds_go_from_few_dropped_to_many(values: list[float], current: fl
 
 def test_every_rule_with_a_threshold_can_be_looked_along() -> None:
     shown = {score.rule for score in SCORES}
-    # Aspect ratio and spread are about pictures that one does not need to look at.
-    assert set(prx_data.Rules.model_fields) - shown == {"max_aspect_ratio", "min_spread"}
+    # Aspect ratio and spread are about pictures that one does not need to look at; the share that was decoded is whole
+    # for all but truncated files.
+    assert set(prx_data.Rules.model_fields) - shown == {"max_aspect_ratio", "min_spread", "min_decoded_share"}

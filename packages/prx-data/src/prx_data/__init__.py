@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from prx_data.measures.perceptual import phash as phash
     from prx_data.measures.protocol import Measure as Measure
     from prx_data.measures.standard import standard_measures as standard_measures
+    from prx_data.picture import Picture as Picture
     from prx_data.pipeline import CurateConfig as CurateConfig
     from prx_data.pipeline import Curated as Curated
     from prx_data.pipeline import curate as curate
@@ -51,6 +52,7 @@ _HOMES = {
     "Curated": "pipeline",
     "Measure": "measures.protocol",
     "PhotoFacts": "captions",
+    "Picture": "picture",
     "PrxDataError": "errors",
     "Rules": "decisions.rules",
     "Selection": "curation",

@@ -25,7 +25,7 @@ from prx_data.features import Feature, arrow_of, plain, value_feature
 from prx_data.reading import Content as PhotoContent
 from prx_data.reading import Locator, at_random, read_many
 from prx_data.records import FAILED, Verdict
-from prx_data.storage import make_writable_folder, write_json, write_table, write_text
+from prx_data.storage import make_writable_folder, told_if_unwritable, write_json, write_table, write_text
 
 FORMAT = 1
 MANIFEST = "curation.json"
@@ -172,8 +172,9 @@ def replacing(output: Path) -> Iterator[Path]:
     old = output.with_name(f".{output.name}.old")
     for leftover in (aside, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    aside.mkdir(parents=True)
-    yield aside
+    with told_if_unwritable(output.parent):
+        aside.mkdir(parents=True)
+        yield aside
     if output.exists():
         output.rename(old)
     aside.rename(output)

@@ -1,25 +1,44 @@
-"""Bytes to an upright sRGB 8-bit array, and pixels back to a file: the only place that opens or writes an image."""
+"""Bytes to an upright sRGB 8-bit picture, and pixels back to a file: the only place that opens or writes an image."""
 
+import logging
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
-from typing import TypeAlias
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
+from prx_data.jpeg import jpeg_quality
+from prx_data.picture import Picture, Pixels
 from prx_data.records import Status
+from prx_data.signatures import is_cut_short, unsupported_format
 
-VERSION = "1"
+# Pillow logs what is odd in a file; whoever wants to read that sets up logging, and nobody else is told.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+VERSION = "2"
 """Changes when the same bytes may give other pixels."""
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
-"""An upright sRGB picture, shape (height, width, 3)."""
+MAX_PIXELS = 178_956_970
+"""A picture that claims more is refused before it is decoded; at 4 bytes each it would take 0.7 GB."""
 
+_OPENED = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO")
+"""What is tried. Pillow knows more, but starts other programs for some (EPS) and guesses at others."""
 _TRAINABLE_FORMATS = frozenset({"JPEG", "PNG", "WEBP"})
-_IMAGE_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"RIFF")
 _ORIENTATION_TAG = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of an EXIF orientation upright (EXIF 2.32, tag 0x0112)."""
+_SAME_COLORS = 2  # levels by which an embedded profile may differ from sRGB and still be called sRGB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,37 +48,48 @@ class Decoded:
     status: Status
     message: str = ""
     """What went wrong, in the decoder's words."""
-    pixels: Pixels | None = None
-    """None unless `status` is OK."""
+    picture: Picture | None = None
+    """None unless `status` is OK, or TRUNCATED with a `decoded_share` above 0."""
     width: int = 0
-    """Pixels, upright."""
+    """Pixels, upright; of the part that was decoded if the file is truncated."""
     height: int = 0
     format: str = ""
     """As Pillow names it, whatever the file is called: `JPEG`, `PNG`, ..."""
     mode: str = ""
     """Pillow's mode of the file: `RGB`, `CMYK`, `P`, ..."""
     notes: tuple[str, ...] = ()
-    """What had to be done to get upright sRGB: `rotated`, `alpha`, `color_profile`, `first_frame`, `mode`."""
+    """What had to be done to get upright sRGB 8-bit: `rotated`, `alpha`, `color_profile`, `first_frame`, `depth` (more
+    than 8 bits a channel), `mode` (another colour model), `truncated`."""
+    jpeg_quality: int | None = None
+    """Estimated from the quantisation tables, 1 to 100 on the scale of the IJG library; None if it is no JPEG."""
+    decoded_share: float = 0.0
+    """Share of the file's rows that were decoded, in [0, 1]; below 1 only for truncated JPEGs."""
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """The picture as uint8 RGB of shape (height, width, 3)."""
+        return None if self.picture is None else self.picture.pixels
 
     @property
     def as_is(self) -> bool:
         """Whether the file's own bytes can be trained on: upright sRGB 8-bit JPEG, PNG or WebP without alpha."""
-        return not self.notes and self.format in _TRAINABLE_FORMATS
+        return self.status is Status.OK and not self.notes and self.format in _TRAINABLE_FORMATS
 
 
 def decode(data: bytes, *, at_least: int | None = None) -> Decoded:
     """Decode one file.
 
     Rotates by EXIF orientation, converts embedded ICC profiles to sRGB, composites alpha over white, takes the first
-    frame of an animation. Never raises for what the bytes hold.
+    frame of an animation. Of a truncated sequential JPEG the rows that are there are decoded, under the status
+    TRUNCATED; a progressive one holds no finished row. Never raises for what the bytes hold.
 
     Args:
         data: The file's bytes.
-        at_least: For previews: a JPEG may be decoded at an eighth, a quarter or half of its size, as long as neither
-            side falls below this many pixels. None for the whole picture.
+        at_least: A JPEG may be decoded at an eighth, a quarter or half of its size, as long as its longer side does not
+            fall below this many pixels. None for the whole picture.
 
     Returns:
-        The picture as uint8 RGB of shape (height, width, 3), or a status that says why there is none.
+        The picture, or a status that says why there is none. `width` and `height` are those of the whole picture.
     """
     if not data:
         return Decoded(status=Status.EMPTY, message="0 bytes")
@@ -73,54 +103,123 @@ def decode(data: bytes, *, at_least: int | None = None) -> Decoded:
         except UnidentifiedImageError:
             return _unidentified(data)
         except Exception as error:  # decoders raise nearly anything on damaged bytes, and each is this photo's status
-            truncated = "truncated" in str(error).lower() or "broken data stream" in str(error).lower()
-            status = Status.TRUNCATED if truncated else Status.UNREADABLE
-            return Decoded(status=status, message=f"{type(error).__name__}: {error}")
+            return Decoded(status=_failure(error, data), message=f"{type(error).__name__}: {error}")
 
 
 def _unidentified(data: bytes) -> Decoded:
-    if data.startswith(_IMAGE_SIGNATURES) or data[4:8] == b"ftyp":
-        status = Status.UNSUPPORTED if data[4:8] == b"ftyp" else Status.UNREADABLE
-        return Decoded(status=status, message=f"begins like a picture, but cannot be opened: {data[:8].hex(' ')}")
-    return Decoded(status=Status.NOT_AN_IMAGE, message=f"begins with {data[:16]!r}")
+    head = data[:16]
+    name = unsupported_format(data)
+    if name is not None:
+        return Decoded(status=Status.UNSUPPORTED, message=f"{name} is not supported")
+    cut = is_cut_short(data)
+    if cut is None:
+        return Decoded(status=Status.NOT_AN_IMAGE, message=f"begins with {head!r}")
+    status = Status.TRUNCATED if cut else Status.UNREADABLE
+    return Decoded(status=status, message=f"begins like a picture, but cannot be opened: {head[:8].hex(' ')}")
+
+
+def _failure(error: Exception, data: bytes) -> Status:
+    text = str(error).lower()
+    if isinstance(error, ValueError) and "conversion from" in text:
+        return Status.UNSUPPORTED
+    said = any(words in text for words in ("truncated", "buffer is not large enough"))
+    # What has a mark at its end and ends with it is damaged, even if its decoder ran out of bytes.
+    marked = data.startswith((b"\xff\xd8", b"\x89PNG", b"GIF8"))
+    return Status.TRUNCATED if is_cut_short(data) or (said and not marked) else Status.UNREADABLE
 
 
 def _decode(data: bytes, at_least: int | None) -> Decoded:
-    notes = []
-    with Image.open(BytesIO(data)) as image:
-        format_, mode = image.format or "", image.mode
-        if getattr(image, "n_frames", 1) > 1 and format_ != "MPO":
-            notes.append("first_frame")
+    with Image.open(BytesIO(data), formats=_OPENED) as image:
+        format_, mode, whole = image.format or "", image.mode, image.size
+        if whole[0] * whole[1] > MAX_PIXELS:
+            raise Image.DecompressionBombError(f"{whole[0]}x{whole[1]} pixels, more than {MAX_PIXELS:,}")
+        notes = ["first_frame"] if format_ != "MPO" and _has_more_frames(image) else []
+        quality = jpeg_quality(image.quantization) if isinstance(image, JpegImagePlugin.JpegImageFile) else None
         if at_least is not None:
-            image.draft(None, (at_least, at_least))
-        image.load()
-        profile = image.info.get("icc_profile")
-        upright = ImageOps.exif_transpose(image)
-    # Pillow re-reads a TIFF's or MPO's frames lazily; from here on only the loaded first frame is used.
-    if image.getexif().get(_ORIENTATION_TAG, 1) not in (0, 1):
-        notes.append("rotated")
-    flat = upright
-    if upright.has_transparency_data:
-        notes.append("alpha")
-        flat = _over_white(upright)
-    elif upright.mode.startswith("I") or upright.mode == "F":
-        notes.append("mode")
-        flat = _to_8_bit(upright)
-    rgb, converted = _to_srgb(flat, profile)
-    if converted:
-        notes.append("color_profile")
-    if mode not in ("RGB", "L", "P", "1") and not notes:
-        notes.append("mode")
-    pixels = np.asarray(rgb, dtype=np.uint8)
+            longer = max(whole)
+            image.draft(None, (max(1, whole[0] * at_least // longer), max(1, whole[1] * at_least // longer)))
+        scaled = image.size != whole
+        message, share = _load(image)
+        orientation = _orientation(image)
+        loaded = image.crop((0, 0, image.width, round(share * image.height))) if message else image
+        rgb, changes = _to_srgb(loaded, image.info.get("icc_profile"))
+        deep = _is_deep(image, data)
+    whole = (whole[0], round(share * whole[1]))
+    upright = rgb if orientation == 1 else rgb.transpose(_TURNS[orientation])
+    if scaled:
+        width, height = whole[::-1] if orientation >= 5 else whole
+    else:
+        width, height = upright.size
+    told = {"truncated": bool(message), "rotated": orientation != 1, "depth": deep, **changes}
+    notes += [name for name, happened in told.items() if happened]
     return Decoded(
-        status=Status.OK,
-        pixels=pixels,
-        width=rgb.width,
-        height=rgb.height,
+        status=Status.TRUNCATED if message else Status.OK,
+        message=message,
+        picture=Picture(upright),
+        width=width,
+        height=height,
         format="JPEG" if format_ == "MPO" else format_,
         mode=mode,
         notes=tuple(notes),
+        jpeg_quality=quality,
+        decoded_share=share,
     )
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    try:
+        return getattr(image, "n_frames", 1) > 1
+    except Exception:  # there is a second frame, and it is damaged: what is wanted is the first
+        image.seek(0)
+        return True
+
+
+def _load(image: Image.Image) -> tuple[str, float]:
+    """Decode; returns what went wrong with a truncated JPEG, or nothing, and the share of its rows that are there."""
+    try:
+        image.load()
+    except OSError as error:
+        if not isinstance(image, JpegImagePlugin.JpegImageFile) or "truncated" not in str(error):
+            raise
+        image.tile = []  # nothing more to decode: what there is can be used
+        # Rows that were never written are zero in all channels; so may be black ones, which only makes the share less.
+        rows = np.flatnonzero(np.asarray(image).reshape(image.height, -1).any(axis=1))
+        if not len(rows):
+            raise
+        share = float(rows[-1] + 1) / image.height
+        return f"{error}; {share:.0%} of the rows are there", share
+    return "", 1.0
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 to 8; 1 if there is none, or none that can be read."""
+    try:
+        found = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # damaged metadata is as good as none
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether the file holds more than 8 bits a channel."""
+    if image.format == "PNG":
+        return data[24] == 16  # IHDR's bit depth
+    bits = image.tag_v2.get(258, 8) if isinstance(image, TiffImagePlugin.TiffImageFile) else 8
+    return image.mode[0] in "IF" or np.max(bits) > 8
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, dict[str, bool]]:
+    """The picture in mode RGB, and what that took."""
+    flat = _to_8_bit(image) if image.mode[0] in "IF" else image
+    alpha = flat.has_transparency_data
+    if alpha:
+        flat = _over_white(flat)
+    if flat.mode not in ("RGB", "L", "CMYK"):
+        flat = flat.convert("RGB")
+    transform = _color_transform(profile, flat.mode) if profile else None
+    rgb = ImageCms.applyTransform(flat, transform) if transform is not None else flat.convert("RGB")
+    changed_mode = image.mode not in ("RGB", "L", "P", "1", "LA", "PA", "RGBA") and image.mode[0] not in "IF"
+    return cast(Image.Image, rgb), {"alpha": alpha, "color_profile": transform is not None, "mode": changed_mode}
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -136,22 +235,29 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
         scale = 255.0 if peak <= 1.0 else 1.0
     else:
         scale = 255.0 / 65535.0 if peak > 255.0 or image.mode.startswith("I;16") else 1.0
-    return Image.fromarray(np.clip(np.rint(grey * scale), 0, 255).astype(np.uint8))
+    levels = Image.fromarray(np.clip(np.rint(np.nan_to_num(grey) * scale), 0, 255).astype(np.uint8))
+    clear = image.info.get("transparency")
+    if clear is None:
+        return levels
+    return Image.merge("LA", (levels, Image.fromarray(np.where(grey == clear, 0, 255).astype(np.uint8))))
 
 
-def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bool]:
-    """RGB by the embedded profile where there is one that fits the mode; the flag says whether it changed anything."""
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(BytesIO(profile))
-            if image.mode == "RGB" and "sRGB" in ImageCms.getProfileDescription(source):
-                return image, False
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            converted = None  # a damaged profile is as good as none
-        if converted is not None:
-            return converted, True
-    return (image if image.mode == "RGB" else image.convert("RGB")), False
+@lru_cache(maxsize=64)
+def _color_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From an embedded profile to sRGB; None if the profile is damaged, does not fit the mode, or is sRGB itself."""
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+    if mode == "CMYK":
+        return transform
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    colors = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    probe = Image.fromarray(colors if mode == "RGB" else colors[..., 0])
+    before = np.asarray(probe.convert("RGB")).astype(int)
+    after = np.asarray(ImageCms.applyTransform(probe, transform))
+    return transform if np.abs(after - before).max() > _SAME_COLORS else None
 
 
 def encode_png(pixels: Pixels) -> bytes:

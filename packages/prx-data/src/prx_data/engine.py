@@ -1,26 +1,29 @@
 """Runs measures over photos: tasks of a few dozen photos, in processes; each photo is read and decoded once.
 
 A task reads its photos, checks that their bytes are still those that were indexed, decodes each once, gives the one
-array to every measure that lacks it, and writes one shard per measure. A file that takes the whole process down is
-found by halving its task, and becomes a row with the status `decoder_crash`.
+picture to every measure that lacks it, and writes one shard per measure. A photo that takes its process down, or more
+than its time, is found by halving its task, and becomes a row with a status.
 """
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-from loky import ProcessPoolExecutor, as_completed
-from loky.process_executor import TerminatedWorkerError
+import pyarrow.compute as pc
 from tqdm import tqdm
 
 from prx_data import decoding
 from prx_data.decoding import Decoded, decode
 from prx_data.files import only_here
 from prx_data.measures import Measure
+from prx_data.processes import Job
 from prx_data.reading import Content, parts, read_many
 from prx_data.records import Status
 from prx_data.storage import ledger_stage
@@ -40,116 +43,165 @@ DECODED_SCHEMA = pa.schema(
         ("mode", pa.string()),
         ("notes", pa.list_(pa.string())),
         ("as_is", pa.bool_()),
+        ("jpeg_quality", pa.int8()),
+        ("decoded_share", pa.float32()),
     ]
 )
-_TASK_PHOTOS = 48
+SECONDS_PER_PHOTO = 60.0
+"""A photo that takes longer to decode and measure has the status `decoder_timeout`."""
+_LEAST_TASK, _LARGEST_TASK = 16, 256
+_TASKS_PER_WORKER = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Photos to measure; `missing` says which measures lack each."""
+    """Photos to measure."""
 
     folder: Path
     photos: tuple[tuple[str, str], ...]
     """(key, locator)."""
     measures: tuple[Measure, ...]
-    missing: Mapping[str, frozenset[str]]
-    """Names of measures (and `decoded`) by key."""
+    """Those that the photos lack."""
+    decoded: bool
+    """Whether they lack what decoding gives, too."""
+    seconds: float | None
+    """Time limit for each photo; None for none."""
 
-    def part(self, photos: Sequence[tuple[str, str]]) -> "Task":
-        """The same task for some of its photos."""
-        return Task(folder=self.folder, photos=tuple(photos), measures=self.measures, missing=self.missing)
+    def halves(self) -> tuple["Task", ...]:
+        """The task in two; none for a single photo."""
+        middle = len(self.photos) // 2
+        parts = (self.photos[:middle], self.photos[middle:])
+        return tuple(replace(self, photos=part) for part in parts) if middle else ()
 
 
-def measure(store: WorkspaceStore, measures: Sequence[Measure], *, workers: int | None = None) -> int:
+def measure(
+    store: WorkspaceStore,
+    measures: Sequence[Measure],
+    *,
+    workers: int | None = None,
+    seconds_per_photo: float = SECONDS_PER_PHOTO,
+) -> int:
     """Measure what is missing.
 
     Args:
         store: A workspace with photos.
         measures: What every photo shall have.
-        workers: Processes; None for one per processor, 1 to stay in this process.
+        workers: Processes; None for one per processor. 1 stays in this process, which a decoder that crashes or hangs
+            then takes along.
+        seconds_per_photo: Time limit for decoding and measuring one photo, if that is in another process.
 
     Returns:
         The number of photos that lacked something.
+
+    Raises:
+        WorkspaceError: The workspace cannot be written to; what was finished stays, and the next call goes on from it.
     """
-    tasks = _plan(store, measures)
-    total = sum(len(task.photos) for task in tasks)
-    if not tasks:
+    crew = workers or os.cpu_count() or 1
+    limit = None if workers == 1 else seconds_per_photo
+    todo = _lacking(store, measures)
+    total = sum(len(photos) for photos in todo.values())
+    if not total:
         return 0
+    here = any(map(only_here, store.readable().values()))
+    tasks = _tasks(store, measures, todo, size=total // (_TASKS_PER_WORKER * crew), limit=limit)
+    job = Job(run_task, halves=Task.halves, blame=_blame)
     with ledger_stage(store.ledger, "measure") as counted:
         with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
-            here = any(only_here(locator) for task in tasks for _, locator in task.photos)
-            for done in _run(tasks, run_task, 1 if here else min(workers or os.cpu_count() or 1, len(tasks))):
+            for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):
                 bar.update(done)
         counted["items"] = total
     return total
 
 
-def _plan(store: WorkspaceStore, measures: Sequence[Measure]) -> list[Task]:
+def _lacking(store: WorkspaceStore, measures: Sequence[Measure]) -> dict[frozenset[str], pa.Table]:
+    """Photos (`key`, `locator`) by what they lack: names of measures, and `decoded`."""
     locators = store.readable()
-    have = {one.name: store.measured_keys(one.name, one.version) for one in measures}
-    have[DECODED] = store.measured_keys(DECODED, DECODED_VERSION)
-    missing = {key: frozenset(name for name, keys in have.items() if key not in keys) for key in locators}
-    keys = {locator: key for key, locator in locators.items() if missing[key]}
-    tasks = []
-    for together in parts(keys, _TASK_PHOTOS):
-        part = tuple((keys[locator], locator) for locator in together)
-        lacking = {key: missing[key] for key, _ in part}
-        tasks.append(Task(folder=store.folder, photos=part, measures=tuple(measures), missing=lacking))
-    return tasks
+    photos = pa.table({"key": pa.array(locators, pa.string()), "locator": pa.array(locators.values(), pa.string())})
+    versions = {DECODED: DECODED_VERSION, **{one.name: one.version for one in measures}}
+    lacks = {
+        name: pc.invert(pc.is_in(photos["key"], pa.array(store.measured_keys(name, version), pa.string())))
+        for name, version in versions.items()
+    }
+    # One bit for each name, so that photos that lack the same share a number.
+    numbers = np.zeros(len(photos), dtype=np.int64)
+    for bit, mask in enumerate(lacks.values()):
+        numbers |= mask.to_numpy().astype(np.int64) << bit
+    found = {}
+    for number in np.unique(numbers[numbers > 0]).tolist():
+        names = frozenset(name for bit, name in enumerate(lacks) if number >> bit & 1)
+        found[names] = photos.filter(pa.array(numbers == number))
+    return found
 
 
-def _run(tasks: Sequence[Task], function: Callable[[Task], int], workers: int) -> Iterator[int]:
-    """Run tasks and yield the number of photos of each as it ends."""
-    if workers == 1:
-        yield from map(function, tasks)
-        return
-    left = {task.photos[0][0]: task for task in tasks}
-    try:
-        with ProcessPoolExecutor(workers, env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}) as pool:
-            running = {pool.submit(function, task): first for first, task in left.items()}
-            for future in as_completed(running):
-                done = future.result()
-                del left[running[future]]
-                yield done
-    except TerminatedWorkerError:
-        for task in list(left.values()):
-            yield _isolate(task, function)
-
-
-def _isolate(task: Task, function: Callable[[Task], int]) -> int:
-    """Run a task of a pool that died in a process of its own; halve it until the photo that kills is alone."""
-    try:
-        with ProcessPoolExecutor(1) as pool:
-            done: int = pool.submit(function, task).result()
-            return done
-    except TerminatedWorkerError:
-        if len(task.photos) > 1:
-            middle = len(task.photos) // 2
-            halves = (task.photos[:middle], task.photos[middle:])
-            return sum(_isolate(task.part(photos), function) for photos in halves)
-    key = task.photos[0][0]
-    crashed = Decoded(status=Status.DECODER_CRASH, message="the decoding process died")
-    _write(task, {DECODED: [_decoded_row(key, crashed)]})
-    return 1
+def _tasks(
+    store: WorkspaceStore,
+    measures: Sequence[Measure],
+    todo: Mapping[frozenset[str], pa.Table],
+    *,
+    size: int,
+    limit: float | None,
+) -> Iterator[Task]:
+    """Made as they are run: a million photos are thousands of tasks."""
+    size = min(max(size, _LEAST_TASK), _LARGEST_TASK)
+    for names, photos in todo.items():
+        keys = dict(zip(photos["locator"].to_pylist(), photos["key"].to_pylist(), strict=True))
+        for together in parts(keys, size):
+            yield Task(
+                folder=store.folder,
+                photos=tuple((keys[locator], locator) for locator in together),
+                measures=tuple(one for one in measures if one.name in names),
+                decoded=DECODED in names,
+                seconds=limit,
+            )
 
 
 def run_task(task: Task) -> int:
-    """Measure a task's photos and write their shards."""
+    """Measure a task's photos and write their shards; returns their number."""
     rows: dict[str, list[dict[str, Any]]] = {}
     keys = {locator: key for key, locator in task.photos}
     for locator, content in read_many(keys):
         key = keys[locator]
-        decoded = _decode(key, content)
-        if decoded is None:
-            continue
-        if DECODED in task.missing[key]:
-            rows.setdefault(DECODED, []).append(_decoded_row(key, decoded))
-        for one in task.measures:
-            if one.name in task.missing[key]:
+        with _time_limit(task.seconds):
+            decoded = _decode(key, content)
+            if decoded is None:
+                continue
+            if task.decoded:
+                rows.setdefault(DECODED, []).append(_decoded_row(key, decoded))
+            for one in task.measures:
                 rows.setdefault(one.name, []).append(_measure_row(key, decoded, one))
     _write(task, rows)
     return len(task.photos)
+
+
+def _blame(task: Task, death: str) -> int:
+    """Write the rows of a photo that twice took a process down with it."""
+    ((key, _),) = task.photos
+    late = f"SIGALRM(-{signal.SIGALRM.value})" in death
+    status = Status.DECODER_TIMEOUT if late else Status.DECODER_CRASH
+    message = f"it took more than {task.seconds:g} seconds" if late else "the process that decoded and measured it died"
+    decoded = Decoded(status=status, message=message)
+    # A photo that was decoded before has a row for that already: then it is the new measure that failed.
+    rows = {one.name: [_measure_row(key, decoded, one)] for one in task.measures}
+    if task.decoded:
+        rows[DECODED] = [_decoded_row(key, decoded)]
+    else:
+        rows = {name: [{**one, "error": message} for one in found] for name, found in rows.items()}
+    _write(task, rows)
+    return 1
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    """End the process, whatever it is doing, if the body takes longer: a decoder in C heeds nothing milder."""
+    if seconds is None:
+        yield
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _decode(key: str, content: Content) -> Decoded | None:
@@ -168,9 +220,9 @@ def _measure_row(key: str, decoded: Decoded, measure: Measure) -> dict[str, Any]
     """A row with nulls for a photo without pixels; `error` if the measure itself failed."""
     row: dict[str, Any] = dict.fromkeys(measure.schema.names)
     error = None
-    if decoded.pixels is not None:
+    if decoded.picture is not None:
         try:
-            row |= measure(decoded.pixels)
+            row |= measure(decoded.picture)
         except Exception as failure:  # one odd photo must not end a run over a million; the verdict names it
             error = f"{type(failure).__name__}: {failure}"
     return {"key": key, **row, "error": error}

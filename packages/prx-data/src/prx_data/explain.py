@@ -46,9 +46,9 @@ def explain_file(
     found: dict[str, Any] = {"file": str(path), "key": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
     found |= {name: getattr(decoded, name) for name in DECODED_SCHEMA.names if name != "key"}
     columns: dict[str, Any] = dict(found)
-    if decoded.pixels is not None:
+    if decoded.picture is not None:
         for measure in measures if measures is not None else standard_measures():
-            measured = measure(decoded.pixels)
+            measured = measure(decoded.picture)
             found[measure.name] = _readable(measured)
             columns |= measured
     return {**found, **_hash(columns), "verdict": _by_rules(columns, rules or Rules())}
@@ -139,7 +139,7 @@ def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:
 
 
 def _by_rules(columns: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
-    if columns["status"] != Status.OK:
+    if columns["status"] != Status.OK and not rules.salvages(columns):
         return {"kept": False, "reason": str(columns["status"]), "detail": columns["message"] or "No pixels."}
     reason, detail = rules.judge(columns)
     return {"kept": reason == "kept", "reason": str(reason), "detail": detail}

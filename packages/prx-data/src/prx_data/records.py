@@ -22,6 +22,7 @@ class Status(StrEnum):
     DECOMPRESSION_BOMB = "decompression_bomb"
     UNSUPPORTED = "unsupported"
     DECODER_CRASH = "decoder_crash"
+    DECODER_TIMEOUT = "decoder_timeout"
     MEASURE_FAILED = "measure_failed"
 
 
@@ -47,8 +48,9 @@ EXPLANATIONS: Mapping[str, str] = {
     Status.NOT_AN_IMAGE: "The file is not a picture, whatever its name says.",
     Status.TRUNCATED: "The picture ends before its last line.",
     Status.DECOMPRESSION_BOMB: "The picture claims more pixels than can be opened safely.",
-    Status.UNSUPPORTED: "The picture's format or colour mode is not supported.",
+    Status.UNSUPPORTED: "The picture's format or colour model is not supported.",
     Status.DECODER_CRASH: "Decoding the file ended the process that tried.",
+    Status.DECODER_TIMEOUT: "Decoding and measuring the file took too long.",
     Status.MEASURE_FAILED: "The picture opened, but a measure failed on it.",
     Reason.KEPT: "In the dataset.",
     Reason.EXACT_DUPLICATE: "Another photo has the same bytes or the same pixels; one of them is kept.",

@@ -18,19 +18,41 @@ from prx_data.errors import WorkspaceError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`.
+
+    Raises:
+        WorkspaceError: The disk is full or cannot be written to; `path` is as it was.
+    """
+    with told_if_unwritable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_if_unwritable(folder: Path) -> Iterator[None]:
+    """Turn an error of writing below a folder, such as a full disk, into one sentence.
+
+    Raises:
+        WorkspaceError: With the reason, and that the same command goes on.
+    """
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise WorkspaceError(
+            f"{str(folder)!r} cannot be written to: {reason}. Nothing that was finished is lost: mend it, "
+            "run the same command again, and it goes on from there."
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -52,9 +74,10 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
     """Append one JSON line in a single write."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(value, sort_keys=True) + "\n")
+    with told_if_unwritable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(value, sort_keys=True) + "\n")
 
 
 def make_writable_folder(path: Path, *, name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prx_data.records import Reason
+from prx_data.records import Reason, Status
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -25,10 +25,18 @@ class Rules(BaseModel):
     """Mean luma, in [0, 1]."""
     max_bright_share: Share | None = 0.995
     """Share of the frame above luma 0.95: a white product on white still has edges and shadows."""
-    min_detail: Annotated[float, Field(ge=0)] | None = 12.0
+    min_detail: Annotated[float, Field(ge=0)] | None = 15.0
     """Grey levels: the strongest gradients of the picture; below it the photo is out of focus."""
     min_cleanliness: Share | None = 0.5
     """Background cleanliness; 0.5 is the boundary between plain and cluttered, None keeps every background."""
+
+    min_decoded_share: Share | None = None
+    """Share of its rows from which on a truncated JPEG is used, cut to them; None uses no truncated photo."""
+
+    def salvages(self, photo: Mapping[str, Any]) -> bool:
+        """Whether a photo without the status OK is used all the same, by its columns `status` and `decoded_share`."""
+        least = self.min_decoded_share
+        return least is not None and photo["status"] == Status.TRUNCATED and photo["decoded_share"] >= max(least, 1e-9)
 
     def judge(self, photo: Mapping[str, Any]) -> tuple[Reason, str]:
         """The first rule that a photo breaks, in the order of `Reason`.

@@ -104,7 +104,7 @@ class _Outcome:
 
 
 _FACTS = (
-    *("status", "message", "error", "width", "height", "pixel_digest"),
+    *("status", "message", "error", "width", "height", "decoded_share", "pixel_digest"),
     *("spread", "brightness", "bright_share", "detail", "cleanliness"),
 )
 
@@ -152,7 +152,7 @@ def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: 
             outcome.fail(key, origin, photo["status"], photo["message"])
         elif fact["status"] is None:
             outcome.fail(key, origin, Status.UNREADABLE, "it changed or vanished while it was measured")
-        elif fact["status"] != Status.OK:
+        elif fact["status"] != Status.OK and not settings.rules.salvages(fact):
             outcome.fail(key, origin, fact["status"], fact["message"] or "")
         elif fact["error"] is not None:
             outcome.fail(key, origin, Status.MEASURE_FAILED, fact["error"])

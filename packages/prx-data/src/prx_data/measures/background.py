@@ -15,8 +15,8 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from prx_data.decoding import Pixels
 from prx_data.measures.color import delta_e, hex_color, lightness, srgb_to_lab
+from prx_data.picture import Pixels
 
 VERSION = "2"
 WORKING_SIDE = 192

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from prx_data.decoding import Pixels
 from prx_data.measures import background as measure
 from prx_data.measures.color import color_name
+from prx_data.picture import Picture
 
 _RENAMED = {"color": "background_color"}
 _TYPES = {float: pa.float32(), int: pa.int8(), str: pa.string()}
@@ -27,9 +27,9 @@ class BackgroundColumns:
         columns = [(_RENAMED.get(one.name, one.name), _TYPES[one.type]) for one in fields(measure.Background)]  # type: ignore[index]
         return pa.schema([*columns, ("background", pa.string()), ("color", pa.string())])
 
-    def __call__(self, pixels: Pixels) -> Mapping[str, Any]:
+    def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        found = measure.background(pixels)
+        found = measure.background(picture.at(measure.FINE_SIDE))
         columns = {_RENAMED.get(name, name): value for name, value in asdict(found).items()}
         return {**columns, "background": background_words(found), "color": color_name(found.subject_color)}
 

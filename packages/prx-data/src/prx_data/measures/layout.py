@@ -15,7 +15,7 @@ import pyarrow as pa
 from PIL import Image
 from scipy import fft
 
-from prx_data.decoding import Pixels
+from prx_data.picture import Picture, Pixels
 
 COLOR_COEFFICIENTS = (15, 10, 10)
 """Coefficients in zigzag order of Y, Cb and Cr."""
@@ -101,13 +101,13 @@ class Layout:
     """The layout embedding as a column `layout`."""
 
     name: str = "layout"
-    version: str = "1"
+    version: str = "2"
 
     @property
     def schema(self) -> pa.Schema:
         """float16 is enough: the components lie in [-1, 1]."""
         return pa.schema([("layout", pa.list_(pa.float16(), DIMENSIONS))])
 
-    def __call__(self, pixels: Pixels) -> Mapping[str, Any]:
-        """See `layout`."""
-        return {"layout": layout(pixels).astype(np.float16)}
+    def __call__(self, picture: Picture) -> Mapping[str, Any]:
+        """See `layout`; from a reduced picture, as its smallest cell is a 128th of a side."""
+        return {"layout": layout(np.asarray(picture.level(2 * _EDGE_SIDE), dtype=np.uint8)).astype(np.float16)}

@@ -10,12 +10,18 @@ import pyarrow as pa
 from PIL import Image
 from scipy import fftpack
 
-from prx_data.decoding import Pixels
 from prx_data.measures.color import srgb_to_lab
+from prx_data.picture import Picture, Pixels
 
 HASH_SIDE = 8
 _DCT_SIDE = 32
 GRID_SIDE = 32
+REDUCED_SIDE = 256
+"""The columns are taken from the picture halved until its longer side is the last one of at least this many pixels.
+
+That moves the hash by at most 2 bits: by none for 391 and by 2 for 47 of 438 photos; from 128 px on 2.5 % move by more
+(`benchmarks/phash_drift.py`). `phash` of a whole picture stays that of `imagehash`.
+"""
 
 
 def phash(pixels: Pixels) -> int:
@@ -51,13 +57,14 @@ class Perceptual:
     """`phash` (uint64) and `lab_grid` (3,072 int8, row by row)."""
 
     name: str = "perceptual"
-    version: str = "1"
+    version: str = "2"
 
     @property
     def schema(self) -> pa.Schema:
         """See the class."""
         return pa.schema([("phash", pa.uint64()), ("lab_grid", pa.list_(pa.int8(), GRID_SIDE * GRID_SIDE * 3))])
 
-    def __call__(self, pixels: Pixels) -> Mapping[str, Any]:
-        """See `phash` and `lab_grid`."""
-        return {"phash": phash(pixels), "lab_grid": lab_grid(pixels).ravel()}
+    def __call__(self, picture: Picture) -> Mapping[str, Any]:
+        """See `phash` and `lab_grid`; both from a reduced picture, see `REDUCED_SIDE`."""
+        reduced = np.asarray(picture.level(REDUCED_SIDE), dtype=np.uint8)
+        return {"phash": phash(reduced), "lab_grid": lab_grid(reduced).ravel()}

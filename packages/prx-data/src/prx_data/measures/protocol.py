@@ -5,13 +5,13 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from prx_data.decoding import Pixels
+from prx_data.picture import Picture
 
 
 class Measure(Protocol):
     """Turns one photo's pixels into columns.
 
-    A measure is a pure function of the pixels and of its own settings. `version` names both: change it and every photo
+    A measure is a pure function of the picture and of its own settings. `version` names both: change it and every photo
     is measured again, into columns that never mix with the old ones.
     """
 
@@ -30,6 +30,6 @@ class Measure(Protocol):
         """The columns' names and types."""
         ...
 
-    def __call__(self, pixels: Pixels) -> Mapping[str, Any]:
-        """Measure one upright sRGB picture, uint8 of shape (height, width, 3)."""
+    def __call__(self, picture: Picture) -> Mapping[str, Any]:
+        """Measure one upright sRGB picture: `.pixels`, or what all measures share, `.at(side)` and `.grey(side)`."""
         ...

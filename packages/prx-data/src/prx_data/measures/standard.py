@@ -2,11 +2,13 @@
 
 from prx_data.measures.background_columns import BackgroundColumns
 from prx_data.measures.basics import Basics
+from prx_data.measures.borders import Borders
 from prx_data.measures.layout import Layout
 from prx_data.measures.perceptual import Perceptual
 from prx_data.measures.protocol import Measure
+from prx_data.measures.resolution import Resolution
 
 
 def standard_measures() -> tuple[Measure, ...]:
-    """Basics, perceptual hash, background and the layout embedding; none needs weights."""
-    return (Basics(), Perceptual(), BackgroundColumns(), Layout())
+    """Basics, resolution, borders, perceptual hash, background and the layout embedding; none needs weights."""
+    return (Basics(), Resolution(), Borders(), Perceptual(), BackgroundColumns(), Layout())

@@ -49,7 +49,7 @@ SCORES = (
         column="detail",
         rule="min_detail",
         title="How sharp the photos are",
-        axis="strongest gradients (grey levels a pixel at a long side of 512)",
+        axis="strongest gradients (grey levels a pixel at a long side of 384)",
         digits=0,
     ),
     Score(column="side", rule="min_side", title="How large they are", axis="shorter side (pixels)", digits=0),

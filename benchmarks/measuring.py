@@ -1,0 +1,129 @@
+"""The whole measuring pass against decoding alone and against peers: prints one table of ratios from one run.
+
+    python benchmarks/measuring.py PHOTOS [EVERY]
+
+PHOTOS holds `catalogue` and `phone`; EVERY takes each so many-th photo of both (default 1). The pass reads, hashes and
+decodes every photo, takes all standard measures and writes their columns; decoding alone is Pillow's, of the whole
+picture, in the same processes. All times are wall-clock, start of processes included, after each has seen the files
+once. A ratio is the other's time by the pass's: above 1 the pass is the faster one.
+
+The peers are imagededup (perceptual hashes alone) and cleanvision (its standard checks):
+pip install imagededup cleanvision
+"""
+
+import contextlib
+import importlib.util
+import logging
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from prx_data.decoding import decode
+from prx_data.engine import measure
+from prx_data.measures import standard_measures
+from prx_data.processes import Job
+from prx_data.workspace import WorkspaceStore
+
+WORKERS = 2
+_IN_DETAIL = 60
+
+
+def load(paths: list[Path]) -> int:
+    """Decoding alone."""
+    for path in paths:
+        with Image.open(BytesIO(path.read_bytes())) as image:
+            image.load()
+    return len(paths)
+
+
+def decoding_alone(photos: Path) -> None:
+    """In the processes of the pass."""
+    paths = sorted(photos.iterdir())
+    tasks = [paths[start : start + 64] for start in range(0, len(paths), 64)]
+    list(Job(load, halves=lambda _: (), blame=lambda _task, _death: 0)(tasks, WORKERS))
+
+
+def imagededup(photos: Path) -> None:
+    """Perceptual hashes alone."""
+    from imagededup.methods import PHash  # type: ignore[import-not-found]
+
+    PHash(verbose=False).encode_images(str(photos), num_enc_workers=WORKERS)
+
+
+def cleanvision(photos: Path) -> None:
+    """Its standard checks: light, dark, odd size and aspect ratio, low information, blurry, greyscale, duplicates."""
+    from cleanvision import Imagelab  # type: ignore[import-not-found]
+
+    Imagelab(data_path=str(photos)).find_issues(n_jobs=WORKERS, verbose=False)
+
+
+def seconds(action: Callable[[], object]) -> float:
+    """Of wall-clock time, with nothing printed."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):  # noqa: PTH123
+        start = time.perf_counter()
+        action()
+        return time.perf_counter() - start
+
+
+def choose(root: Path, every: int, into: Path) -> Path:
+    """A folder of links to the photos."""
+    into.mkdir()
+    for folder in ("catalogue", "phone"):
+        for path in sorted((root / folder).rglob("*.jpg"))[::every]:
+            (into / f"{folder}-{path.name}").symlink_to(path.resolve())
+    return into
+
+
+def in_detail(photos: Path) -> None:
+    """Where the time goes, in this one process."""
+    paths = sorted(photos.iterdir())
+    chosen = paths[:: max(1, len(paths) // _IN_DETAIL)]
+    spent: dict[str, float] = {}
+    for path in chosen:
+        start = time.process_time()
+        picture = decode(path.read_bytes()).picture
+        spent["decoding"] = spent.get("decoding", 0) + time.process_time() - start
+        if picture is None:
+            continue
+        for one in standard_measures():
+            start = time.process_time()
+            one(picture)
+            spent[one.name] = spent.get(one.name, 0) + time.process_time() - start
+    print("\nmilliseconds of processor time a photo, in one process")
+    for name, total in spent.items():
+        print(f"  {name:<34} {1000 * total / len(chosen):7.2f}")
+
+
+def main() -> None:
+    """Print the table."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    root, every = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    with tempfile.TemporaryDirectory() as name:
+        photos = choose(root, every, Path(name) / "photos")
+        number = sum(1 for _ in photos.iterdir())
+        store = WorkspaceStore(Path(name) / "work")
+        seconds(lambda: store.add(photos))
+        times = {"decoding alone, whole pictures": seconds(lambda: decoding_alone(photos))}
+        times["the measuring pass"] = seconds(lambda: measure(store, standard_measures(), workers=WORKERS))
+        for peer, action in (("imagededup", imagededup), ("cleanvision", cleanvision)):
+            if importlib.util.find_spec(peer) is None:
+                print(f"{peer} is not installed; pip install imagededup cleanvision for its row.")
+                continue
+            times[peer] = seconds(lambda action=action: action(photos))  # type: ignore[misc]
+        mine = times["the measuring pass"]
+        print(f"{number} photos, {WORKERS} processes                seconds  photos/s  ratio")
+        for what, took in times.items():
+            print(f"  {what:<34} {took:7.1f} {number / took:9.1f} {took / mine:6.2f}")
+        in_detail(photos)
+
+
+if __name__ == "__main__":
+    main()

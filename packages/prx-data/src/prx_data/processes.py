@@ -1,0 +1,116 @@
+"""Runs tasks in processes of which any may die: each process has one task at a time, so who died is known.
+
+Loky starts clean processes (no fork) and takes functions and objects that were defined in a notebook.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from loky import ProcessPoolExecutor, wait
+from loky.process_executor import TerminatedWorkerError
+
+T = TypeVar("T")
+
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_STRIKES = 2
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end soon after its parent, even if that was killed and could tell nobody."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class _Worker:
+    """A process, replaced when it dies."""
+
+    def __init__(self) -> None:
+        self._pool: Any = None
+
+    def submit(self, function: Callable[[T], int], task: T) -> Any:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(1, env=_ONE_THREAD, initializer=_end_with, initargs=(os.getpid(),))
+        return self._pool.submit(function, task)
+
+    def close(self, *, kill: bool) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(kill_workers=kill)
+            self._pool = None
+
+
+class Job(Generic[T]):
+    """What is done with each task, and with one that takes its process down."""
+
+    def __init__(
+        self,
+        run: Callable[[T], int],
+        *,
+        halves: Callable[[T], Sequence[T]],
+        blame: Callable[[T, str], int],
+    ) -> None:
+        """All three return or lead to a number of finished items.
+
+        Args:
+            run: Called in a process of its own.
+            halves: Two parts of a task, or none if it cannot be divided.
+            blame: Called here for a task that cannot be divided, with the exit code or signal of the process it killed.
+        """
+        self._run = run
+        self._halves = halves
+        self._blame = blame
+
+    def __call__(self, tasks: Iterable[T], workers: int) -> Iterator[int]:
+        """Run tasks in any order and yield the finished items of each.
+
+        A task whose process dies is tried again when all others are done and no other process takes up memory; it is
+        halved until what kills is alone, and that has to kill twice.
+        """
+        suspects: list[T] = []
+        yield from self._everything(iter(tasks), workers, suspects)
+        alone = _Worker()
+        try:
+            for suspect in suspects:
+                yield from self._isolate(suspect, alone)
+        finally:
+            alone.close(kill=True)
+
+    def _everything(self, tasks: Iterator[T], workers: int, suspects: list[T]) -> Iterator[int]:
+        crew = [_Worker() for _ in range(workers)]
+        running = {worker.submit(self._run, task): (worker, task) for worker, task in zip(crew, tasks, strict=False)}
+        try:
+            while running:
+                for future in wait(running, return_when="FIRST_COMPLETED").done:
+                    worker, task = running.pop(future)
+                    try:
+                        yield future.result()
+                    except TerminatedWorkerError:
+                        worker.close(kill=True)
+                        suspects.append(task)
+                    for following in tasks:
+                        running[worker.submit(self._run, following)] = (worker, following)
+                        break
+        finally:
+            for worker in crew:
+                worker.close(kill=bool(running))
+
+    def _isolate(self, task: T, alone: _Worker) -> Iterator[int]:
+        halves = self._halves(task)
+        for _ in range(1 if halves else _STRIKES):
+            try:
+                yield alone.submit(self._run, task).result()
+                return
+            except TerminatedWorkerError as error:
+                alone.close(kill=True)
+                death = str(error)
+        for half in halves:
+            yield from self._isolate(half, alone)
+        if not halves:
+            yield self._blame(task, death)

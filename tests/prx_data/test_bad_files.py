@@ -1,0 +1,159 @@
+"""Every format with every fault has its status; mutated real files never raise; truncated JPEGs can be salvaged."""
+
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prx_data import Rules, Workspace
+from prx_data.decoding import decode
+from prx_data.measures import standard_measures
+from prx_data.records import EXPLANATIONS, FAILED, Status
+
+from .conftest import encode
+from .corpus import faulty_files, noisy_picture
+
+FILES = {name: (data, status) for name, data, status in faulty_files()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_faulty_file_has_its_status(name: str) -> None:
+    data, status = FILES[name]
+    decoded = decode(data)
+    assert decoded.status is status, decoded.message
+    assert bool(decoded.message) == (status is not Status.OK)
+    assert (decoded.picture is not None) == (decoded.decoded_share > 0)
+    if status not in (Status.OK, Status.TRUNCATED):
+        assert decoded.picture is None
+
+
+def test_the_corpus_covers_the_statuses_of_bytes() -> None:
+    assert len(FILES) > 100
+    counts = Counter(status for _, status in FILES.values())
+    of_the_process = {Status.MISSING, Status.DECODER_CRASH, Status.DECODER_TIMEOUT, Status.MEASURE_FAILED}
+    assert set(counts) == set(Status) - of_the_process
+    assert set(EXPLANATIONS) >= FAILED
+
+
+def test_whatever_passes_through_as_it_is_decodes_to_the_same_elsewhere() -> None:
+    passed = 0
+    for name, (data, _) in FILES.items():
+        decoded = decode(data)
+        if decoded.as_is and decoded.pixels is not None:
+            passed += 1
+            with Image.open(BytesIO(data)) as image:
+                np.testing.assert_array_equal(decoded.pixels, np.asarray(image.convert("RGB")), name)
+    assert passed >= 10
+
+
+def test_a_wrong_extension_does_not_matter_and_all_become_rows(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number, (data, _) in enumerate(FILES.values()):
+        (photos / f"{number:03}.jpg").write_bytes(data)
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(photos)
+    workspace.measure(workers=2)
+    verdicts = {one["origin"]: one for one in workspace.select().verdicts.to_pylist()}
+    assert len(verdicts) == len(FILES)
+    for number, (_, status) in enumerate(FILES.values()):
+        reason = verdicts[f"{number:03}.jpg"]["reason"]
+        expected = reason not in FAILED if status is Status.OK else reason in (status, "exact_duplicate")
+        assert expected, (list(FILES)[number], verdicts[f"{number:03}.jpg"])
+
+
+def test_pictures_of_one_pixel_can_be_measured() -> None:
+    # Too small is a verdict, by the rule `min_side`; decoding and measures take any size.
+    for name, (data, _) in FILES.items():
+        if name.startswith("a pixel/"):
+            picture = decode(data).picture
+            assert picture is not None
+            for measure in standard_measures():
+                assert set(measure(picture)) == set(measure.schema.names)
+
+
+def mutated(data: bytes, random: np.random.Generator) -> bytes:
+    """A few bytes changed, a part cut out, doubled or zeroed, or the end missing."""
+    found = bytearray(data)
+    kind = random.integers(5)
+    at, length = int(random.integers(len(found))), int(random.integers(1, 1 + min(400, len(found))))
+    if kind == 0:
+        for _ in range(int(random.integers(1, 30))):
+            # Headers are where decoders can be led astray.
+            place = int(random.integers(min(700, len(found)) if random.random() < 0.6 else len(found)))
+            found[place] = int(random.integers(256))
+    elif kind == 1:
+        del found[at : at + length]
+    elif kind == 2:
+        found[at:at] = found[at : at + length]
+    elif kind == 3:
+        found[at : at + length] = bytes(len(found[at : at + length]))
+    else:
+        del found[at:]
+    return bytes(found)
+
+
+def test_mutated_real_files_never_raise(photos: Path) -> None:
+    random = np.random.default_rng(11)
+    files = [*sorted((photos / "phone").rglob("*.jpg"))[::90], *sorted((photos / "grocery").rglob("*.jpg"))[::60]]
+    real = [one.read_bytes() for one in files]
+    with Image.open(files[0]) as image:
+        small = image.convert("RGB").resize((90, 120))
+    real += [encode(small, format_) for format_ in ("PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")]
+    statuses: Counter[Status] = Counter()
+    for number in range(200):
+        decoded = decode(mutated(real[number % len(real)], random))
+        assert (decoded.picture is not None) == (decoded.decoded_share > 0)
+        assert decoded.message or decoded.status is Status.OK
+        statuses[decoded.status] += 1
+    assert len(statuses) >= 3
+
+
+def test_rows_of_a_truncated_jpeg_are_salvaged() -> None:
+    picture = noisy_picture((320, 400))
+    data = encode(picture, quality=90)
+    whole = decode(data)
+    shares = []
+    for part in (0.3, 0.6, 0.9):
+        decoded = decode(data[: int(part * len(data))])
+        assert decoded.status is Status.TRUNCATED
+        assert decoded.notes == ("truncated",)
+        assert not decoded.as_is
+        assert decoded.pixels is not None
+        assert whole.pixels is not None
+        rows = len(decoded.pixels)
+        assert (decoded.width, decoded.height) == (320, rows)
+        assert rows == round(decoded.decoded_share * 400)
+        # The last row's chroma is smoothed with what follows it.
+        np.testing.assert_array_equal(decoded.pixels[: rows - 1], whole.pixels[: rows - 1])
+        assert f"{decoded.decoded_share:.0%} of the rows" in decoded.message
+        shares.append(decoded.decoded_share)
+    assert np.allclose(shares, (0.3, 0.6, 0.9), atol=0.1)
+
+
+def test_a_truncated_progressive_jpeg_has_no_finished_row() -> None:
+    data = encode(noisy_picture(), quality=90, progressive=True)
+    assert decode(data[: int(0.9 * len(data))]).picture is None
+
+
+def test_salvage_is_a_setting_that_decodes_nothing_again(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    data = encode(noisy_picture((320, 400)), quality=90)
+    (photos / "most.jpg").write_bytes(data[: int(0.9 * len(data))])
+    (photos / "half.jpg").write_bytes(encode(noisy_picture((330, 410)), quality=90)[: len(data) // 2])
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(photos)
+    workspace.measure(workers=1)
+    reasons = {}
+    for least in (None, 0.8, 0.2):
+        rules = Rules(min_decoded_share=least, min_cleanliness=None)
+        reasons[least] = {one["origin"]: one["reason"] for one in workspace.select(rules).verdicts.to_pylist()}
+    assert reasons[None] == {"most.jpg": "truncated", "half.jpg": "truncated"}
+    assert reasons[0.8] == {"most.jpg": "kept", "half.jpg": "truncated"}
+    assert reasons[0.2] == {"most.jpg": "kept", "half.jpg": "kept"}
+    chosen = workspace.select(Rules(min_decoded_share=0.8, min_cleanliness=None))
+    assert chosen.write(tmp_path / "dataset")["counts"]["kept"] == 1
