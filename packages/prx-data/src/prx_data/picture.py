@@ -17,7 +17,8 @@ class Picture:
     """An upright sRGB picture.
 
     All measures of a photo share one `Picture`, so that none reduces the whole picture again. Reductions are means of
-    2x2 pixels, again and again (a pyramid), and from the last one that is large enough a box filter.
+    2x2 pixels, again and again (a pyramid), and from the last one that is large enough a box filter. Where a side is
+    odd, the last mean is of what is left and counts as a whole pixel: places move by less than a pixel of that level.
     """
 
     def __init__(self, image: Image.Image) -> None:
