@@ -1,6 +1,7 @@
 """Pictures whose background is known: products cut out of white, pasted on made or photographed grounds."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ class Composite:
         )
 
 
-def read(path: Path, reduce: int = 1) -> Pixels:
+def read(path: Path | BytesIO, reduce: int = 1) -> Pixels:
     """A photo as an array, its sides divided by `reduce`."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB").reduce(reduce) if reduce > 1 else image.convert("RGB"))

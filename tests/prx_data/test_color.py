@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.color import deltaE_cie76, deltaE_ciede2000, rgb2lab
 
-from prx_data.measures.color import color_name, delta_e, delta_e_2000, hex_color, lab_to_srgb, srgb_to_lab
+from prx_data.measures.color import delta_e, delta_e_2000, hex_color, lab_to_srgb, srgb_to_lab
+from prx_data.measures.color_names import color_name, dominant_colors, sure_name
 
 
 def grid(step: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -74,3 +75,41 @@ def test_names_people_use(color: str, name: str) -> None:
 
 def test_no_colour_has_no_name() -> None:
     assert color_name("") == ""
+
+
+def striped(*colors: tuple[int, int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    pixels = np.empty((90, 60, 3), dtype=np.uint8)
+    for number, color in enumerate(colors):
+        pixels[90 * number // len(colors) : 90 * (number + 1) // len(colors)] = color
+    return srgb_to_lab(pixels)
+
+
+def test_dominant_colours_are_those_that_are_there() -> None:
+    found = dominant_colors(striped((200, 20, 30), (20, 60, 180)), np.ones((90, 60), dtype=bool))
+    assert {one.name for one in found} == {"red", "blue"}
+    assert sum(one.share for one in found) == pytest.approx(1, abs=0.01)
+    assert found[0].share >= found[1].share
+    red = next(one for one in found if one.name == "red")
+    assert max(abs(a - b) for a, b in zip(bytes.fromhex(red.color[1:]), (200, 20, 30), strict=True)) <= 3
+
+
+def test_folds_are_one_colour() -> None:
+    found = dominant_colors(striped((25, 80, 175), (30, 95, 205), (22, 72, 155)), np.ones((90, 60), dtype=bool))
+    assert len(found) == 1
+    assert sure_name(found) == "blue"
+
+
+def test_several_colours_have_no_one_name() -> None:
+    many = dominant_colors(striped((200, 20, 30), (20, 40, 160), (250, 250, 250)), np.ones((90, 60), dtype=bool))
+    assert len(many) == 3
+    assert sure_name(many) == ""
+    assert sure_name(()) == ""
+
+
+def test_skin_is_not_what_is_for_sale() -> None:
+    found = dominant_colors(striped((190, 140, 115), (20, 120, 60), (190, 140, 115)), np.ones((90, 60), dtype=bool))
+    assert sure_name(found) == "green"
+
+
+def test_no_subject_has_no_colours() -> None:
+    assert dominant_colors(striped((1, 2, 3)), np.zeros((90, 60), dtype=bool)) == ()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from prx_data.decisions.clusters import cluster as cluster
     from prx_data.decisions.duplicates import color_difference as color_difference
     from prx_data.decisions.duplicates import hamming_pairs as hamming_pairs
+    from prx_data.decisions.profiles import Profile as Profile
+    from prx_data.decisions.profiles import profile as profile
     from prx_data.decisions.rules import Rules as Rules
     from prx_data.decisions.verdicts import Settings as Settings
     from prx_data.decoding import decode as decode
@@ -53,6 +55,7 @@ _HOMES = {
     "Measure": "measures.protocol",
     "PhotoFacts": "captions",
     "Picture": "picture",
+    "Profile": "decisions.profiles",
     "PrxDataError": "errors",
     "Rules": "decisions.rules",
     "Selection": "curation",
@@ -72,6 +75,7 @@ _HOMES = {
     "lab_grid": "measures.perceptual",
     "layout": "measures.layout",
     "phash": "measures.perceptual",
+    "profile": "decisions.profiles",
     "standard_measures": "measures.standard",
 }
 

@@ -18,6 +18,7 @@ from prx_data.dataset import (
     write_data,
     write_manifest,
 )
+from prx_data.decisions.profiles import Profile, check, profile
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Decisions, Settings, decide
 from prx_data.engine import DECODED, DECODED_VERSION, measure
@@ -111,6 +112,18 @@ class Selection:
             limit: The most pictures; a selection that depends on the keys alone.
         """
         return gallery(self._pictures(), reason, limit)
+
+    def check(self, wanted: str | Path | Profile) -> pa.Table:
+        """Whether each input photo passes a profile, whatever was decided about it: `key, origin, passed, reasons`.
+
+        Args:
+            wanted: A profile, the name of a built-in one, or the path of a TOML file.
+
+        Raises:
+            ConfigError: The profile is wrong, or looks at a column that was not measured.
+        """
+        found = wanted if isinstance(wanted, Profile) else profile(wanted)
+        return check(self.workspace.photos(), self.columns, found)
 
     def _repr_html_(self) -> str:
         return summary(self._pictures())

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from prx_data.captions import Template
 from prx_data.curation import Selection, Workspace
 from prx_data.dataset import check_output
+from prx_data.decisions.profiles import ProfileSetting
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Settings
 from prx_data.errors import ConfigError
@@ -35,6 +36,8 @@ class CurateConfig(BaseModel):
     """Processes that measure; None for one per processor."""
     rules: Rules = Rules()
     """Thresholds on single photos."""
+    profile: ProfileSetting = None
+    """A profile that every photo must pass: `marketplace_main`, `training_clean`, or the path of a TOML file."""
     duplicate_radius: Annotated[int, Field(ge=0, le=16)] | None = 4
     """Largest Hamming distance of near duplicates' 64-bit perceptual hashes."""
     duplicate_color_difference: Annotated[float, Field(ge=0)] = Settings().duplicate_color_difference

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     TOO_BRIGHT = "too_bright"
     BLURRED = "blurred"
     CLUTTERED_BACKGROUND = "cluttered_background"
+    PROFILE = "profile"
     NEAR_DUPLICATE = "near_duplicate"
 
 
@@ -62,6 +63,7 @@ EXPLANATIONS: Mapping[str, str] = {
     Reason.TOO_BRIGHT: "The picture is almost white all over, product included.",
     Reason.BLURRED: "There is hardly any fine detail.",
     Reason.CLUTTERED_BACKGROUND: "The background is not plain.",
+    Reason.PROFILE: "The picture fails a check of the profile that is required.",
 }
 """One sentence per status and reason, for reports."""
 

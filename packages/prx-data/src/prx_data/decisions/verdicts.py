@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prx_data.decisions.clusters import cluster
 from prx_data.decisions.duplicates import Pairs, color_difference, hamming_pairs, keeper_groups
+from prx_data.decisions.profiles import ProfileSetting
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.splits import connected_groups, validation_groups
 from prx_data.records import Reason, Status, Verdict
@@ -23,6 +24,8 @@ class Settings(BaseModel):
 
     rules: Rules = Rules()
     """Thresholds on single photos."""
+    profile: ProfileSetting = None
+    """What every photo must fulfil besides, by name, by file or as a `Profile`; None asks for nothing more."""
     duplicate_radius: Annotated[int, Field(ge=0, le=16)] | None = 4
     """Largest Hamming distance of the 64-bit perceptual hashes of near duplicates; None keeps them."""
     duplicate_color_difference: Annotated[float, Field(ge=0)] = 10.0
@@ -121,8 +124,10 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings) -> Decisions
             `Rules.judge` wants, `pixel_digest`, `phash`, `lab_grid`, the embedding `layout`, and `error`.
         settings: Thresholds.
     """
+    if settings.profile:
+        settings.profile.require(columns.schema)
     outcome = _Outcome()
-    passed = _apply_rules(_same_pixels(_readable(photos, columns, settings, outcome), outcome), settings.rules, outcome)
+    passed = _apply_rules(_same_pixels(_readable(photos, columns, settings, outcome), outcome), settings, outcome)
     kept = _near_duplicates(passed, columns, settings, outcome)
     for one in kept:
         outcome.verdicts[one.origin] = Verdict(
@@ -143,7 +148,8 @@ def _quoted(origin: str) -> str:
 def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: _Outcome) -> list[_Photo]:
     """One `_Photo` per content that has pixels; verdicts for failures and for further files with the same bytes."""
     rows = {key: row for row, key in enumerate(columns["key"].to_pylist())}
-    facts = columns.select(_FACTS).to_pylist()
+    wanted = settings.profile.columns if settings.profile else ()
+    facts = columns.select(sorted({*_FACTS, *wanted})).to_pylist()
     found: dict[str, list[dict[str, Any]]] = {}
     for photo in photos.select(["origin", "key", "bytes", "status", "message", "metadata"]).to_pylist():
         key, origin = photo["key"], photo["origin"]
@@ -191,14 +197,19 @@ def _same_pixels(candidates: Sequence[_Photo], outcome: _Outcome) -> list[_Photo
     return sorted(best.values(), key=lambda one: one.key)
 
 
-def _apply_rules(candidates: Sequence[_Photo], rules: Rules, outcome: _Outcome) -> list[_Photo]:
+def _apply_rules(candidates: Sequence[_Photo], settings: Settings, outcome: _Outcome) -> list[_Photo]:
+    """The rules, then the profile; a photo that fails the profile is told all that is wrong with it."""
     passed = []
     for one in candidates:
-        reason, text = rules.judge(one.columns)
-        if reason is Reason.KEPT:
-            passed.append(one)
-        else:
+        reason, text = settings.rules.judge(one.columns)
+        failures = settings.profile.failures(one.columns) if settings.profile else ()
+        if reason is not Reason.KEPT:
             outcome.drop(one.key, one.origin, reason, text)
+        elif settings.profile and failures:
+            text = f"Fails {settings.profile.name}: {'; '.join(failures)}."
+            outcome.drop(one.key, one.origin, Reason.PROFILE, text)
+        else:
+            passed.append(one)
     return passed
 
 

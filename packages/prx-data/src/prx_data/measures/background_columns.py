@@ -4,19 +4,29 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from prx_data.measures import background as measure
-from prx_data.measures.color import color_name
+from prx_data.measures.background_region import WORKING_SIDE
+from prx_data.measures.color_names import Shade, color_name, sure_name
 from prx_data.picture import Picture
 
 _RENAMED = {"color": "background_color"}
-_TYPES = {float: pa.float32(), int: pa.int8(), str: pa.string()}
+_TYPES = {
+    float: pa.float32(),
+    int: pa.int8(),
+    str: pa.string(),
+    tuple[Shade, ...]: pa.list_(pa.struct([("color", pa.string()), ("share", pa.float32()), ("name", pa.string())])),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackgroundColumns:
-    """The fields of `Background`, with its colour as `background_color`, and the words `background` and `color`."""
+    """The fields of `Background`, with its colour as `background_color`, and three words.
+
+    `background` and `color` are for captions; `mask` says what told subject from ground: `classical` or `neural`.
+    """
 
     name: str = "background"
     version: str = measure.VERSION
@@ -25,13 +35,18 @@ class BackgroundColumns:
     def schema(self) -> pa.Schema:
         """See the class."""
         columns = [(_RENAMED.get(one.name, one.name), _TYPES[one.type]) for one in fields(measure.Background)]  # type: ignore[index]
-        return pa.schema([*columns, ("background", pa.string()), ("color", pa.string())])
+        return pa.schema([*columns, ("background", pa.string()), ("color", pa.string()), ("mask", pa.string())])
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        found = measure.background(picture.at(measure.FINE_SIDE))
-        columns = {_RENAMED.get(name, name): value for name, value in asdict(found).items()}
-        return {**columns, "background": background_words(found), "color": color_name(found.subject_color)}
+        return as_columns(measure.background(np.asarray(picture.level(WORKING_SIDE))))
+
+
+def as_columns(found: measure.Background, mask: str = "classical") -> dict[str, Any]:
+    """One row."""
+    columns = {_RENAMED.get(name, name): value for name, value in asdict(found).items()}
+    words = {"background": background_words(found), "color": sure_name(found.subject_colors), "mask": mask}
+    return {**columns, "subject_colors": list(columns["subject_colors"]), **words}
 
 
 def background_words(found: measure.Background) -> str:

@@ -1,4 +1,4 @@
-"""Colour science: sRGB to CIE Lab, colour differences, and names for colours."""
+"""Colour science: sRGB to CIE Lab and colour differences."""
 
 import numpy as np
 import numpy.typing as npt
@@ -92,39 +92,3 @@ def _cos(degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def hex_color(lab: npt.ArrayLike) -> str:
     """A Lab colour as `#rrggbb`."""
     return "#" + bytes(lab_to_srgb(lab)).hex()
-
-
-# Prototypes in sRGB, several for a name where one point would not do: garments are darker and duller than flags.
-_NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("white", ("#ffffff", "#f0f0ee")),
-    ("gray", ("#808080", "#a8a8a8", "#5c5c5e", "#c8c8c8")),
-    ("black", ("#000000", "#1c1c1f", "#2c2c2e")),
-    ("red", ("#d01c1f", "#a01a20", "#e03a3a", "#7a1420")),
-    ("orange", ("#f07818", "#f89a3c", "#d86020")),
-    ("yellow", ("#f6dc2c", "#e6e65a", "#d8c020", "#f4ee90")),
-    ("green", ("#2e8b3e", "#1c6b4a", "#6cba4a", "#84c8a0", "#a8c85a", "#5a6b3c")),
-    ("teal", ("#107c80", "#2ea6a4")),
-    ("blue", ("#1f5fbf", "#1496dc", "#2a3c8c", "#6aa6dc", "#90b8d8")),
-    ("navy", ("#1b2444", "#242c48")),
-    ("purple", ("#6a3c9c", "#4c2c70", "#9a78c8", "#5c3a5c")),
-    ("pink", ("#f07a9a", "#f4b4c4", "#e0489c", "#f8788c")),
-    ("brown", ("#6b4426", "#8a5c3c", "#4c3424", "#7c6248")),
-    ("beige", ("#d8c4a4", "#e8dcc8", "#c4ac8c")),
-)
-_PROTOTYPES = np.array([list(bytes.fromhex(color[1:])) for _, colors in _NAMES for color in colors], dtype=np.uint8)
-_PROTOTYPE_NAMES = [name for name, colors in _NAMES for _ in colors]
-
-
-def color_name(color: str) -> str:
-    """The everyday word for a colour: the name of the nearest prototype in Lab.
-
-    Args:
-        color: `#rrggbb`, or empty.
-
-    Returns:
-        One of 14 words, such as `red` or `navy`; empty for an empty colour.
-    """
-    if not color:
-        return ""
-    lab = srgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8))
-    return _PROTOTYPE_NAMES[int(np.argmin(delta_e(srgb_to_lab(_PROTOTYPES), lab)))]
