@@ -37,6 +37,8 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/phash_drift.py ../shared/images
 	$(BIN)/python benchmarks/resolution_auc.py ../shared/images
 	$(BIN)/python benchmarks/fuzz_decoding.py ../shared/images
+	$(BIN)/python benchmarks/duplicates.py ../shared/images
+	$(BIN)/python benchmarks/join.py
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache

@@ -1,79 +1,27 @@
-"""The radius join against brute force, the colour check on real colour variants, and groups that do not chain."""
+"""Hashes, the colour check on real colour variants, and copies found by alignment on real photos."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import imagehash
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 
-from prx_data import color_difference, hamming_pairs, lab_grid, phash
-from prx_data.decisions.duplicates import Pairs, keeper_groups
+from prx_data import color_difference, lab_grid, phash
+from prx_data.decisions import copies
+from prx_data.decisions.duplicates import COLUMNS, PhotoColumns, find_duplicates, find_leaks, find_variants
+from prx_data.decisions.groups import cross_pairs
+from prx_data.measures.perceptual import Perceptual, content_box, hash_information
+from prx_data.picture import Picture
 
 from .conftest import draw_product
 
 LIMIT = 10.0  # the default of Settings.duplicate_color_difference
-
-
-def brute_force(codes: list[int], radius: int) -> list[tuple[int, int, int]]:
-    """The obvious reference: every pair."""
-    found = []
-    for a in range(len(codes)):
-        for b in range(a + 1, len(codes)):
-            distance = (codes[a] ^ codes[b]).bit_count()
-            if distance <= radius:
-                found.append((a, b, distance))
-    return found
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.data(), st.integers(0, 12))
-def test_radius_join_equals_brute_force(data: st.DataObject, radius: int) -> None:
-    centres = data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4))
-    flips = st.lists(st.integers(0, 63), max_size=10)
-    codes = []
-    for _ in range(data.draw(st.integers(0, 25))):
-        code = data.draw(st.sampled_from(centres))
-        for bit in data.draw(flips):
-            code ^= 1 << bit
-        codes.append(code)
-    pairs = hamming_pairs(np.array(codes, dtype=np.uint64), radius)
-    found = list(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.distance.tolist(), strict=True))
-    assert found == brute_force(codes, radius)
-
-
-def test_a_hot_bucket_stays_exact() -> None:
-    """All codes agree on most bits, so that every block is one bucket."""
-    codes = np.arange(600, dtype=np.uint64)
-    pairs = hamming_pairs(codes, 2)
-    assert len(pairs) == len(brute_force(codes.tolist(), 2))
-
-
-def test_groups_do_not_chain() -> None:
-    # 0 - 1 - 2 - 3 in a row; 1 is best, then 3, 2, 0: 2 goes to 1, 3 stays, as 1 does not reach it.
-    left, right = np.array([0, 1, 2]), np.array([1, 2, 3])
-    pairs = Pairs(left=left, right=right, distance=np.ones(3, dtype=np.int64))
-    assert keeper_groups(4, pairs, [1, 3, 2, 0]).tolist() == [1, 1, 1, 3]
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 14), st.data())
-def test_every_member_is_within_reach_of_its_keeper(count: int, data: st.DataObject) -> None:
-    every = [(a, b) for a in range(count) for b in range(a + 1, count)]
-    chosen = sorted(data.draw(st.sets(st.sampled_from(every)))) if every else []
-    ends = np.array(chosen, dtype=np.int64).reshape(-1, 2)
-    preference = data.draw(st.permutations(range(count)))
-    pairs = Pairs(left=ends[:, 0], right=ends[:, 1], distance=np.ones(len(ends), dtype=np.int64))
-    keeper = keeper_groups(count, pairs, preference).tolist()
-    for one, kept in enumerate(keeper):
-        assert keeper[kept] == kept
-        assert one == kept or (min(one, kept), max(one, kept)) in chosen
-    for a, b in chosen:  # and no two kept photos reach each other
-        assert not (keeper[a] == a and keeper[b] == b)
 
 
 def test_phash_is_that_of_imagehash(photos: Path) -> None:
@@ -93,7 +41,7 @@ def difference(a: Image.Image, b: Image.Image) -> float:
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer)
+    return Image.open(buffer).convert("RGB")
 
 
 def test_color_variants_of_the_catalogue_are_told_apart(photos: Path) -> None:
@@ -101,11 +49,13 @@ def test_color_variants_of_the_catalogue_are_told_apart(photos: Path) -> None:
     folder = photos / "catalogue"
     files = sorted(folder.glob("w[bs]*_main.jpg"))
     pictures = [np.asarray(Image.open(file).convert("RGB")) for file in files]
-    pairs = hamming_pairs(np.array([phash(one) for one in pictures], dtype=np.uint64), 4)
-    assert len(pairs) > 30
+    codes = np.array([phash(one) for one in pictures], dtype=np.uint64)
+    pairs = np.concatenate(list(cross_pairs(codes, codes, 4)), axis=1)
+    left, right = pairs[:, pairs[0] < pairs[1]]
+    assert len(left) > 30
     grids = np.stack([lab_grid(one).ravel() for one in pictures])
-    found = color_difference(grids, pairs.left, pairs.right)
-    confused = [(files[pairs.left[i]].name, files[pairs.right[i]].name) for i in np.flatnonzero(found <= LIMIT)]
+    found = color_difference(grids, left, right)
+    confused = [(files[left[i]].name, files[right[i]].name) for i in np.flatnonzero(found <= LIMIT)]
     assert confused == []
 
 
@@ -134,3 +84,121 @@ def test_a_trim_is_a_color() -> None:
     trimmed.paste((30, 90, 220), (100, 140, 140, 152))
     assert difference(plain, plain) == 0
     assert difference(plain, trimmed) > LIMIT
+
+
+def measured(images: list[Image.Image]) -> PhotoColumns:
+    measure = Perceptual()
+    rows = [{**measure(Picture(one.convert("RGB"))), "width": one.width, "height": one.height} for one in images]
+    schema = pa.schema([*measure.schema, ("width", pa.int32()), ("height", pa.int32())])
+    return PhotoColumns.of(pa.Table.from_pylist(rows, schema=schema))
+
+
+def cut(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    width, height = image.size
+    return image.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))
+
+
+def padded(image: Image.Image) -> Image.Image:
+    return ImageOps.pad(image, (max(image.size) + 90, max(image.size) + 90), color="white")
+
+
+COPIES: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
+    "smaller": (lambda image: image.resize((image.width // 3, image.height // 3)), "hash bits differ"),
+    "cropped": (lambda image: cut(image, 0.02, 0.05, 0.92, 0.95), "cropped to"),
+    "cut on one side": (lambda image: cut(image, 0, 0, 1, 0.88), "cropped to"),
+    "padded": (padded, "in other margins"),
+    "framed": (lambda image: ImageOps.expand(image, image.width // 20, "#803020"), "in other margins"),
+    "mirrored": (ImageOps.mirror, "mirrored, the same content"),
+    "mirrored and cropped": (lambda image: cut(ImageOps.mirror(image), 0.06, 0.06, 1, 1), "mirrored, cropped to"),
+}
+
+
+@pytest.fixture(scope="module")
+def originals(photos: Path) -> list[Image.Image]:
+    files = sorted((photos / "catalogue").glob("*.jpg"))[::40] + sorted((photos / "phone").glob("*.jpg"))[::90]
+    return [Image.open(file).convert("RGB") for file in files]
+
+
+@pytest.mark.parametrize("kind", sorted(COPIES))
+def test_copies_are_found_and_described(originals: list[Image.Image], kind: str) -> None:
+    change, words = COPIES[kind]
+    count = len(originals)
+    photos = measured([*originals, *(jpeg(change(one), 88) for one in originals)])
+    matches = find_duplicates(photos, np.arange(2 * count), radius=4, max_color=LIMIT)
+    assert all(match.photo == match.other + count for match in matches)
+    assert len(matches) >= 0.9 * count
+    assert sum(words in match.how for match in matches) > 0.6 * count
+
+
+def test_a_large_pile_is_searched_in_lists(originals: list[Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond some size neighbours are looked for in the nearest lists alone; near copies are in them."""
+    images = originals[:12]
+    photos = measured([*images, *(jpeg(cut(one, 0.05, 0, 1, 0.95), 88) for one in images)])
+    exact = find_duplicates(photos, np.arange(24), radius=4, max_color=LIMIT)
+    monkeypatch.setattr(copies, "_EXACT_INDEX", 5)
+    assert find_duplicates(photos, np.arange(24), radius=4, max_color=LIMIT) == exact
+    assert len(exact) >= 10
+
+
+def test_copies_of_copies_go_to_the_one_that_is_kept(originals: list[Image.Image]) -> None:
+    """A group joins the group of the picture that its best was cropped from, member by member."""
+    image = originals[-1]
+    crop = cut(image, 0.05, 0, 0.95, 0.9)
+    photos = measured([image, crop, jpeg(crop, 70), crop.resize((crop.width * 2 // 3, crop.height * 2 // 3))])
+    for preference in ([0, 1, 2, 3], [3, 1, 0, 2]):
+        matches = find_duplicates(photos, np.array(preference), radius=4, max_color=LIMIT)
+        assert {match.other for match in matches} == {preference[0]}
+        assert sorted(match.photo for match in matches) == sorted(preference[1:])
+    how = find_duplicates(photos, np.arange(4), radius=4, max_color=LIMIT)[1].how
+    assert re.match(r"cropped to (79|80|81|82|83)% of it; aligned", how)
+    assert "is cropped to" in find_duplicates(photos, np.array([1, 2, 3, 0]), radius=4, max_color=LIMIT)[0].how
+
+
+def test_color_variants_are_no_copies_and_one_family() -> None:
+    colors = ["firebrick", "royalblue", "seagreen"]
+    photos = measured([draw_product(seed, color=color) for seed in (3, 4) for color in colors])
+    assert find_duplicates(photos, np.arange(6), radius=4, max_color=LIMIT) == []
+    head, links = find_variants(photos, np.array([1, 0, 2, 5, 4, 3]), radius=4)
+    assert head.tolist() == [1, 1, 1, 5, 5, 5]
+    assert {one // 3 for pair in links for one in pair} == {0, 1}
+    assert all(a // 3 == b // 3 for a, b in links)
+
+
+def test_featureless_pictures_are_nobody_s_duplicates() -> None:
+    random = np.random.default_rng(0)
+    blank = [np.clip(random.normal(246, 3, (300, 260, 3)), 0, 255).astype(np.uint8) for _ in range(12)]
+    assert max(hash_information(one) for one in blank) <= 4
+    photos = measured([Image.fromarray(one) for one in blank])
+    assert find_duplicates(photos, np.arange(12), radius=16, max_color=100.0) == []
+
+
+def test_real_photos_have_information_in_their_hashes(originals: list[Image.Image]) -> None:
+    assert min(hash_information(np.asarray(one)) for one in originals) > 45
+
+
+def test_leaks_are_dropped_from_one_side_only(originals: list[Image.Image]) -> None:
+    train = measured([*originals, ImageOps.mirror(originals[2]), originals[4].resize((200, 260))])
+    held_out = measured([originals[2], jpeg(originals[4], 60), draw_product(1), draw_product(1)])
+    found = {one.photo: one.other for one in find_leaks(train, held_out, radius=4, max_color=LIMIT)}
+    count = len(originals)
+    assert found == {2: 0, 4: 1, count: 0, count + 1: 1}
+
+
+@pytest.mark.parametrize("color", ["white", "black", "#803020"])
+def test_the_content_box_takes_margins_off(color: str) -> None:
+    random = np.random.default_rng(1)
+    content = random.integers(0, 255, (200, 150, 3), dtype=np.uint8)
+    image = Image.new("RGB", (400, 320), color)
+    image.paste(Image.fromarray(content), (100, 40))
+    framed = ImageOps.expand(image, 20, "navy")
+    box = np.array(content_box(np.asarray(framed))) * [440, 360, 440, 360]
+    assert np.abs(box - [120, 60, 270, 260]).max() < 3
+
+
+def test_a_blank_picture_is_all_content() -> None:
+    blank: npt.NDArray[np.uint8] = np.full((90, 70, 3), 200, dtype=np.uint8)
+    assert content_box(blank) == (0.0, 0.0, 1.0, 1.0)
+
+
+def test_the_columns_are_those_of_the_measure() -> None:
+    assert set(COLUMNS) == set(Perceptual().schema.names)

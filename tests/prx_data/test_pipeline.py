@@ -13,6 +13,7 @@ from typing import Any
 import datasets
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image, ImageOps
 
 from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError, curate
 
@@ -47,6 +48,57 @@ def test_every_photo_has_a_verdict_with_its_reason(curated: Curate, tmp_path: Pa
         == len(EXPECTED)
         == counts["kept"] + sum(sum(counts[kind].values()) for kind in ("dropped", "failed"))
     )
+
+
+def test_variants_are_kept_grouped_or_dropped(curated: Curate, tmp_path: Path) -> None:
+    def rows(**settings: Any) -> dict[str, dict[str, Any]]:
+        curated(**settings)
+        shards = (tmp_path / "dataset" / "data").glob("*.parquet")
+        table = [row for shard in shards for row in pq.read_table(shard).drop_columns("image").to_pylist()]
+        return {row["origin"]: row for row in table}
+
+    assert {row["family"] for row in rows().values()} == {None}
+    grouped = rows(variants="group")
+    assert grouped["3.jpg"]["family"] == grouped["sub/blue 3.jpg"]["family"] == grouped["3.jpg"]["key"]
+    assert len({row["family"] for row in grouped.values()}) == len(grouped) - 1
+    assert set(grouped) - set(rows(variants="drop")) == {"sub/blue 3.jpg"}
+    verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
+    (dropped,) = [one for one in verdicts if one["reason"] == "color_variant"]
+    assert dropped["detail"] == (
+        'The same shape as "3.jpg" in other colours; that one is kept for has metadata (metadata against none).'
+    )
+
+
+def test_the_keep_policy_is_a_setting_and_says_why(curated: Curate, tmp_path: Path) -> None:
+    def detail(origin: str) -> str:
+        verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
+        return str(next(one["detail"] for one in verdicts if one["origin"] == origin))
+
+    curated()
+    assert detail("small 2.jpg").startswith('Near duplicate of "2.jpg": ')
+    assert "that one is kept for resolution (" in detail("small 2.jpg")
+    curated(keep=["has_metadata", "resolution"])
+    assert detail("small 2.jpg").endswith("that one is kept for has metadata (metadata against none).")
+
+
+def test_leaks_into_another_set_are_dropped_and_listed(curated: Curate, pile: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "held out"
+    held_out.mkdir()
+    (held_out / "one.jpg").write_bytes((pile / "1.jpg").read_bytes())
+    image = Image.open(pile / "5.jpg")
+    ImageOps.mirror(image).crop((0, 0, 240, 270)).save(held_out / "two.png")
+    (held_out / "other.jpg").write_bytes(encode(draw_product(50)))
+    fingerprint = curated(against=held_out)["fingerprint"]
+    leaks = {one["origin"]: one for one in pq.read_table(tmp_path / "dataset" / "leaks.parquet").to_pylist()}
+    assert {origin: one["known"] for origin, one in leaks.items()} == {"1.jpg": "one.jpg", "5.jpg": "two.png"}
+    assert leaks["1.jpg"]["how"] == "the same pixels"
+    assert leaks["5.jpg"]["how"].startswith("mirrored, ")
+    verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
+    assert {one["origin"] for one in verdicts if one["reason"] == "leak"} == set(leaks)
+    evaluation = Workspace(tmp_path / "evaluation")
+    evaluation.add(held_out)
+    assert curated(against=tmp_path / "evaluation", workspace=tmp_path / "w2")["fingerprint"] == fingerprint
+    assert "leak" not in curated()["counts"]["dropped"]
 
 
 def test_the_dataset_loads_with_images_and_metadata(curated: Curate, tmp_path: Path) -> None:

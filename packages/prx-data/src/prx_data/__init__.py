@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from prx_data.curation import Selection as Selection
     from prx_data.curation import Workspace as Workspace
     from prx_data.decisions.clusters import cluster as cluster
-    from prx_data.decisions.duplicates import color_difference as color_difference
-    from prx_data.decisions.duplicates import hamming_pairs as hamming_pairs
+    from prx_data.decisions.colors import color_difference as color_difference
+    from prx_data.decisions.duplicates import PhotoColumns as PhotoColumns
+    from prx_data.decisions.duplicates import find_duplicates as find_duplicates
+    from prx_data.decisions.duplicates import find_leaks as find_leaks
+    from prx_data.decisions.groups import near_duplicates as near_duplicates
+    from prx_data.decisions.join import hamming_join as hamming_join
     from prx_data.decisions.profiles import Profile as Profile
     from prx_data.decisions.profiles import profile as profile
     from prx_data.decisions.rules import Rules as Rules
-    from prx_data.decisions.verdicts import Settings as Settings
+    from prx_data.decisions.settings import Settings as Settings
     from prx_data.decoding import decode as decode
     from prx_data.errors import ConfigError as ConfigError
     from prx_data.errors import PrxDataError as PrxDataError
@@ -53,27 +57,31 @@ _HOMES = {
     "CurateConfig": "pipeline",
     "Curated": "pipeline",
     "Measure": "measures.protocol",
+    "PhotoColumns": "decisions.duplicates",
     "PhotoFacts": "captions",
     "Picture": "picture",
     "Profile": "decisions.profiles",
     "PrxDataError": "errors",
     "Rules": "decisions.rules",
     "Selection": "curation",
-    "Settings": "decisions.verdicts",
+    "Settings": "decisions.settings",
     "SourceError": "errors",
     "Template": "captions",
     "Workspace": "curation",
     "WorkspaceError": "errors",
     "background": "measures.background",
     "cluster": "decisions.clusters",
-    "color_difference": "decisions.duplicates",
+    "color_difference": "decisions.colors",
     "curate": "pipeline",
     "decode": "decoding",
     "explain_file": "explain",
     "explain_photo": "explain",
-    "hamming_pairs": "decisions.duplicates",
+    "find_duplicates": "decisions.duplicates",
+    "find_leaks": "decisions.duplicates",
+    "hamming_join": "decisions.join",
     "lab_grid": "measures.perceptual",
     "layout": "measures.layout",
+    "near_duplicates": "decisions.groups",
     "phash": "measures.perceptual",
     "profile": "decisions.profiles",
     "standard_measures": "measures.standard",

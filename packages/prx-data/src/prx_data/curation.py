@@ -1,5 +1,6 @@
 """The workspace as it is used from a notebook: add, measure, select, look, caption, write."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,19 @@ from prx_data.dataset import (
     write_data,
     write_manifest,
 )
+from prx_data.decisions.candidates import Known
+from prx_data.decisions.duplicates import COLUMNS
 from prx_data.decisions.profiles import Profile, check, profile
 from prx_data.decisions.rules import Rules
-from prx_data.decisions.verdicts import Decisions, Settings, decide
+from prx_data.decisions.settings import Settings
+from prx_data.decisions.verdicts import Decisions, decide
 from prx_data.engine import DECODED, DECODED_VERSION, measure
 from prx_data.errors import SourceError
 from prx_data.features import plain, text_of
 from prx_data.measures import Measure, standard_measures
+from prx_data.records import Status
 from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
+from prx_data.sources import source_name
 from prx_data.storage import ledger_stage
 from prx_data.version import VERSION
 from prx_data.workspace import WorkspaceStore
@@ -67,28 +73,71 @@ class Workspace(WorkspaceStore):
                     names[column] = rows[column].combine_chunks()
         return pa.table({**names, "error": pc.coalesce(*errors)})
 
-    def select(self, rules: Rules | None = None, settings: Settings | None = None) -> "Selection":
+    def select(
+        self,
+        rules: Rules | None = None,
+        settings: Settings | None = None,
+        *,
+        against: str | Path | None = None,
+        workers: int | None = None,
+    ) -> "Selection":
         """Decide about every photo.
 
         Args:
             rules: Thresholds on single photos; instead of those in `settings`.
             settings: All that the decisions depend on.
+            against: Photos that none to be kept may show again; instead of those in `settings`.
+            workers: Processes that measure what `against` lacks, as in `measure`.
         """
         chosen = settings or Settings()
         if rules is not None:
             chosen = chosen.model_copy(update={"rules": rules})
+        if against is not None:
+            chosen = chosen.model_copy(update={"against": against})
+        other = None if chosen.against is None else self._other(chosen.against, workers)
+        known = None if other is None else other.known()
         with ledger_stage(self.ledger, "decide") as counted:
             photos, columns = self.photos(), self.columns()
-            decisions = decide(photos, columns, chosen)
+            decisions = decide(photos, columns, chosen, known)
             counted["items"] = len(photos)
-        return Selection(workspace=self, decisions=decisions, columns=columns, settings=chosen)
+        return Selection(workspace=self, decisions=decisions, columns=columns, settings=chosen, other=other)
+
+    def known(self) -> Known:
+        """Its readable photos as a set that another one must not overlap."""
+        columns = self.columns()
+        usable = pc.and_(pc.equal(columns["status"], Status.OK.value), pc.is_null(columns["error"]))
+        columns = columns.filter(usable).select(["key", "pixel_digest", "width", "height", *COLUMNS])
+        photos = self.photos().select(["key", "origin"]).to_pydict()
+        # Reversed, so that of several files with one content the first by origin stands.
+        origins = dict(zip(reversed(photos["key"]), reversed(photos["origin"]), strict=True))
+        return Known(origins=tuple(origins[key] for key in columns["key"].to_pylist()), columns=columns)
+
+    def _other(self, photos: str | Path, workers: int | None) -> "Workspace":
+        """A measured workspace: the one at `photos`, or one inside this one that holds what is there."""
+        if any(Path(photos).glob("sources/*.parquet")):
+            other = Workspace(photos, self.measures)
+        else:
+            name = hashlib.sha256(source_name(photos).encode()).hexdigest()[:16]
+            other = Workspace(self.folder / "against" / name, self.measures)
+            other.add(photos)
+        other.measure(workers=workers)
+        return other
 
 
 class Selection:
     """What was decided about a workspace's photos."""
 
-    def __init__(self, *, workspace: Workspace, decisions: Decisions, columns: pa.Table, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        workspace: Workspace,
+        decisions: Decisions,
+        columns: pa.Table,
+        settings: Settings,
+        other: Workspace | None = None,
+    ) -> None:
         self.workspace = workspace
+        self.other = other
         self.decisions = decisions
         self.columns = columns
         self.settings = settings
@@ -153,7 +202,9 @@ class Selection:
         with ledger_stage(self.workspace.ledger, "caption") as counted:
             captions = self._captions()
             counted["items"] = len(captions)
-        content = self._content(captions, config or {"decisions": self.settings.model_dump(mode="json")})
+        content = self._content(
+            captions, config or {"decisions": self.settings.model_dump(mode="json", exclude={"against"})}
+        )
         current = current_manifest(folder, content)
         if current is not None:
             return current
@@ -196,7 +247,8 @@ class Selection:
         )
 
     def _pictures(self) -> Pictures:
-        return Pictures(self.decisions, self.workspace.readable())
+        known = {} if self.other is None else self.other.readable()
+        return Pictures(self.decisions, known | self.workspace.readable())
 
     def _content(self, captions: Mapping[str, tuple[str, str]], config: Mapping[str, Any]) -> Content:
         photos = self.workspace.photos().select(["key", "bytes"]).to_pydict()

@@ -42,6 +42,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("height", pa.int32()),
     ("weight", pa.float32()),
     ("product", pa.string()),
+    ("family", pa.string()),
     ("group", pa.string()),
     ("cluster", pa.int32()),
     ("cleanliness", pa.float32()),
@@ -61,6 +62,9 @@ _VERDICTS = pa.schema(
         ("detail", pa.string()),
     ]
 )
+
+
+_LEAKS = pa.schema([("origin", pa.string()), ("known", pa.string()), ("known_key", pa.string()), ("how", pa.string())])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +113,7 @@ class Content:
                 "origin": one.origin,
                 "weight": 1.0,
                 "product": one.product,
+                "family": one.family,
                 "group": one.group,
                 "cluster": one.cluster,
             }
@@ -199,6 +204,9 @@ def write_data(folder: Path, content: Content) -> None:
         (folder / "gathered" / name).unlink(missing_ok=True)
     shutil.rmtree(folder / "gathered", ignore_errors=True)
     write_table(folder / "verdicts.parquet", verdict_table(content.decisions.verdicts))
+    if content.decisions.leaks:
+        rows = [vars(leak) for leak in content.decisions.leaks]
+        write_table(folder / "leaks.parquet", pa.Table.from_pylist(rows, schema=_LEAKS))
     totals = counts(content.decisions.verdicts)
     write_text(folder / "README.md", dataset_card(totals, _splits(content), schema.names))
 
@@ -231,7 +239,7 @@ def gather(folder: Path, shards: Mapping[str, Sequence[str]], content: Content) 
 def write_manifest(folder: Path, content: Content) -> dict[str, Any]:
     """Write `curation.json`, last; returns what it holds."""
     files = {}
-    for path in (*sorted(folder.glob("data/*.parquet")), folder / "verdicts.parquet"):
+    for path in (*sorted(folder.glob("data/*.parquet")), *sorted(folder.glob("*.parquet"))):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         facts = {"sha256": digest, "rows": pq.read_metadata(path).num_rows, "bytes": path.stat().st_size}

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from prx_data.curation import Selection, Workspace
 from prx_data.decisions.rules import Rules
-from prx_data.decisions.verdicts import Settings
+from prx_data.decisions.settings import Settings
 from prx_data.decoding import decode
 from prx_data.engine import DECODED_SCHEMA
 from prx_data.errors import SourceError

@@ -3,16 +3,17 @@
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from prx_data.captions import Template
 from prx_data.curation import Selection, Workspace
 from prx_data.dataset import check_output
+from prx_data.decisions.keep import Preference
 from prx_data.decisions.profiles import ProfileSetting
 from prx_data.decisions.rules import Rules
-from prx_data.decisions.verdicts import Settings
+from prx_data.decisions.settings import Settings
 from prx_data.errors import ConfigError
 from prx_data.storage import write_text
 
@@ -42,6 +43,14 @@ class CurateConfig(BaseModel):
     """Largest Hamming distance of near duplicates' 64-bit perceptual hashes."""
     duplicate_color_difference: Annotated[float, Field(ge=0)] = Settings().duplicate_color_difference
     """Largest colour difference (ΔE) of near duplicates."""
+    duplicate_alignment: bool = Settings().duplicate_alignment
+    """Whether to look for cropped, padded, framed and mirrored copies too."""
+    keep: tuple[Preference, ...] = Settings().keep
+    """By what the best of several copies is chosen, the most important first."""
+    variants: Literal["keep", "group", "drop"] = Settings().variants
+    """Colour variants: `keep` them, `group` them in the column `family`, or `drop` all but the best of each family."""
+    against: str | Path | None = None
+    """Photos that none in the dataset may show again: a workspace, or anything that `photos` may be."""
     clusters: Annotated[int, Field(ge=1)] | None = None
     """Number of visual clusters; None for √(photos / 2)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
@@ -63,6 +72,9 @@ class CurateConfig(BaseModel):
     def settings(self) -> Settings:
         """What the decisions depend on."""
         return Settings(**{name: getattr(self, name) for name in Settings.model_fields})
+
+
+_PLACES = {"photos", "workspace", "output", "metadata", "workers", "against"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +109,7 @@ def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
     check_output(config.output)
     chosen = preview(config)
     chosen.caption(config.captions)
-    shown = config.model_dump(mode="json", exclude={"photos", "workspace", "output", "metadata", "workers"})
+    shown = config.model_dump(mode="json", exclude=_PLACES)
     return Curated(output=config.output, manifest=chosen.write(config.output, config=shown))
 
 
@@ -116,7 +128,7 @@ def preview(config: CurateConfig) -> Selection:
     workspace.measure(workers=config.workers)
     settings = config.settings()
     write_text(workspace.settings_file, settings.model_dump_json(indent=2) + "\n")
-    return workspace.select(settings=settings)
+    return workspace.select(settings=settings, workers=config.workers)
 
 
 def make_config(settings: dict[str, Any]) -> CurateConfig:

@@ -39,7 +39,9 @@ class Reason(StrEnum):
     BLURRED = "blurred"
     CLUTTERED_BACKGROUND = "cluttered_background"
     PROFILE = "profile"
+    LEAK = "leak"
     NEAR_DUPLICATE = "near_duplicate"
+    COLOR_VARIANT = "color_variant"
 
 
 EXPLANATIONS: Mapping[str, str] = {
@@ -56,6 +58,8 @@ EXPLANATIONS: Mapping[str, str] = {
     Reason.KEPT: "In the dataset.",
     Reason.EXACT_DUPLICATE: "Another photo has the same bytes or the same pixels; one of them is kept.",
     Reason.NEAR_DUPLICATE: "Another photo shows the same picture in the same colours; the better one is kept.",
+    Reason.LEAK: "The set that this one must not overlap shows the same picture.",
+    Reason.COLOR_VARIANT: "Another photo shows the same shape in other colours; one of each family is kept.",
     Reason.TOO_SMALL: "The shorter side has too few pixels.",
     Reason.EXTREME_ASPECT_RATIO: "The picture is too wide or too tall to be used without cutting the product.",
     Reason.BLANK: "The picture shows nothing: hardly any difference in brightness or colour.",

@@ -1,180 +1,240 @@
-"""Near duplicates: an exact radius join of perceptual hashes, a colour check, and groups that do not chain."""
+"""Near duplicates among photos, and leaks between two sets: hashes first, then alignment; groups that do not chain."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+import pyarrow as pa
 
-Codes = npt.NDArray[np.uint64]
-Index = npt.NDArray[np.int64]
+from prx_data.decisions.colors import color_difference
+from prx_data.decisions.copies import Copies, Thumbnails, find_copies, verified
+from prx_data.decisions.groups import cross_pairs, keeper_groups, near_duplicates
+from prx_data.decisions.join import Codes, Index, distinct, hamming_join
 
-_CHUNK = 1 << 20  # candidate pairs compared at a time: bounds memory whatever the codes look like
+MIN_INFORMATION = 32
+"""Bits of a hash that have to be more than noise for it to be compared: half of them."""
+
+COLUMNS = ("phash", "hash_information", "lab_grid", "content_box", "content_lightness", "content_color")
+"""The measured columns that duplicates are found by, besides `width` and `height`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pairs:
-    """Pairs of positions, `left` < `right`, ordered; with the Hamming distance of each."""
+class PhotoColumns:
+    """The columns of n photos as arrays."""
 
-    left: Index
-    right: Index
-    distance: npt.NDArray[np.int64]
+    codes: Codes
+    informative: npt.NDArray[np.bool_]
+    """Whether the hash says something: pictures that show hardly anything are nobody's near duplicates."""
+    grids: npt.NDArray[np.int8]
+    thumbnails: Thumbnails
 
     def __len__(self) -> int:
-        return len(self.left)
+        return len(self.codes)
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> "Pairs":
-        """The pairs that a mask selects."""
-        return Pairs(left=self.left[mask], right=self.right[mask], distance=self.distance[mask])
+    @classmethod
+    def of(cls, columns: pa.Table) -> "PhotoColumns":
+        """From a table with `COLUMNS`, `width` and `height`, one row for each photo, none null."""
+        box = matrix(columns["content_box"], np.float32)
+        width = columns["width"].to_numpy() * (box[:, 2] - box[:, 0])
+        height = columns["height"].to_numpy() * (box[:, 3] - box[:, 1])
+        return cls(
+            codes=columns["phash"].to_numpy(),
+            informative=columns["hash_information"].to_numpy() >= MIN_INFORMATION,
+            grids=matrix(columns["lab_grid"], np.int8),
+            thumbnails=Thumbnails(
+                aspect=(width / height).astype(np.float32),
+                lightness=matrix(columns["content_lightness"], np.uint8).reshape(-1, 64, 64),
+                color=matrix(columns["content_color"], np.int8).reshape(-1, 32, 32, 2),
+            ),
+        )
 
 
-def hamming_pairs(codes: Codes, radius: int) -> Pairs:
-    """All pairs of 64-bit codes within a Hamming radius.
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One photo that shows the same as another, and how that was found."""
 
-    Exact, by the pigeonhole principle: two codes that differ in at most r bits agree on at least one of r + 1 blocks
-    of bits (Manku et al. 2007, "Detecting near-duplicates for web crawling"), so only codes that share a block are
-    compared. Equal codes are joined first and compared once.
+    photo: int
+    other: int
+    """The keeper's position; for leaks a position in the other set."""
+    how: str
+    """A part of a sentence with the numbers."""
+
+
+def matrix(column: pa.ChunkedArray, dtype: Any) -> Any:
+    """A fixed-size list column as an array of shape (rows, size)."""
+    size = column.type.list_size
+    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return values.astype(dtype, copy=False).reshape(-1, size)
+
+
+def find_duplicates(
+    photos: PhotoColumns, preference: Index, *, radius: int, max_color: float, align: bool = True
+) -> list[Match]:
+    """Each photo that another one stands for.
+
+    Photos whose hashes are near and whose colours agree are grouped first. Of what is kept, copies that the hash
+    misses are found by alignment; a group joins another only if each of its members is a copy of the other's keeper.
 
     Args:
-        codes: uint64 of shape (n,).
-        radius: Largest distance, in [0, 63].
+        photos: n photos.
+        preference: Their positions, best first.
+        radius: Largest Hamming distance of the hashes.
+        max_color: Largest colour difference (ΔE).
+        align: Whether to look for cropped, padded, framed and mirrored copies too.
 
     Returns:
-        The pairs, ordered by left, then right. Their number is quadratic where very many codes are alike.
+        Ordered by photo.
     """
-    unique, inverse = np.unique(codes, return_inverse=True)
-    found = [_block_pairs(unique, start, stop, radius) for start, stop in _blocks(radius)]
-    ends = np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
-    ends = np.unique(ends, axis=0)
-    members = np.argsort(inverse, kind="stable")
-    bounds = np.searchsorted(inverse[members], np.arange(len(unique) + 1))
-    lists = [members[bounds[i] : bounds[i + 1]] for i in range(len(unique))]
-    same = [_within(one) for one in lists if len(one) > 1]
-    across = [_cross(lists[a], lists[b]) for a, b in ends]
-    pairs = np.concatenate([*same, *across]) if same or across else np.empty((0, 2), dtype=np.int64)
-    pairs = np.sort(pairs, axis=1)
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    left, right = pairs[:, 0], pairs[:, 1]
-    return Pairs(left=left, right=right, distance=_distance(codes[left], codes[right]))
+    order = preference[photos.informative[preference]]
+    alike = partial(_alike, photos, photos, max_color)
+    keeper = np.arange(len(photos))
+    near = near_duplicates(photos.codes[order], radius, alike=lambda left, right: alike(order[left], order[right]))
+    keeper[order] = order[near]
+    moved = _join_copies(photos, keeper, order[near == np.arange(len(order))], max_color) if align else {}
+    members = np.flatnonzero(keeper != np.arange(len(photos)))
+    hashed = np.array([one for one in members.tolist() if one not in moved], dtype=np.int64)
+    said = dict(zip(hashed.tolist(), _told_hashes(photos, photos, hashed, keeper[hashed]), strict=True)) | moved
+    return [Match(photo=one, other=int(keeper[one]), how=said[one]) for one in members.tolist()]
 
 
-def _blocks(radius: int) -> list[tuple[int, int]]:
-    edges = np.linspace(0, 64, radius + 2).round().astype(int)
-    return list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+def _alike(
+    photos: PhotoColumns, others: PhotoColumns, max_color: float, left: Index, right: Index
+) -> npt.NDArray[np.bool_]:
+    return _difference(photos, others, left, right) <= max_color
 
 
-def _block_pairs(unique: Codes, start: int, stop: int, radius: int) -> Index:
-    """Pairs within the radius among codes that agree on bits [start, stop); int64 of shape (m, 2)."""
-    mask = np.uint64((1 << (stop - start)) - 1)
-    block = (unique >> np.uint64(start)) & mask
-    order = np.argsort(block, kind="stable")
-    ordered = block[order]
-    ends = np.searchsorted(ordered, ordered, side="right")  # of each code's bucket
-    partners = ends - np.arange(len(order)) - 1
-    found = []
-    first = 0
-    while first < len(order):
-        # As many codes as give about one chunk of candidates; a single code never gives more than n.
-        total = np.cumsum(partners[first:])
-        last = first + max(1, int(np.searchsorted(total, _CHUNK, side="right")))
-        counts = partners[first:last]
-        left = np.repeat(np.arange(first, last), counts)
-        offset = np.arange(len(left)) - np.repeat(np.cumsum(counts) - counts, counts)
-        pair = np.stack([order[left], order[left + 1 + offset]], axis=1)
-        near = _distance(unique[pair[:, 0]], unique[pair[:, 1]]) <= radius
-        found.append(np.sort(pair[near], axis=1))
-        first = last
-    return np.concatenate(found) if found else np.empty((0, 2), dtype=np.int64)
+def _difference(photos: PhotoColumns, others: PhotoColumns, left: Index, right: Index) -> npt.NDArray[np.float32]:
+    if others is photos:
+        return color_difference(photos.grids, left, right)
+    both = np.concatenate([photos.grids[left], others.grids[right]])
+    return color_difference(both, np.arange(len(left)), np.arange(len(left), 2 * len(left)))
 
 
-def _distance(left: Codes, right: Codes) -> npt.NDArray[np.int64]:
-    distance: npt.NDArray[np.int64] = np.bitwise_count(left ^ right).astype(np.int64)
-    return distance
+def _told_hashes(photos: PhotoColumns, others: PhotoColumns, left: Index, right: Index) -> list[str]:
+    bits = np.bitwise_count(photos.codes[left] ^ others.codes[right])
+    colors = _difference(photos, others, left, right)
+    return [
+        f"{bit} of 64 hash bits differ, colours by ΔE {color:.1f}"
+        for bit, color in zip(bits.tolist(), colors.tolist(), strict=True)
+    ]
 
 
-def _within(members: Index) -> Index:
-    left, right = np.triu_indices(len(members), k=1)
-    return np.stack([members[left], members[right]], axis=1)
-
-
-def _cross(left: Index, right: Index) -> Index:
-    return np.stack([np.repeat(left, len(right)), np.tile(right, len(left))], axis=1)
-
-
-def color_difference(grids: npt.NDArray[np.int8], left: Index, right: Index) -> npt.NDArray[np.float32]:
-    """How differently two pictures of one shape are coloured: ΔE76 units, ≥ 0, float32 of shape (pairs,).
-
-    A colour variant may differ in a trim alone, so what counts is the worst place, not the mean. Each cell of one grid
-    is compared with the range of colours in the 3x3 cells around it in the other, so that a shift by less than a cell
-    makes no difference; a common gain of lightness (within ±15 %) and of chroma (within ±20 %) is taken out first, as
-    exposure and saturation are no other colour. The result is the third largest cell's distance, in the direction in
-    which it is larger: three cells of 1,024 are the smallest trim that counts, and noise rarely fills them.
-
-    Args:
-        grids: int8 Lab of shape (n, 3 * side²), see `prx_data.measures.perceptual.lab_grid`.
-        left: Positions of the pairs' first pictures.
-        right: Positions of their second pictures.
-    """
-    result = np.empty(len(left), dtype=np.float32)
-    side = round((grids.shape[1] / 3) ** 0.5)
-    for start in range(0, len(left), 1024):
-        part = slice(start, start + 1024)
-        a = grids[left[part]].astype(np.float32).reshape(-1, side, side, 3)
-        b = grids[right[part]].astype(np.float32).reshape(-1, side, side, 3)
-        result[part] = np.maximum(_outside(a, b), _outside(b, a))
-    return result
-
-
-def _outside(seen: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Third largest distance of a cell of `seen` from the colours around it in `other`; both (pairs, side, side, 3)."""
-    gains = np.ones((len(seen), 1, 1, 3), dtype=np.float32)
-    gains[..., :1] = _gain(seen[..., :1], other[..., :1], 0.85, 1.15)
-    gains[..., 1:] = _gain(seen[..., 1:], other[..., 1:], 0.8, 1.2)
-    matched = other * gains
-    window = (1, 3, 3, 1)
-    below = ndimage.minimum_filter(matched, size=window, mode="nearest") - seen
-    above = seen - ndimage.maximum_filter(matched, size=window, mode="nearest")
-    distance = np.sqrt((np.maximum(np.maximum(below, above), 0) ** 2).sum(axis=3)).reshape(len(seen), -1)
-    worst: npt.NDArray[np.float32] = np.partition(distance, -3, axis=1)[:, -3]
-    return worst
-
-
-def _gain(
-    seen: npt.NDArray[np.float32], other: npt.NDArray[np.float32], low: float, high: float
-) -> npt.NDArray[np.float32]:
-    """The factor for `other` that fits `seen` best by least squares, within bounds; shape (pairs, 1, 1, 1)."""
-    axes = (1, 2, 3)
-    power = np.maximum((other * other).sum(axis=axes, keepdims=True), 1.0)
-    gain: npt.NDArray[np.float32] = np.clip((seen * other).sum(axis=axes, keepdims=True) / power, low, high)
-    return gain
-
-
-def keeper_groups(count: int, pairs: Pairs, preference: Sequence[int] | Index) -> Index:
-    """For each position the position that is kept in its stead; itself if it is kept.
-
-    Positions are visited in order of preference. One that no kept position reaches is kept; the others go to the
-    reaching keeper with the best preference. Every member is thus within reach of its keeper: groups do not chain.
-
-    Args:
-        count: Number of positions.
-        pairs: Which positions reach each other.
-        preference: The positions, best first.
+def _join_copies(photos: PhotoColumns, keeper: Index, kept: Index, max_color: float) -> dict[int, str]:
+    """Merge groups whose keepers are copies of each other; `kept` is in order of preference, `keeper` is changed.
 
     Returns:
-        int64 of shape (count,).
+        How each photo that has another keeper now was found.
     """
-    rank = np.empty(count, dtype=np.int64)
-    rank[np.asarray(preference, dtype=np.int64)] = np.arange(count)
-    reach: dict[int, list[int]] = {}
-    for a, b in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True):
-        reach.setdefault(a, []).append(b)
-        reach.setdefault(b, []).append(a)
-    keeper = np.arange(count)
-    kept = np.ones(count, dtype=bool)
-    for position in sorted(reach, key=lambda one: rank[one]):
-        keepers = [other for other in reach[position] if rank[other] < rank[position] and kept[other]]
-        if keepers:
-            keeper[position] = min(keepers, key=lambda one: rank[one])
-            kept[position] = False
-    return keeper
+    pictures = photos.thumbnails.take(kept)
+    found = find_copies(pictures, max_color=max_color)
+    groups: dict[int, list[int]] = {}
+    for one in np.flatnonzero(keeper != np.arange(len(keeper))).tolist():
+        groups.setdefault(int(keeper[one]), []).append(one)
+    left = [(pair, one) for pair, worse in enumerate(found.right.tolist()) for one in groups.get(int(kept[worse]), ())]
+    pair_of, member = np.array(left, dtype=np.int64).reshape(-1, 2).T
+    better = kept[found.left[pair_of]]
+    flipped = found.mirrored[pair_of]
+    proved = verified(photos.thumbnails, photos.thumbnails, better, member, flipped, max_color=max_color)
+    reached = set(zip(proved.left.tolist(), proved.right.tolist(), strict=True))
+    missed = {pair for pair, one in left if (int(kept[found.left[pair]]), one) not in reached}
+    found = found.where(~np.isin(np.arange(len(found)), sorted(missed)))
+    merged = kept[keeper_groups(len(kept), found.left, found.right)]
+    said = dict(zip(zip(kept[found.left].tolist(), kept[found.right].tolist(), strict=True), _told(found), strict=True))
+    said |= dict(zip(zip(proved.left.tolist(), proved.right.tolist(), strict=True), _told(proved), strict=True))
+    moved = {}
+    for old, new in zip(kept.tolist(), merged.tolist(), strict=True):
+        for one in [old, *groups.get(old, ())] if old != new else ():
+            keeper[one] = new
+            moved[one] = said[new, one]
+    return moved
+
+
+def _told(copies: Copies) -> list[str]:
+    rows = zip(
+        copies.mirrored.tolist(),
+        copies.right_inside.tolist(),
+        copies.share.tolist(),
+        copies.detail.tolist(),
+        copies.color.tolist(),
+        strict=True,
+    )
+    return [_sentence(*row) for row in rows]
+
+
+def _sentence(mirrored: bool, right_inside: bool, share: float, detail: float, color: float) -> str:
+    """How the right picture of a pair, the one that goes, was found to be a copy of the left one."""
+    words = "mirrored, " if mirrored else ""
+    if share > 0.96:
+        words += "the same content in other margins"
+    elif right_inside:
+        words += f"cropped to {share:.0%} of it"
+    else:
+        words += f"that one is cropped to {share:.0%} of this"
+    return f"{words}; aligned, their fine structure correlates by {detail:.2f} and colours differ by ΔE {color:.1f}"
+
+
+def find_variants(photos: PhotoColumns, order: Index, *, radius: int) -> tuple[Index, list[tuple[int, int]]]:
+    """Colour variants among photos none of which is a near duplicate of another: near hashes in other colours.
+
+    Args:
+        photos: n photos.
+        order: The positions to look at, best first.
+        radius: Largest Hamming distance of the hashes.
+
+    Returns:
+        For each photo the position of its family's head, its own if it has none: the best whose hash it is near to,
+        so that families do not chain. And pairs of near photos that connect all that are near, ordered.
+    """
+    order = order[photos.informative[order]]
+    head = np.arange(len(photos))
+    head[order] = order[near_duplicates(photos.codes[order], radius)]
+    _, members, starts = distinct(photos.codes[order])
+    joined = hamming_join(photos.codes[order], radius)
+    first = order[members[starts[:-1]]]
+    same = np.repeat(first, np.diff(starts))
+    links = np.concatenate(
+        [np.stack([same, order[members]]), np.stack([first[joined.left], first[joined.right]])], axis=1
+    )
+    links = np.sort(links[:, links[0] != links[1]], axis=0)
+    return head, sorted(set(zip(links[0].tolist(), links[1].tolist(), strict=True)))
+
+
+def find_leaks(
+    photos: PhotoColumns, others: PhotoColumns, *, radius: int, max_color: float, align: bool = True
+) -> list[Match]:
+    """Each photo that another set knows, with one that knows it.
+
+    Args:
+        photos: n photos, such as those to train on.
+        others: k photos, such as those to evaluate with; `Match.other` counts in them.
+        radius: Largest Hamming distance of the hashes.
+        max_color: Largest colour difference (ΔE).
+        align: Whether to look for cropped, padded, framed and mirrored copies too.
+
+    Returns:
+        Ordered by photo.
+    """
+    known: dict[int, Match] = {}
+    mine, theirs = np.flatnonzero(photos.informative), np.flatnonzero(others.informative)
+    for left, right in cross_pairs(photos.codes[mine], others.codes[theirs], radius):
+        left, right = mine[left], theirs[right]
+        fresh = np.array([one not in known for one in left.tolist()], dtype=bool)
+        left, right = left[fresh], right[fresh]
+        same = _alike(photos, others, max_color, left, right)
+        left, right = left[same], right[same]
+        told = _told_hashes(photos, others, left, right)
+        _remember(known, zip(left.tolist(), right.tolist(), told, strict=True))
+    if align:
+        rest = np.array([one for one in mine.tolist() if one not in known], dtype=np.int64)
+        found = find_copies(photos.thumbnails.take(rest), others.thumbnails.take(theirs), max_color=max_color)
+        pairs = zip(rest[found.left].tolist(), theirs[found.right].tolist(), _told(found), strict=True)
+        _remember(known, pairs)
+    return [known[one] for one in sorted(known)]
+
+
+def _remember(known: dict[int, Match], pairs: Iterable[tuple[int, int, str]]) -> None:
+    for photo, other, how in pairs:
+        known.setdefault(photo, Match(photo=photo, other=other, how=how))

@@ -58,6 +58,7 @@ def build_report(
         *_kept(pictures, content),
         *_reasons(pictures, totals),
         *_duplicates(pictures, decisions),
+        *_leaks(pictures, decisions),
         *score_blocks(pictures, content.columns, rules),
         *_clusters(pictures, decisions),
         *_time(ledger),
@@ -177,10 +178,28 @@ def _duplicates(pictures: Pictures, decisions: Decisions) -> list[Block]:
             groups.append({"label": "same shape, other colours", "items": pictures.items(pair, names, {})})
         caption = (
             f"{len(groups)} of {len(decisions.variants):,} pairs that a grey perceptual hash calls duplicates "
-            "and whose colours differ: both are kept, and never stand in two splits."
+            "and whose colours differ: no duplicates, and never in two splits."
         )
         blocks += [_heading("Colour variants"), {"kind": "groups", "caption": caption, "groups": groups}]
     return blocks
+
+
+def _leaks(pictures: Pictures, decisions: Decisions) -> list[Block]:
+    """Each photo beside the one of the other set that shows the same."""
+    if not decisions.leaks:
+        return []
+    shown = sample([one.origin for one in decisions.leaks], pictures.verdicts, _GROUPS_SHOWN)
+    groups = []
+    for leak in sorted(
+        (one for one in decisions.leaks if one.origin in shown), key=lambda one: shown.index(one.origin)
+    ):
+        items = pictures.items([leak.origin], {}, {leak.origin: "dropped"})
+        groups.append({"label": leak.how, "items": items + pictures.of_key(leak.known_key, leak.known, "known")})
+    caption = (
+        f"{len(groups)} of {len(decisions.leaks):,} photos that the set they must not overlap shows too; "
+        "they are dropped here, and `leaks.parquet` lists them all."
+    )
+    return [_heading("Leaks"), {"kind": "groups", "caption": caption, "groups": groups}]
 
 
 def _group(pictures: Pictures, winner: str, losers: Sequence[str]) -> Block:

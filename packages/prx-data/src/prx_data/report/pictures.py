@@ -41,6 +41,12 @@ class Pictures:
                 )
         return items
 
+    def of_key(self, key: str, label: str, mark: str) -> list[Block]:
+        """The gallery item of a photo that has no verdict, as it belongs to another set; none without a picture."""
+        self._make({key} - self._made.keys())
+        image = self._made.get(key, "")
+        return [{"image": image, "alt": label, "label": label, "mark": mark}] if image else []
+
     def _make(self, keys: Iterable[str | None]) -> None:
         keys_of = {self._locators[key]: key for key in keys if key is not None and key in self._locators}
         with ThreadPoolExecutor() as threads:  # reading and decoding release the interpreter lock

@@ -1,0 +1,191 @@
+"""What near-duplicate search is worth: prints recall and precision for each transformation.
+
+    python benchmarks/duplicates.py PHOTOS [ORIGINALS]
+
+PHOTOS is a folder of photos that hold no copies of each other, such as one with `catalogue`, `phone` and `grocery`.
+ORIGINALS of them (200 unless given) are changed in each way, and each change is looked for among all photos: recall is
+the share that is matched to its own original, precision the share of all matches that are. Beside it stands plain
+pHash at radius 4 by `imagehash`. The last rows count pairs among the untransformed photos, which all are false where
+the photos hold no copies. Thresholds were chosen on the photos whose file name hashes to an even number; the originals
+are of the others. Nothing is written.
+"""
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+
+from prx_data import picture as pictures
+from prx_data.decisions.duplicates import PhotoColumns, find_duplicates, find_leaks
+from prx_data.decisions.groups import cross_pairs
+from prx_data.decisions.settings import Settings
+from prx_data.measures.perceptual import Perceptual
+
+Picture = Image.Image
+Row = dict[str, object]
+RADIUS = 4
+
+
+def encoded(image: Picture, quality: int = 90, form: str = "JPEG") -> Picture:
+    """Written to a file and read again."""
+    buffer = BytesIO()
+    image.save(buffer, form, quality=quality)
+    return Image.open(buffer).convert("RGB")
+
+
+def scaled(image: Picture, factor: float) -> Picture:
+    """Resized."""
+    size = (max(24, round(image.width * factor)), max(24, round(image.height * factor)))
+    return encoded(image.resize(size, Image.Resampling.LANCZOS))
+
+
+def cropped(image: Picture, share: float, *, centred: bool) -> Picture:
+    """Without a share of each side's length: from the middle, or from anywhere."""
+    width, height = round(image.width * (1 - share)), round(image.height * (1 - share))
+    random = np.random.default_rng(image.width * 7919 + image.height + int(np.asarray(image)[::9, ::9].sum()))
+    x, y = random.integers(0, [image.width - width + 1, image.height - height + 1])
+    if centred:
+        x, y = (image.width - width) // 2, (image.height - height) // 2
+    return encoded(image.crop((int(x), int(y), int(x) + width, int(y) + height)))
+
+
+def cut(image: Picture, share: float) -> Picture:
+    """Without a share of its height, at the bottom."""
+    return encoded(image.crop((0, 0, image.width, round(image.height * (1 - share)))))
+
+
+def padded(image: Picture, color: str) -> Picture:
+    """Padded to a square; a square to one that is a quarter larger."""
+    side = max(image.size) if image.width != image.height else round(1.25 * image.width)
+    square = Image.new("RGB", (side, side), color)
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return encoded(square)
+
+
+def framed(image: Picture, color: str, share: float) -> Picture:
+    """With a border on all sides."""
+    return encoded(ImageOps.expand(image, round(share * max(image.size)), color))
+
+
+def brighter(image: Picture, factor: float) -> Picture:
+    """All levels times a factor."""
+    return encoded(ImageEnhance.Brightness(image).enhance(factor))
+
+
+def marked(image: Picture, text: str, *, share: float, opacity: int, centred: bool) -> Picture:
+    """With text over it, a share of its width high."""
+    size = max(9, round(image.width * share))
+    font = ImageFont.load_default(size)
+    layer = Image.new("RGBA", image.size)
+    drawing = ImageDraw.Draw(layer)
+    _, _, width, height = drawing.textbbox((0, 0), text, font=font)
+    place = (image.width - width - size / 2, image.height - height - size / 2)
+    if centred:
+        place = ((image.width - width) / 2, (image.height - height) / 2)
+    level = 255 if np.asarray(image.convert("L")).mean() < 128 else 70
+    drawing.text(place, text, font=font, fill=(level, level, level, opacity))
+    return encoded(Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB"))
+
+
+CHANGES: dict[str, Callable[[Picture], Picture]] = {
+    **{f"JPEG q{quality}": partial(encoded, quality=quality) for quality in (30, 50, 75, 95)},
+    **{f"resized to {factor:.0%}": partial(scaled, factor=factor) for factor in (0.33, 0.5, 1.5)},
+    **{f"crop {share:.0%}, centred": partial(cropped, share=share, centred=True) for share in (0.02, 0.1, 0.2)},
+    **{f"crop {share:.0%}, anywhere": partial(cropped, share=share, centred=False) for share in (0.05, 0.1, 0.15, 0.2)},
+    **{f"cut {share:.0%} at the bottom": partial(cut, share=share) for share in (0.1, 0.2)},
+    **{f"padded to a square, {color}": partial(padded, color=color) for color in ("white", "black")},
+    "white border 6%": partial(framed, color="white", share=0.06),
+    "red border 3%": partial(framed, color="#c03030", share=0.03),
+    **{f"brightness × {factor}": partial(brighter, factor=factor) for factor in (0.8, 0.9, 1.1, 1.2)},
+    "mirrored": lambda image: encoded(ImageOps.mirror(image)),
+    "text across, half opaque": partial(marked, text="SAMPLE SHOP", share=0.11, opacity=128, centred=True),
+    "text in a corner, opaque": partial(marked, text="© sample-shop.com", share=0.045, opacity=255, centred=False),
+    "PNG": partial(encoded, form="PNG"),
+    "WebP q80": partial(encoded, quality=80, form="WEBP"),
+}
+
+
+def tuned_on(path: Path) -> bool:
+    """Whether the thresholds were chosen on this photo."""
+    return hashlib.sha256(path.name.encode()).digest()[0] % 2 == 0
+
+
+def measured(image: Picture) -> Row:
+    """What prx-data and what imagehash say about one picture."""
+    facts = Perceptual()(pictures.Picture(image))
+    code = int(str(imagehash.phash(image)), 16)
+    return {**facts, "width": image.width, "height": image.height, "plain": code}
+
+
+def rows_of(path: Path, changed: bool) -> list[Row]:
+    """The photo's row, and those of its changes."""
+    image = Image.open(path).convert("RGB")
+    return [measured(image), *(measured(change(image)) for change in CHANGES.values() if changed)]
+
+
+def arrays(rows: Sequence[Row]) -> tuple[PhotoColumns, npt.NDArray[np.uint64]]:
+    """The rows as prx-data's decisions want them, and imagehash's codes."""
+    fields = [*Perceptual().schema, ("width", pa.int32()), ("height", pa.int32()), ("plain", pa.uint64())]
+    table = pa.Table.from_pylist(list(rows), schema=pa.schema(fields))
+    return PhotoColumns.of(table), table["plain"].to_numpy()
+
+
+def scores(pairs: Sequence[tuple[int, int]], count: int, own: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Recall and precision of matches of changed pictures to photos."""
+    right = {a for a, b in pairs if own[a] == b}
+    wrong = {a for a, b in pairs if own[a] != b} - right
+    return len(right) / count, len(right) / max(len(right) + len(wrong), 1)
+
+
+def main(photos: Path, originals: int) -> None:
+    """Measure everything once, then print."""
+    files = [path for path in sorted(photos.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")]
+    unseen = [path for path in files if not tuned_on(path)]
+    chosen = sorted(unseen, key=lambda path: hashlib.sha256(path.name.encode()).digest()[1:])[:originals]
+    flags = [path in set(chosen) for path in files]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(rows_of, files, flags, chunksize=4))
+    base, plain = arrays([one[0] for one in found])
+    own = np.flatnonzero(flags)
+    defaults = Settings()
+    limit = defaults.duplicate_color_difference
+    print("| change | recall | precision | pHash ≤ 4: recall | precision |")
+    print("|---|---|---|---|---|")
+    for number, name in enumerate(CHANGES, start=1):
+        changed, codes = arrays([found[position][number] for position in own])
+        matches = find_leaks(changed, base, radius=RADIUS, max_color=limit)
+        ours = scores([(one.photo, one.other) for one in matches], len(own), own)
+        pairs = np.concatenate([np.empty((2, 0), dtype=np.int64), *cross_pairs(codes, plain, RADIUS)], axis=1)
+        peer = scores(list(zip(*pairs.tolist(), strict=True)), len(own), own)
+        print(f"| {name} | {ours[0]:.1%} | {ours[1]:.1%} | {peer[0]:.1%} | {peer[1]:.1%} |", flush=True)
+    start = time.process_time()
+    dropped = find_duplicates(base, np.arange(len(base)), radius=RADIUS, max_color=limit)
+    seconds = time.process_time() - start
+    folders = [path.relative_to(photos).parts[0] for path in files]
+    pairs = np.concatenate(list(cross_pairs(plain, plain, RADIUS)), axis=1)
+    pairs = pairs[:, pairs[0] < pairs[1]]
+    print(f"\n{len(files):,} photos, {len(own)} originals; {1000 * seconds / len(files):.1f} ms of CPU a photo.\n")
+    print("| untransformed photos | photos | pairs matched | pHash ≤ 4: pairs |")
+    print("|---|---|---|---|")
+    for folder in sorted(set(folders)):
+        found_here = sum(folder in (folders[one.photo], folders[one.other]) for one in dropped)
+        peer_here = sum(folder in (folders[a], folders[b]) for a, b in pairs.T.tolist())
+        print(f"| {folder} | {folders.count(folder)} | {found_here} | {peer_here} |")
+    for one in dropped:
+        names = [files[place].relative_to(photos).as_posix() for place in (one.photo, one.other)]
+        print(f"{names[0]} = {names[1]}: {one.how}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 200)
