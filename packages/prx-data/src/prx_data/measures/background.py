@@ -48,11 +48,11 @@ class Background:
     departure: float
     """Mean ΔE of the border zone from the smooth surface, in [0, 20]; corners weigh most: second surfaces."""
     surfaces: float
-    """Share of the border ring under surfaces other than the ground, in [0, 1]: a shelf, a wall behind a table."""
+    """Share of the border ring under surfaces other than the ground, in [0, 1]; less where of one colour: a shelf."""
     clutter: float
     """Share of the border-near quarter of the frame that is neither background nor the main subject, in [0, 1]."""
-    border_things: int
-    """How many separate runs along the frame's edge are not background, ≥ 0: things that the frame cuts."""
+    border_things: float
+    """How many separate runs along the frame's edge are not background, ≥ 0; less where they are of one colour."""
     unevenness: float
     """Largest change of the background's smooth part across the frame, in ΔE, ≥ 0: shadow or gradient."""
     whiteness: float

@@ -44,7 +44,7 @@ class Clutter(TypedDict):
     departure: float
     surfaces: float
     clutter: float
-    border_things: int
+    border_things: float
 
 
 WEIGHTS: dict[str, float] = {
@@ -54,7 +54,7 @@ WEIGHTS: dict[str, float] = {
     "departure": 0.5,
     "surfaces": 7.0,
     "clutter": 1.0,
-    "border_things": 0.5,
+    "border_things": 0.35,
 }
 """Of log(x + 0.1) of grain, floor and departure, and of lines and clutter as they are."""
 _ONE = -0.7
@@ -83,15 +83,16 @@ def clutter_components(region: Region) -> Clutter:
     """Everything that tells against a ground."""
     light = np.ascontiguousarray(region.lab[:, :, 0])
     detail = np.abs(light - median_of_9(light))
+    mixed = _mixed(region)
     zone, weight = _zone((light.shape[0], light.shape[1]))
     return {
         "grain": float(weight @ np.minimum(detail[zone], _GRAIN_CAP)),
         "grain_floor": _weighted_median(ndimage.uniform_filter(detail, _PATCH)[zone], weight),
         "lines": _lines(light, _open_ground(region)),
         "departure": float(weight @ np.minimum(region.off[zone], _DEPARTURE_CAP)),
-        "surfaces": _surfaces(region),
+        "surfaces": mixed * _surfaces(region),
         "clutter": _things(region.mask, region.subject),
-        "border_things": _cut_by_border(region.mask),
+        "border_things": mixed * _cut_by_border(region.mask),
     }
 
 
@@ -107,20 +108,26 @@ def _zone(shape: tuple[int, int]) -> tuple[Mask, Floats]:
     return zone, np.asarray(weight / weight.sum(), dtype=np.float32)
 
 
+def _mixed(region: Region) -> float:
+    """How many-coloured what is not ground is along the border, in [0, 1]; 0 if all is of one colour.
+
+    A shirt seen from near fills the border too, and folds break it into many pieces, but of one colour.
+    """
+    mask = region.mask
+    colors = region.lab[ring((mask.shape[0], mask.shape[1])) & ~mask]
+    if len(colors) < _FEW:
+        return 0.0
+    return _ramp(2 * (1 - float((delta_e(colors, mode(colors)) < _ALIKE).mean())))
+
+
 def _surfaces(region: Region) -> float:
     """Share of the border ring under surfaces other than the ground, in [0, 1].
 
     One that covers a side and ends in a straight line: a shelf, a wall behind a table. Where little of the border is
-    ground, and that is uneven, there is no telling what is in front, and all that is not ground comes to count. Either
-    counts the less, the more of it is of one colour: a shirt seen from near fills the frame as well.
+    ground, and that is uneven, there is no telling what is in front, and all that is not ground comes to count.
     """
     mask = region.mask
     edge = ring((mask.shape[0], mask.shape[1]))
-    colors = region.lab[edge & ~mask]
-    if len(colors) < _FEW:
-        return 0.0
-    alike = float((delta_e(colors, mode(colors)) < _ALIKE).mean())
-    mixed = _ramp(2 * (1 - alike))
     other = ~mask
     found = np.zeros_like(mask)
     for side, covered in (
@@ -134,7 +141,7 @@ def _surfaces(region: Region) -> float:
     ground = float(mask[edge].mean())
     uneven = float(np.median(region.off[mask])) if mask.any() else np.inf
     little = _ramp(2 - ground / _LITTLE_GROUND) * _ramp((uneven - _EVEN) / _EVEN)
-    return mixed * max(share, (1 - ground) * little)
+    return max(share, (1 - ground) * little)
 
 
 def _ramp(value: float) -> float:
