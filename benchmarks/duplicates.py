@@ -6,8 +6,9 @@ PHOTOS is a folder of photos that hold no copies of each other, such as one with
 ORIGINALS of them (200 unless given) are changed in each way, and each change is looked for among all photos: recall is
 the share that is matched to its own original, precision the share of all matches that are. Beside it stands plain
 pHash at radius 4 by `imagehash`. The last rows count pairs among the untransformed photos, which all are false where
-the photos hold no copies. Thresholds were chosen on the photos whose file name hashes to an even number; the originals
-are of the others. Nothing is written.
+the photos hold no copies. Thresholds were chosen by changes of photos whose file name hashes to an even number, and
+the originals are of the others; but the margin to false pairs was chosen on the untransformed photos of both halves, so
+that the last rows are no held-out result. Nothing is written.
 """
 
 import hashlib
