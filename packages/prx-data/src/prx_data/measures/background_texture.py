@@ -2,7 +2,7 @@
 
 Grain, floor and departure are means over the border zone that weigh its corners most, subject or not: a product, even
 one that the frame cuts off, rarely covers a corner, and a shelf always does. So no decision about what the subject is
-can forgive clutter, and clutter added to a plain ground can only raise them.
+can forgive clutter.
 """
 
 import math
