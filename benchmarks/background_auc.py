@@ -5,8 +5,8 @@
 PHOTOS holds `grocery`, `phone` and `catalogue`, each with a `metadata.csv`. Nothing is written. AUC is the chance that
 a clean picture scores above a cluttered one. Beside it stands the simplest thing that works: minus the mean gradient of
 the grey picture in a border ring. `phone_background_labels.csv` says which grounds are plain to the eye and whether the
-eye was sure (`sure`: no for a knitted cover, hooks or rails on a wall, a door's edge, a sheet's end). The
-weights of grain, floor, lines and departure were fitted on the split `tune`, the grocery pictures, the catalogue and the
+eye was sure (`sure`: no for a knitted cover, hooks or rails on a wall, a door's edge, a sheet's end). The weights
+of grain, floor, lines and departure were fitted on the split `tune`, the grocery pictures, the catalogue and the
 composites, then rounded; those of surfaces and things were set by hand, and features chosen, with all splits in view.
 """
 
