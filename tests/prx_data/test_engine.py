@@ -20,6 +20,7 @@ from prx_data import Workspace
 from prx_data.engine import DECODED, DECODED_VERSION, measure
 from prx_data.measures import Measure, standard_measures
 from prx_data.processes import Job
+from prx_data.storage import remove_leftovers
 
 from .conftest import draw_product, encode
 
@@ -245,3 +246,26 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_corrupt(tmp_path: Path) -> N
 def test_the_limit_of_file_sizes_can_be_set_here() -> None:
     # What the test above stands on.
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
+
+
+def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    write = (
+        "import os, sys, time\nfrom pathlib import Path\nfrom prx_data.storage import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])):\n    print('open', flush=True)\n    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", write]
+    with (
+        subprocess.Popen([*command, tmp_path / "work" / "a.parquet"], stdout=subprocess.PIPE) as dead,
+        subprocess.Popen([*command, tmp_path / "work" / "b.parquet"], stdout=subprocess.PIPE) as alive,
+    ):
+        for one in (dead, alive):
+            assert one.stdout is not None
+            assert one.stdout.readline() == b"open\n"
+        dead.kill()
+        dead.wait()
+        (tmp_path / "work" / ".c.parquet.0123abcd-1-x.tmp").touch()  # of another machine
+        assert remove_leftovers(tmp_path) == 1
+        names = sorted(path.name[:10] for path in (tmp_path / "work").iterdir())
+        assert names == [".b.parquet", ".c.parquet"]
+        alive.kill()

@@ -26,7 +26,7 @@ from prx_data.measures import Measure
 from prx_data.processes import Job
 from prx_data.reading import Content, parts, read_many
 from prx_data.records import Status
-from prx_data.storage import ledger_stage
+from prx_data.storage import ledger_stage, remove_leftovers
 from prx_data.workspace import WorkspaceStore
 
 DECODED = "decoded"
@@ -106,9 +106,12 @@ def measure(
     tasks = _tasks(store, measures, todo, size=total // (_TASKS_PER_WORKER * crew), limit=limit)
     job = Job(run_task, halves=Task.halves, blame=_blame)
     with ledger_stage(store.ledger, "measure") as counted:
-        with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
-            for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):
-                bar.update(done)
+        try:
+            with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
+                for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):
+                    bar.update(done)
+        finally:
+            remove_leftovers(store.folder)  # of workers that were killed, now or in an earlier run
         counted["items"] = total
     return total
 

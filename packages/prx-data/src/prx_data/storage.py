@@ -1,7 +1,10 @@
 """Writing so that a killed process leaves either the old file or the new one, never half of it."""
 
+import hashlib
 import json
 import os
+import platform
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +18,9 @@ import pyarrow.parquet as pq
 
 from prx_data.errors import WorkspaceError
 
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_WRITER = re.compile(r"\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[^.]*\.tmp$")
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -25,7 +31,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with told_if_unwritable(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}-{os.getpid()}-", suffix=".tmp", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -36,6 +42,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove the temporary files below a folder whose writers on this machine were killed; returns how many."""
+    left = 0
+    for path in folder.rglob(".*.tmp"):
+        written_by = _WRITER.search(path.name)
+        # Another machine's processes may be at work in a folder that is shared.
+        if written_by and written_by["host"] == _HOST and not _runs(int(written_by["pid"])):
+            path.unlink(missing_ok=True)
+            left += 1
+    return left
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's process has the number now
+        return True
+    return True
 
 
 @contextmanager
