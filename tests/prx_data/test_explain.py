@@ -49,6 +49,12 @@ def test_a_file_outside_any_workspace_is_measured_on_the_spot(
     assert prx_data.explain_file(photo) == found | {"notes": ()}
 
 
+def test_the_hash_of_a_file_is_imagehashs_to_the_bit(photos: Path) -> None:
+    for photo in sorted((photos / "catalogue").glob("*.jpg"))[::40]:
+        with Image.open(photo) as image:
+            assert explain_file(photo)["phash"] == str(imagehash.phash(image))
+
+
 @pytest.mark.parametrize(("data", "status"), [(b"", "empty"), (b"<html>404</html>", "not_an_image")])
 def test_a_broken_file_is_explained_too(tmp_path: Path, data: bytes, status: str) -> None:
     (tmp_path / "a.jpg").write_bytes(data)

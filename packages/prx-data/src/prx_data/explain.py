@@ -15,6 +15,7 @@ from prx_data.decoding import decode
 from prx_data.engine import DECODED_SCHEMA
 from prx_data.errors import SourceError
 from prx_data.measures import Measure, standard_measures
+from prx_data.measures.perceptual import phash
 from prx_data.records import EXPLANATIONS, Status
 
 _LONG = 8
@@ -32,8 +33,8 @@ def explain_file(
         measures: What to measure; the standard measures if None.
 
     Returns:
-        `file`, `key`, `status` and what decoding gave, a mapping of columns for each measure, `phash` as 16 hex digits,
-        and `verdict` by the rules alone, as duplicates need other photos.
+        `file`, `key`, `status` and what decoding gave, a mapping of columns for each measure, `phash` of the whole
+        picture as 16 hex digits, and `verdict` by the rules alone, as duplicates need other photos.
 
     Raises:
         SourceError: There is no such file, or it cannot be read.
@@ -51,6 +52,8 @@ def explain_file(
             measured = measure(decoded.picture)
             found[measure.name] = _readable(measured)
             columns |= measured
+        # Of one photo, the hash of the whole picture is cheap; the measure's is that of a reduced one.
+        columns["phash"] = phash(decoded.picture.pixels)
     return {**found, **_hash(columns), "verdict": _by_rules(columns, rules or Rules())}
 
 

@@ -194,6 +194,10 @@ FIXED_FOR_A_RUN = (
 """What a run that goes on may not change, because half of it would then have been trained otherwise."""
 
 
+FILLED_IN = ("resolution", "learning_rate", "shift")
+"""What may be left open, and is filled in to suit the base."""
+
+
 class ResolvedConfig(TrainConfig):
     """The settings of a run with what was left open filled in."""
 

@@ -24,9 +24,12 @@ def check_identity(now: dict[str, Any], begun: dict[str, Any]) -> None:
     Raises:
         ConfigError: naming the first key that differs and both values.
     """
-    for key in now:
-        if now[key] != begun.get(key):
-            what = "is another dataset than" if key == "dataset" else f"= {now[key]!r} differs from"
+    order = ("dataset", *FIXED_FOR_A_RUN)
+    # A table that is there on one side only, such as `lora`, has keys that the other side lacks. What was set comes
+    # before what was derived from it.
+    for key in sorted({*now, *begun}, key=lambda key: (order.index(key.partition(".")[0]), key)):
+        if now.get(key) != begun.get(key):
+            what = "is another dataset than" if key == "dataset" else f"= {now.get(key)!r} differs from"
             was = f"fingerprint {str(begun.get(key))[:12]}…" if key == "dataset" else repr(begun.get(key))
             raise ConfigError(
                 f"config key '{key}' {what} the {was} this run began with; change it back or choose another output."

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from prx_train.buckets import Batch, batches_from
 from prx_train.budget import Budget, Clock, spoken
-from prx_train.config import TrainConfig
+from prx_train.config import FILLED_IN, TrainConfig
 from prx_train.identity import check_identity, identify
 from prx_train.objective import losses, noisy, times
 from prx_train.optim import ema_decay, set_learning_rate
@@ -255,5 +255,5 @@ def _check_finished(config: TrainConfig, run: Run) -> None:
     """A finished run is not trained on, but asking for it with other settings is a mistake to be told of."""
     begun = run.summary["identity"]
     now = identify(config, begun["dataset"])
-    # What was left open was filled in when the run began.
-    check_identity({key: value for key, value in now.items() if value is not None or begun.get(key) is None}, begun)
+    left_open = {key: begun[key] for key in FILLED_IN if now[key] is None}
+    check_identity({**now, **left_open}, begun)
