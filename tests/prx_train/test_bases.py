@@ -18,9 +18,9 @@ from transformers import AutoTokenizer
 from prx_train import ConfigError, ModelError, Run, TrainConfig, fit, load_lora, model
 from prx_train.caching import padded
 from prx_train.cli import main
-from prx_train.loop import batch_losses, step
 from prx_train.objective import as_velocity, noisy
 from prx_train.sample import euler, fixed_noise, guided, sampling_times
+from prx_train.step import batch_losses, step
 from prx_train.storage import file_digest, seed_from
 
 from .tiny import KINDS, TOKENS, save_tiny_pipeline
@@ -219,8 +219,8 @@ def test_a_step_of_several_batches_counts_all_their_photos(settings: dict[str, A
 def test_accumulated_gradients_are_those_of_the_batches_together(settings: dict[str, Any], tmp_path: Path) -> None:
     """Slow reference: the gradients of three batches, each by itself, added up and divided by the six photos."""
     from prx_train.buckets import Batch
-    from prx_train.budget import Clock
     from prx_train.run import open_run
+    from prx_train.schedule import Clock
     from prx_train.setup import start_session
 
     config = TrainConfig(**{**settings, "batch_size": 2, "accumulate": 3})
@@ -235,7 +235,7 @@ def test_accumulated_gradients_are_those_of_the_batches_together(settings: dict[
         parts.append(torch.autograd.grad(loss, list(session.weights.values()), allow_unused=True))
     expected = [sum(g for g in gradients if g is not None) / 6 for gradients in zip(*parts, strict=True)]
     norm = torch.stack([torch.as_tensor(g).square().sum() for g in expected]).sum().sqrt()
-    step(session, batches)
+    step(session, batches, 1e-3)
     assert session.run.metrics[-1]["grad_norm"] == pytest.approx(float(norm), rel=1e-4)
 
 

@@ -1,11 +1,13 @@
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.budget import Budget, Clock, Pace, Reserve, Schedule, learning_rate_factor, parse_budget, spoken
+from prx_train.budget import Budget, parse_budget, settled, spoken
 from prx_train.errors import BudgetError, ConfigError
+from prx_train.schedule import Clock, Pace, Reserve, Schedule, learning_rate_factor
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,35 @@ def test_budgets_are_read(text: str, amount: float, unit: str) -> None:
     assert parse_budget(text) == Budget(amount=amount, unit=unit)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("text", ["", "5", "soon", "5x", "-5m", "0s", "0 steps", "1.5 steps", "5m later"])
+def test_money_buys_seconds_of_all_devices() -> None:
+    for text in ("$12", "12 EUR", "12.0 usd", "€ 12"):
+        assert parse_budget(text) == Budget(amount=12, unit="money")
+    assert settled(parse_budget("$12"), spent=0, price_per_hour=4) == Budget(amount=3 * 3600, unit="seconds")
+    assert settled(parse_budget("$12"), spent=99, price_per_hour=4, devices=8).amount == 3 * 3600 / 8
+    with pytest.raises(ConfigError, match="price_per_hour"):
+        settled(parse_budget("$12"), spent=0)
+
+
+def test_a_deadline_counts_what_is_left_from_the_present_on() -> None:
+    budget = parse_budget("until 2026-12-01T08:00+01:00")
+    assert budget.unit == "until"
+    assert str(budget).startswith("until 2026-1")
+    at_start = settled(budget, spent=5, now=budget.amount - 600)
+    assert at_start == Budget(amount=605, unit="seconds")
+    # A pause of an hour before the deadline is an hour less to train in.
+    assert settled(budget, spent=100, now=budget.amount - 60).amount == 160
+    with pytest.raises(ConfigError, match="lies in the past"):
+        settled(budget, spent=0, now=budget.amount + 1)
+    assert parse_budget("until 2026-12-01 08:00").amount - parse_budget("until 2026-12-01").amount == 8 * 3600
+
+
+def test_a_replay_names_a_run() -> None:
+    assert parse_budget("as runs/First").run == Path("runs/First")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "soon", "5x", "-5m", "0s", "0 steps", "1.5 steps", "5m later", "until then", "20 hrs", "$0"]
+)
 def test_other_budgets_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="budget"):
         parse_budget(text)
@@ -78,7 +108,7 @@ def test_a_schedule_in_seconds_ends_before_the_reserve_and_its_last_step_is_tiny
     factors: list[float] = []
     schedule.pace.learn(0.5)
     while schedule.has_time(len(factors)):
-        factors.append(schedule.factor(len(factors)))
+        factors.append(schedule.learning_rate(len(factors)))
         now[0] += 0.5
     assert now[0] == 92.0
     assert max(factors) == 1

@@ -9,7 +9,15 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from prx_train.errors import BudgetError, ConfigError, DatasetError, ModelError, PrxTrainError
+from prx_train.errors import (
+    BudgetError,
+    ConfigError,
+    DatasetError,
+    DivergedError,
+    ModelError,
+    PrxTrainError,
+    ResourceError,
+)
 from prx_train.version import VERSION
 
 if TYPE_CHECKING:
@@ -29,10 +37,12 @@ __all__ = [
     "BudgetError",
     "ConfigError",
     "DatasetError",
+    "DivergedError",
     "LoraConfig",
     "ModelConfig",
     "ModelError",
     "PrxTrainError",
+    "ResourceError",
     "Run",
     "TrainConfig",
     "__version__",

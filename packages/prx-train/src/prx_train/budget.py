@@ -1,56 +1,129 @@
-"""The clock, what the end of a run needs, and the learning rate as a function of what has been spent.
-
-A budget is wall-clock seconds, or a number of steps where a run must be repeatable to the bit. Either way the same
-curve is walked: the position is seconds spent or steps done, and the learning rate reaches zero where training ends.
-"""
+"""What a run may use: wall-clock time, money, a deadline, a number of steps, or what another run did."""
 
 import math
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
-from prx_train.errors import BudgetError, ConfigError
+from prx_train.errors import ConfigError
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
 _AMOUNTS = re.compile(r"(\d+(?:\.\d+)?)\s*(min|d|h|m|s)")
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_MONEY = re.compile(rf"[$€£]\s*{_NUMBER}|{_NUMBER}\s*(?:[$€£]|usd|eur|gbp|chf|cad|aud|jpy|cny|inr)")
+
+Unit = Literal["seconds", "steps", "money", "until", "replay"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """What a run may use: so many seconds of wall clock, or so many steps."""
+    """What a run may use."""
 
     amount: float
-    """Seconds or steps, > 0."""
-    unit: Literal["seconds", "steps"]
-    """What `amount` counts."""
+    """Seconds, steps, units of a currency, or seconds since 1970 (UTC); > 0, and 0 for a replay."""
+    unit: Unit
+    """What `amount` counts. A schedule works with `seconds` and `steps` alone; see `settled`."""
+    run: Path | None = None
+    """The run that is replayed."""
 
     def __str__(self) -> str:
-        return f"{int(self.amount)} steps" if self.unit == "steps" else spoken(self.amount)
+        if self.unit == "seconds":
+            return spoken(self.amount)
+        if self.unit == "until":
+            return f"until {datetime.fromtimestamp(self.amount).astimezone().isoformat(' ', 'minutes')}"
+        if self.unit == "replay":
+            return f"the steps of {self.run}"
+        return f"{int(self.amount)} steps" if self.unit == "steps" else f"{self.amount:g} of money"
 
 
 def parse_budget(text: str) -> Budget:
-    """Reads "24h", "1h 30m", "90s", "MM:SS", "HH:MM:SS" or "200 steps".
+    """Reads "24h", "1h 30m", "90s", "MM:SS", "HH:MM:SS", "200 steps", "$25", "25 EUR", a deadline, or "as runs/first".
+
+    A deadline is "until 2026-12-01 08:00" or any other form of ISO 8601 after "until"; without an offset it
+    is local time. "as RUN" means the steps of another run, at its learning rates.
 
     Raises:
         ConfigError: the text is none of these, or the amount is not above zero.
     """
     cleaned = text.strip().lower()
-    if steps := re.fullmatch(r"(\d+)\s*steps?", cleaned):
-        amount, unit = float(steps[1]), "steps"
-    elif re.fullmatch(r"\d+(:\d\d){1,2}(\.\d+)?", cleaned):
-        amount, unit = (
-            math.fsum(float(part) * 60.0**i for i, part in enumerate(reversed(cleaned.split(":")))),
-            "seconds",
+    if cleaned.startswith("as "):
+        return Budget(amount=0.0, unit="replay", run=Path(text.strip()[3:].strip()))
+    if cleaned.startswith("until "):
+        return _deadline(text)
+    amount, unit = _amount(cleaned)
+    if unit is None:
+        raise ConfigError(
+            f"config key 'budget' = {text!r} is neither a time such as '5m' or '24h', nor money such as '$25', nor "
+            "'until 2026-12-01 08:00', nor '200 steps'."
         )
-    elif cleaned and not _AMOUNTS.sub("", cleaned).strip():
-        amount, unit = math.fsum(float(n) * _UNITS[u] for n, u in _AMOUNTS.findall(cleaned)), "seconds"
-    else:
-        raise ConfigError(f"config key 'budget' = {text!r} is neither a time such as '5m' or '24h' nor '200 steps'.")
     if amount <= 0:
         raise ConfigError(f"config key 'budget' = {text!r} must be more than zero.")
-    return Budget(amount=amount, unit="steps" if unit == "steps" else "seconds")
+    return Budget(amount=amount, unit=unit)
+
+
+def parse_interval(text: str) -> Budget:
+    """Reads a time or a number of steps.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    found = parse_budget(text)
+    if found.unit not in {"seconds", "steps"}:
+        raise ConfigError(f"an interval of {text!r} is neither a time such as '60s' nor '50 steps'.")
+    return found
+
+
+def settled(
+    budget: Budget, *, spent: float, devices: int = 1, price_per_hour: float | None = None, now: float | None = None
+) -> Budget:
+    """A budget in seconds or steps.
+
+    Args:
+        budget: Money becomes the seconds that it buys, a deadline what was spent and what is left until then.
+        spent: Seconds that the run has used so far.
+        devices: So many are paid for at once.
+        price_per_hour: Of one device, in the currency of the budget.
+        now: Seconds since 1970; the present if None.
+
+    Raises:
+        ConfigError: money without a price, or a deadline that has passed.
+    """
+    if budget.unit == "money":
+        if not price_per_hour:
+            raise ConfigError("a 'budget' of money needs 'price_per_hour', what one device costs in an hour.")
+        return Budget(amount=3600 * budget.amount / (price_per_hour * devices), unit="seconds")
+    if budget.unit == "until":
+        left = budget.amount - (time.time() if now is None else now)
+        if left <= 0 and not spent:
+            raise ConfigError(f"config key 'budget' = '{budget}' lies in the past.")
+        return Budget(amount=max(spent + left, 1e-3), unit="seconds")
+    return replace(budget, run=None)
+
+
+def _amount(cleaned: str) -> tuple[float, Unit | None]:
+    if steps := re.fullmatch(r"(\d+)\s*steps?", cleaned):
+        return float(steps[1]), "steps"
+    if re.fullmatch(r"\d+(:\d\d){1,2}(\.\d+)?", cleaned):
+        return math.fsum(float(part) * 60.0**i for i, part in enumerate(reversed(cleaned.split(":")))), "seconds"
+    if cleaned and not _AMOUNTS.sub("", cleaned).strip():
+        return math.fsum(float(n) * _UNITS[u] for n, u in _AMOUNTS.findall(cleaned)), "seconds"
+    if money := _MONEY.fullmatch(cleaned):
+        return float(money[1] or money[2]), "money"
+    return 0.0, None
+
+
+def _deadline(text: str) -> Budget:
+    try:
+        found = datetime.fromisoformat(text.strip()[6:].strip())
+    except ValueError:
+        raise ConfigError(
+            f"config key 'budget' = {text!r} is no deadline; write it as 'until 2026-12-01 08:00' or "
+            "'until 2026-12-01T08:00+01:00'."
+        ) from None
+    return Budget(amount=found.timestamp(), unit="until")
 
 
 def spoken(seconds: float) -> str:
@@ -65,138 +138,3 @@ def spoken(seconds: float) -> str:
         return f"{minutes} minute{'s' * (minutes != 1)} {rest} s"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours} hour{'s' * (hours != 1)} {minutes} minute{'s' * (minutes != 1)}"
-
-
-def learning_rate_factor(spent: float, *, start: float, end: float, warmup: float, decay: float) -> float:
-    """The share of the peak learning rate at `spent`, in [0, 1].
-
-    Linear from zero over the first `warmup` of the way from `start` to `end`, constant, then linear to exactly zero
-    over the last `decay` of it: the trapezoid of Hägele et al. 2024 (arXiv:2405.18392). `spent`, `start` and `end`
-    are seconds or steps; `warmup` and `decay` are shares in [0, 1] whose sum is at most 1.
-    """
-    if spent >= end:
-        return 0.0
-    way = min(max((spent - start) / (end - start), 0.0), 1.0)
-    rising = way / warmup if warmup > 0 else 1.0
-    falling = (1.0 - way) / decay if decay > 0 else 1.0
-    return min(rising, falling, 1.0)
-
-
-class Clock:
-    """Seconds spent on a run, over all its starts; it stands still while no process runs.
-
-    `already` are the seconds of earlier starts, `started_at` a `time.monotonic()` reading of when this one began, so
-    that a caller can count what it did before.
-    """
-
-    def __init__(
-        self, *, already: float = 0.0, started_at: float | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._now = now
-        self.already = already
-        self.started_at = now() if started_at is None else started_at
-
-    @property
-    def spent(self) -> float:
-        """Seconds since the first start, pauses not counted."""
-        return self.already + self._now() - self.started_at
-
-
-@dataclass
-class Reserve:
-    """The seconds that the end of a run needs, learnt by doing each of its parts once at the start.
-
-    Each part counts with the longest it has taken so far. `margin` is for parts that take longer at the end than at
-    the start, `fixed` for what cannot be measured from inside: the interpreter's own end.
-    """
-
-    margin: float = 1.15
-    fixed: float = 1.0
-    worst: dict[str, float] = field(default_factory=dict)
-
-    def learn(self, part: str, seconds: float) -> None:
-        """Notes that `part` took so many seconds."""
-        self.worst[part] = max(seconds, self.worst.get(part, 0.0))
-
-    @property
-    def seconds(self) -> float:
-        """What to keep free for the end."""
-        return self.margin * sum(self.worst.values()) + self.fixed
-
-
-@dataclass
-class Pace:
-    """How long a step takes: the median of the last few, so that one slow step does not end a run early."""
-
-    recent: list[float] = field(default_factory=list)
-    first: float | None = None
-
-    def learn(self, seconds: float) -> None:
-        """Notes the time of one step."""
-        self.recent = [*self.recent[-14:], seconds]
-        if self.first is None and len(self.recent) >= 5:
-            self.first = self.seconds
-
-    @property
-    def seconds(self) -> float:
-        """Median seconds of a recent step; 0 before the first."""
-        return sorted(self.recent)[len(self.recent) // 2] if self.recent else 0.0
-
-    @property
-    def slowdown(self) -> float:
-        """How many times slower the machine has become since the start, at least 1, at most 3."""
-        return min(max(self.seconds / self.first, 1.0), 3.0) if self.first else 1.0
-
-
-@dataclass
-class Schedule:
-    """Where a run stands between its first step and its last."""
-
-    budget: Budget
-    clock: Clock
-    warmup: float
-    decay: float
-    start: float = 0.0
-    reserve: Reserve = field(default_factory=Reserve)
-    pace: Pace = field(default_factory=Pace)
-
-    @property
-    def end(self) -> float:
-        """Where training ends: a step count, or the seconds spent at which the end of the run must begin."""
-        if self.budget.unit == "steps":
-            return self.budget.amount
-        return self.budget.amount - self.reserve.seconds * self.pace.slowdown
-
-    def position(self, step: int) -> float:
-        """Where the middle of the coming step lies; the middle, so that neither the first nor the last is at zero."""
-        if self.budget.unit == "steps":
-            return step + 0.5
-        return self.clock.spent + 0.5 * self.pace.seconds
-
-    def has_time(self, step: int) -> bool:
-        """Whether one more step fits after `step` steps."""
-        if self.budget.unit == "steps":
-            return step < self.budget.amount
-        return self.clock.spent + self.pace.seconds <= self.end
-
-    def factor(self, step: int) -> float:
-        """The share of the peak learning rate for the step after `step` steps."""
-        return learning_rate_factor(
-            self.position(step), start=self.start, end=self.end, warmup=self.warmup, decay=self.decay
-        )
-
-    def check(self, doing: str) -> None:
-        """Stops a run that has no time left for its first step.
-
-        Raises:
-            BudgetError: the time spent, one step and the end of the run are more than the budget.
-        """
-        if self.budget.unit == "steps":
-            return
-        need = self.clock.spent + self.pace.seconds + self.reserve.seconds
-        if need > self.budget.amount:
-            raise BudgetError(
-                f"config key 'budget' = {str(self.budget)!r} is too short for one step: after {doing}, "
-                f"{spoken(self.clock.spent)} were spent and the rest needs at least "
-                f"{spoken(need - self.clock.spent)}, so give it {spoken(1.5 * need)} or more."
-            )

@@ -32,6 +32,14 @@ class Progress:
     """Spent on the run, all starts together."""
     start: float = 0.0
     """Where on the clock training began, seconds."""
+    rate_scale: float = 1.0
+    """On the schedule's learning rate: halved with each return to an earlier checkpoint."""
+    rollbacks: int = 0
+    """So many returns there were."""
+    best_loss: float | None = None
+    """Lowest validation loss so far."""
+    best_step: int | None = None
+    """After so many steps."""
 
 
 def save_checkpoint(
@@ -43,7 +51,7 @@ def save_checkpoint(
     optimizers: Sequence[torch.optim.Optimizer],
     identity: Mapping[str, Any],
 ) -> Path:
-    """Writes `folder/step-N` and removes all but the last two.
+    """Writes `folder/step-N` and removes all but the last two and that of the lowest validation loss.
 
     Args:
         folder: Of the run's checkpoints.
@@ -60,11 +68,16 @@ def save_checkpoint(
         save_file(_optimizer_tensors(weights, optimizers), place / "optimizer.safetensors")
         write_json(place / "checkpoint.json", {"progress": asdict(progress), "identity": dict(identity)})
 
-    path = folder / f"step-{progress.step:09d}"
+    path = folder / _name(progress.step)
     write_folder(path, fill)
     for old in list_checkpoints(folder)[:-KEEP]:
-        shutil.rmtree(old)
+        if old.name != _name(progress.best_step):
+            shutil.rmtree(old)
     return path
+
+
+def _name(step: int | None) -> str:
+    return "" if step is None else f"step-{step:09d}"
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from prx_train.budget import parse_budget
+from prx_train.budget import parse_budget, parse_interval
 from prx_train.errors import ConfigError
 
 Count = Annotated[int, Field(ge=1)]
@@ -68,7 +68,8 @@ class TrainConfig(_Settings):
     output: Path
     """Folder of the run; a run that was stopped goes on there."""
     budget: str = "5m"
-    """Wall-clock time for everything, report included: `90s`, `5m`, `24h`, `MM:SS`; or `200 steps`."""
+    """What everything may take, report included: `90s`, `24h`, `MM:SS`; `$25`; `until 2026-12-01 08:00`; or, for
+    training alone, `200 steps`, or `as runs/first` for the steps and learning rates of another run."""
     base: str | None = None
     """PRX pipeline to start from, a folder or a hub id such as `Photoroom/prx-512-t2i-sft`; None for a new model."""
     lora: LoraConfig | None = None
@@ -130,7 +131,7 @@ class TrainConfig(_Settings):
     sample_steps: Count = 28
     """Steps of the sampler."""
     price_per_hour: Annotated[float, Field(ge=0)] | None = None
-    """What the machine costs in an hour, in any currency, for the report."""
+    """What one device costs in an hour, in the currency of the budget; a machine without GPUs is one device."""
 
     if not TYPE_CHECKING:
 
@@ -140,11 +141,17 @@ class TrainConfig(_Settings):
             except ValidationError as error:
                 raise ConfigError(_sentence(error)) from None
 
-    @field_validator("budget", "checkpoint_every", "validate_every")
+    @field_validator("budget")
     @classmethod
-    def _is_budget(cls, value: str | None) -> str | None:
+    def _is_budget(cls, value: str) -> str:
+        parse_budget(value)
+        return value
+
+    @field_validator("checkpoint_every", "validate_every")
+    @classmethod
+    def _is_interval(cls, value: str | None) -> str | None:
         if value is not None:
-            parse_budget(value)
+            parse_interval(value)
         return value
 
     @field_validator("base", mode="before")
@@ -161,6 +168,10 @@ class TrainConfig(_Settings):
 
     @model_validator(mode="after")
     def _shares_and_patches(self) -> Self:
+        if parse_budget(self.budget).unit == "money" and not self.price_per_hour:
+            raise ValueError(
+                f"config key 'budget' = {self.budget!r} needs 'price_per_hour', what one device costs in an hour"
+            )
         if self.warmup + self.decay > 1:
             raise ValueError(f"config keys 'warmup' = {self.warmup} and 'decay' = {self.decay} add up to more than 1")
         if self.base is None and self.lora is not None:

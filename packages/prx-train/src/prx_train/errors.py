@@ -4,7 +4,9 @@ PrxTrainError
 ├── ConfigError     a setting is unknown, out of range, or at odds with the run in the output folder
 ├── DatasetError    the dataset folder is empty, is not a dataset, or holds nothing to train on
 ├── ModelError      a base model or an optional package is missing or does not fit
-└── BudgetError     the budget is too short for one step and the end of the run
+├── BudgetError     the budget is too short for one step and the end of the run
+├── DivergedError   losses or gradients stayed infinite after every return to a good checkpoint
+└── ResourceError   memory or disk space ran out
 """
 
 
@@ -26,3 +28,11 @@ class ModelError(PrxTrainError):
 
 class BudgetError(PrxTrainError):
     """The budget is too short for one step and the end of the run."""
+
+
+class DivergedError(PrxTrainError):
+    """Losses or gradients stayed infinite after every return to a good checkpoint."""
+
+
+class ResourceError(PrxTrainError):
+    """Memory or disk space ran out."""

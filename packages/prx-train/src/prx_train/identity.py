@@ -6,8 +6,11 @@ from prx_train.config import FIXED_FOR_A_RUN, TrainConfig
 from prx_train.errors import ConfigError
 
 
-def identify(config: TrainConfig, fingerprint: str) -> dict[str, Any]:
-    """What must stay the same for a run to go on: the data, and every setting that changes what is learnt."""
+def identify(config: TrainConfig, fingerprint: str, *, processes: int = 1) -> dict[str, Any]:
+    """What must stay the same for a run to go on: the data, and every setting that changes what is learnt.
+
+    Two processes with one batch each do what one process does with two: `accumulate` counts those of all.
+    """
     settings = config.model_dump(mode="json")
     flat: dict[str, Any] = {"dataset": fingerprint}
     for key in FIXED_FOR_A_RUN:
@@ -15,6 +18,7 @@ def identify(config: TrainConfig, fingerprint: str) -> dict[str, Any]:
             flat |= {f"{key}.{name}": value for name, value in settings[key].items()}
         else:
             flat[key] = settings[key]
+    flat["accumulate"] *= processes
     return flat
 
 

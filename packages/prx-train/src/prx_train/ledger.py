@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prx_train.budget import Clock
-from prx_train.storage import append_jsonl, read_jsonl
+from prx_train.journal import Journal
+from prx_train.schedule import Clock
+from prx_train.storage import read_jsonl
 
 PACKAGE = "prx-train"
 
@@ -21,8 +22,9 @@ class Ledger:
     The rows therefore add up to the time spent, whatever was forgotten to be measured.
     """
 
-    def __init__(self, path: Path, clock: Clock, *, device: str) -> None:
-        self.path, self.clock, self.device = path, clock, device
+    def __init__(self, path: Path, clock: Clock, journal: Journal, *, device: str, devices: int = 1) -> None:
+        self.path, self.clock, self.journal = path, clock, journal
+        self.device, self.devices = device, devices
         self._mark = booked(path)
 
     def close(self, stage: str, *, items: int, unit: str) -> float:
@@ -40,7 +42,7 @@ class Ledger:
             "items": items,
             "unit": unit,
             "device": self.device,
-            "devices": 1,
+            "devices": self.devices,
         }
-        append_jsonl(self.path, row)
+        self.journal.append(self.path, row)
         return seconds

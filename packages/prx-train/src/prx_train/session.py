@@ -9,14 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from prx_train import data, model
-from prx_train.budget import Budget, Clock, Schedule, parse_budget, spoken
+from prx_train.budget import Budget, parse_interval, spoken
 from prx_train.caching import TensorCache, TextCache, padded
 from prx_train.checkpoint import Progress
 from prx_train.config import ResolvedConfig
+from prx_train.crew import Crew
 from prx_train.evaluate import Example
+from prx_train.journal import Journal
 from prx_train.ledger import Ledger
 from prx_train.optim import Average
 from prx_train.run import Run
+from prx_train.schedule import Clock, Schedule
 
 Say = Callable[[str], None]
 
@@ -28,10 +31,11 @@ class Session:
     config: ResolvedConfig
     run: Run
     say: Say
-    device: str
+    crew: Crew
     clock: Clock
     schedule: Schedule
     ledger: Ledger
+    journal: Journal
     train: data.Split
     examples: list[Example]
     encoder: model.TextEncoder
@@ -52,6 +56,18 @@ class Session:
     held_out: bool
     """Whether `examples` were kept out of training."""
     val_loss_before: float | None = None
+    data_seconds: float = 0.0
+    """Spent on waiting for pictures, in this process."""
+
+    @property
+    def device(self) -> str:
+        """Where this process computes."""
+        return self.crew.device
+
+    @property
+    def batches_per_step(self) -> int:
+        """Of all processes together."""
+        return self.config.accumulate * self.crew.size
 
     def text(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Embeddings (B, L, D) and mask (B, L) of captions, on the device."""
@@ -62,7 +78,8 @@ class Session:
         """What the transformer predicts with the weights it has, on the device."""
         text, mask = self.text(captions)
         # bf16 only where the hardware has it; the weights stay in fp32 either way.
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
+        kind = self.device.partition(":")[0]
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
             return model.predict(self.transformer, x_t_BCHW.to(self.device), t_B.to(self.device), text, mask)
 
     def clean(self, split: data.Split, index: int) -> Tensor:
@@ -93,7 +110,11 @@ def describe(session: Session) -> list[tuple[str, str]]:
     height, width = session.sample_size
     length = max(len(tensor) for tensor in session.texts.loaded.values())
     return [
-        ("device", f"{session.device}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"),
+        (
+            "device",
+            f"{session.device}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
+            + (f", {session.crew.size} processes" if session.crew.size > 1 else ""),
+        ),
         ("model", f"{total / 1e6:.1f} M parameters{adapted}"),
         ("photos to train on", f"{len(session.train.rows)}"),
         (
@@ -111,7 +132,7 @@ def describe(session: Session) -> list[tuple[str, str]]:
 def every(text: str | None, budget: Budget, parts: int) -> Budget:
     """The interval between two checkpoints or validations: as set, or the budget in so many parts."""
     if text is not None:
-        return parse_budget(text)
+        return parse_interval(text)
     if budget.unit == "steps":
         return Budget(amount=max(1, budget.amount // parts), unit="steps")
     return Budget(amount=budget.amount / parts, unit="seconds")

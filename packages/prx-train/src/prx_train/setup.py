@@ -9,17 +9,20 @@ import torch
 from torch import Tensor
 
 from prx_train import checkpoint, data, model
-from prx_train.budget import Clock, Schedule, parse_budget
+from prx_train.budget import Budget, parse_budget, settled
 from prx_train.caching import TensorCache, TextCache
 from prx_train.checkpoint import Progress
 from prx_train.config import ResolvedConfig, TrainConfig, resolve
+from prx_train.crew import Crew, join_crew
 from prx_train.errors import ConfigError, DatasetError
 from prx_train.evaluate import Example
 from prx_train.identity import check_identity, identify
+from prx_train.journal import Journal
 from prx_train.ledger import Ledger, booked
 from prx_train.optim import Average, optimizers_for, trained
 from prx_train.pictures import varied_captions
 from prx_train.run import Run
+from prx_train.schedule import Clock, Schedule
 from prx_train.session import Say, Session, latent_key, pixels
 from prx_train.storage import read_json, write_json, write_jsonl
 
@@ -33,32 +36,38 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
         ModelError: the base model or the text encoder is missing.
         BudgetError: the budget is over before training can begin.
     """
-    device = _device(settings)
+    crew = join_crew(_device(settings))
+    say = say if crew.first else lambda text: None
     base = model.open_base(settings)
-    space = base.space(device)
+    space = base.space(crew.device)
     config = resolve(settings, resolution=base.default_resolution, shift=space.shift)
     files = data.split_files(config.dataset)
-    identity = identify(config, data.fingerprint(config.dataset, [*files["train"], *files["validation"]]))
+    fingerprint = data.fingerprint(config.dataset, [*files["train"], *files["validation"]])
+    identity = identify(config, fingerprint, processes=crew.size)
     saved, progress = _last_checkpoint(run, identity)
-    write_json(run.config_file, config.model_dump(mode="json"))
+    journal = Journal(say, writes=crew.first)
     clock.already = _already_spent(run, progress)
-    ledger = Ledger(run.ledger_file, clock, device=device)
-    _book_lost(run, ledger, clock, progress)
-    schedule = Schedule(parse_budget(config.budget), clock, config.warmup, config.decay, start=progress.start)
+    ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.size)
+    schedule = _schedule(config, clock, crew, start=progress.start)
+    if crew.first:
+        write_json(run.config_file, config.model_dump(mode="json"))
+        _book_lost(run, ledger, clock, progress)
 
-    found = _prepare(config, base, space, ledger, device, say)
-    if not progress.step:
+    with crew.first_alone():  # the others then find everything in the caches
+        found = _prepare(config, base, space, ledger, crew.device, say)
+    if crew.first and not progress.step:
         schedule.check("reading the photos and encoding the captions")
 
-    transformer = _transformer(config, base, space, found.encoder.width, device)
+    transformer = _transformer(config, base, space, found.encoder.width, crew.device)
     session = Session(
         config=config,
         run=run,
         say=say,
-        device=device,
+        crew=crew,
         clock=clock,
         schedule=schedule,
         ledger=ledger,
+        journal=journal,
         train=found.train,
         examples=[],
         encoder=found.encoder,
@@ -83,6 +92,26 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
         _resume(session, saved)
     ledger.close("load", items=1, unit="checkpoints")
     return session
+
+
+def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, *, start: float) -> Schedule:
+    """The schedule of a budget; for a replay, the other run's learning rates.
+
+    Raises:
+        ConfigError: the budget cannot be had, or the run to be replayed has not finished.
+    """
+    asked = parse_budget(config.budget)
+    rates: tuple[float, ...] = ()
+    if asked.run is not None:
+        replayed = Run(asked.run)
+        if not replayed.finished:
+            raise ConfigError(f"config key 'budget' = {config.budget!r} names no finished run to repeat.")
+        rates = tuple(float(row["lr"]) for row in replayed.metrics if "lr" in row)
+        budget = Budget(amount=len(rates), unit="steps")
+    else:
+        price = config.price_per_hour
+        budget = settled(asked, spent=clock.spent, devices=crew.size, price_per_hour=price)
+    return Schedule(budget, clock, config.warmup, config.decay, peak=config.learning_rate, start=start, replayed=rates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +158,9 @@ def _prepare(
 
 def restore_rehearsal(session: Session) -> bool:
     """Takes over what an earlier start measured; False if there was none."""
-    if not session.run.rehearsal_file.is_file():
-        return False
+    there = session.crew.from_first(float(session.run.rehearsal_file.is_file()))[0] > 0
+    if not there or not session.crew.first:
+        return there
     rehearsal = read_json(session.run.rehearsal_file)
     for part, seconds in rehearsal["seconds"].items():
         session.schedule.reserve.learn(part, seconds)
@@ -247,6 +277,8 @@ def _resume(session: Session, saved: Path) -> None:
     checkpoint.load_checkpoint(
         saved, weights=session.weights, average=session.average.shadows, optimizers=session.optimizers
     )
+    if not session.crew.first:
+        return
     # What came after the checkpoint will be trained again, and must not be on record twice.
     step = session.progress.step
     write_jsonl(session.run.metrics_file, [row for row in session.run.metrics if row["step"] <= step])

@@ -18,7 +18,7 @@ from prx_train.pictures import save_samples
 from prx_train.report import write_report
 from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint8
 from prx_train.session import Session, describe
-from prx_train.storage import append_jsonl, read_json, write_atomic, write_folder, write_json
+from prx_train.storage import is_disk_full, read_json, write_atomic, write_folder, write_json
 
 
 def validate(session: Session) -> float:
@@ -34,7 +34,7 @@ def validate(session: Session) -> float:
             noise_scale=space.noise_scale,
         )
     row = {"step": session.progress.step, "seconds": round(session.clock.spent, 3), "val_loss": loss}
-    append_jsonl(session.run.metrics_file, row)
+    session.journal.append(session.run.metrics_file, row)
     session.ledger.close("validate", items=len(session.examples), unit="photos")
     session.schedule.reserve.learn("validate", session.clock.spent - before)
     return loss
@@ -74,18 +74,31 @@ def draw_samples(session: Session, name: str) -> None:
     write_json(index, known)
 
 
-def save(session: Session) -> None:
-    """Writes a checkpoint of where the run stands."""
+def save(session: Session, *, needed: bool = False) -> None:
+    """Writes a checkpoint of where the run stands; on a full disk the last one stays, and the run goes on.
+
+    Args:
+        session: The run; the first process writes for all.
+        needed: A full disk is an error: there is no checkpoint yet.
+    """
+    if not session.crew.first:
+        return
     before = session.clock.spent
     session.progress = replace(session.progress, seconds=session.clock.spent, start=session.schedule.start)
-    checkpoint.save_checkpoint(
-        session.run.checkpoints,
-        session.progress,
-        weights=session.weights,
-        average=session.average.shadows,
-        optimizers=session.optimizers,
-        identity=session.identity,
-    )
+    try:
+        checkpoint.save_checkpoint(
+            session.run.checkpoints,
+            session.progress,
+            weights=session.weights,
+            average=session.average.shadows,
+            optimizers=session.optimizers,
+            identity=session.identity,
+        )
+    except Exception as error:
+        if needed or not is_disk_full(error):
+            raise
+        last = checkpoint.list_checkpoints(session.run.checkpoints)[-1]
+        session.say(f"step {session.progress.step}: no checkpoint, {error}; {last.name} stays, and the run goes on")
     session.ledger.close("checkpoint", items=1, unit="checkpoints")
     session.schedule.reserve.learn("checkpoint", session.clock.spent - before)
 
@@ -123,13 +136,15 @@ def rehearse(session: Session) -> None:
     Raises:
         BudgetError: the budget is too short for what is left and one step.
     """
+    if not session.crew.first:
+        return
     schedule, run = session.schedule, session.run
     session.say(f"{len(session.prompts)} samples, a validation, a checkpoint, an export and a report to begin with")
     session.val_loss_before = validate(session)
     schedule.check("a validation")
     _timed(session, "sample_before", "sample_after", lambda: draw_samples(session, "before"), len(session.prompts))
     schedule.check("the samples")
-    save(session)
+    save(session, needed=True)
     trial = run.output / ".trial"
     _timed(session, "export", "export", lambda: export(session, trial), 1)
     shutil.rmtree(trial)
@@ -140,6 +155,8 @@ def rehearse(session: Session) -> None:
 
 def write_rehearsal(session: Session) -> None:
     """Notes what the rehearsal measured, for a start after a kill."""
+    if not session.crew.first:
+        return
     write_json(
         session.run.rehearsal_file,
         {
@@ -152,6 +169,8 @@ def write_rehearsal(session: Session) -> None:
 
 def finish(session: Session) -> None:
     """The end of a run: validation, samples, pipeline, report, and the manifest last."""
+    if not session.crew.first:
+        return
     run, progress = session.run, session.progress
     after = validate(session)
     _timed(session, "sample_after", "sample_after", lambda: draw_samples(session, "after"), len(session.prompts))
@@ -164,6 +183,9 @@ def finish(session: Session) -> None:
             "identity": session.identity,
             "steps": progress.step,
             "samples": progress.samples,
+            "steps_skipped": sum("skipped" in row for row in run.metrics),
+            "rollbacks": progress.rollbacks,
+            "best": {"step": progress.best_step, "val_loss": progress.best_loss},
             "skipped": [*session.train.skipped],
             "seconds": round(session.clock.spent, 3),
             "val_loss_before": session.val_loss_before,

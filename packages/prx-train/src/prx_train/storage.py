@@ -1,5 +1,6 @@
 """Files that are either there in full or not there at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -51,11 +52,18 @@ def read_json(path: Path) -> Any:
 
 
 def write_folder(path: Path, fill: Callable[[Path], None]) -> None:
-    """Makes a folder in full beside its place, then renames it there; an older one of that name is replaced."""
+    """Makes a folder in full beside its place, then renames it there; an older one of that name is replaced.
+
+    What is in the way of being written is removed again: on a full disk it would keep the next attempt from its space.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    fill(temporary)
+    try:
+        fill(temporary)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     for file in temporary.rglob("*"):
         if file.is_file():
             _sync(file)
@@ -79,9 +87,16 @@ def _sync(file: Path) -> None:
 
 
 def append_jsonl(path: Path, row: Mapping[str, Any]) -> None:
-    """Appends one JSON object as a line; a crash leaves at most one torn line at the end."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    """Appends one JSON object as a line; a crash leaves at most one torn line at the end, and a full disk none."""
+    line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    with path.open("ab", buffering=0) as file:
+        start = file.tell()
+        try:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        except OSError:
+            file.truncate(start)
+            raise
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -102,3 +117,11 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replaces a JSON-lines file, atomically."""
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether something could not be written because there is no space, or no more of it for this user or file."""
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    text = str(error).lower()  # safetensors has an error of its own, with the system's words in it
+    return "no space left" in text or "file too large" in text or "quota exceeded" in text

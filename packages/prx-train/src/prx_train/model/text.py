@@ -101,7 +101,7 @@ def load_text_encoder(
         ModelError: there is none in the folder.
     """
     # As wide as the pipeline runs it on a GPU; its embeddings are kept in float32 either way.
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
     try:
         kind = getattr(transformers, model_class)
         model = kind.from_pretrained(model_folder, dtype=dtype, use_safetensors=True)

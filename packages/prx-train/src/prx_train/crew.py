@@ -1,0 +1,100 @@
+"""The processes that train one model together, and what they have to agree on.
+
+Any launcher that sets torch's variables (`accelerate launch`, `torchrun`) will do. Each process computes the gradients
+of its own batches; the sum over all of them, taken once after the last, is what every process steps with, so that
+weights, averages and optimizer states stay the same everywhere without ever being sent. With adapters there is little
+to send, and of a whole model the sum takes a few hundredths of a step, so nothing is gained by hiding it.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+_PATIENCE = timedelta(hours=4)
+"""While the first process exports or draws, the others wait for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """So many processes, of which this is one."""
+
+    rank: int = 0
+    size: int = 1
+    device: str = "cpu"
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes, prints and reads the clock."""
+        return self.rank == 0
+
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Makes every gradient the sum over all processes; one that a process lacks counts as zero."""
+        if self.size == 1:
+            return
+        chosen = [parameter for parameter in parameters if parameter.requires_grad]
+        for parameter in chosen:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([parameter.grad.reshape(-1) for parameter in chosen if parameter.grad is not None])
+        dist.all_reduce(flat)
+        start = 0
+        for parameter in chosen:
+            assert parameter.grad is not None  # noqa: S101
+            parameter.grad.copy_(flat[start : start + parameter.numel()].view_as(parameter))
+            start += parameter.numel()
+
+    def sums(self, *values: float) -> list[float]:
+        """The sum of each value over all processes."""
+        return self._reduced(values, dist.ReduceOp.SUM) if self.size > 1 else list(values)
+
+    def from_first(self, *values: float) -> list[float]:
+        """The first process's values."""
+        if self.size == 1:
+            return list(values)
+        return self._reduced(values if self.first else [0.0] * len(values), dist.ReduceOp.SUM)
+
+    def any(self, value: bool) -> bool:
+        """Whether it is true in one process at least."""
+        return self.sums(float(value))[0] > 0
+
+    def wait(self) -> None:
+        """Returns when all processes have come here."""
+        if self.size > 1:
+            self.sums(0.0)
+
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first process does it before the others."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
+
+    def _reduced(self, values: Iterable[float], how: "dist.ReduceOp.RedOpType") -> list[float]:
+        tensor = torch.tensor([*values], dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, how)
+        return [float(value) for value in tensor]
+
+
+def join_crew(device: str) -> Crew:
+    """Joins the processes that a launcher has started; alone if there is no launcher.
+
+    Args:
+        device: `cpu` or `cuda`; with several GPUs each process takes the one of its local rank.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        return Crew(device=device)
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(device)
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=_PATIENCE)
+    return Crew(rank=dist.get_rank(), size=size, device=device)

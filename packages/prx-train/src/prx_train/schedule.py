@@ -1,0 +1,158 @@
+"""The learning rate as a function of what has been spent, and the clock that says how much that is.
+
+A run walks the same curve whether its budget is seconds or steps: the position is seconds spent or steps done, and the
+learning rate reaches zero where training ends. A run that replays another takes that one's rates, step by step.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from prx_train.budget import Budget, spoken
+from prx_train.errors import BudgetError
+
+
+def learning_rate_factor(spent: float, *, start: float, end: float, warmup: float, decay: float) -> float:
+    """The share of the peak learning rate at `spent`, in [0, 1].
+
+    Linear from zero over the first `warmup` of the way from `start` to `end`, constant, then linear to exactly zero
+    over the last `decay` of it: the trapezoid of Hägele et al. 2024 (arXiv:2405.18392). `spent`, `start` and `end`
+    are seconds or steps; `warmup` and `decay` are shares in [0, 1] whose sum is at most 1.
+    """
+    if spent >= end:
+        return 0.0
+    way = min(max((spent - start) / (end - start), 0.0), 1.0)
+    rising = way / warmup if warmup > 0 else 1.0
+    falling = (1.0 - way) / decay if decay > 0 else 1.0
+    return min(rising, falling, 1.0)
+
+
+class Clock:
+    """Seconds spent on a run, over all its starts; it stands still while no process runs.
+
+    `already` are the seconds of earlier starts, `started_at` a `time.monotonic()` reading of when this one began, so
+    that a caller can count what it did before.
+    """
+
+    def __init__(
+        self, *, already: float = 0.0, started_at: float | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self.already = already
+        self.started_at = now() if started_at is None else started_at
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the first start, pauses not counted."""
+        return self.already + self._now() - self.started_at
+
+
+@dataclass
+class Reserve:
+    """The seconds that the end of a run needs, learnt by doing each of its parts once at the start.
+
+    Each part counts with the longest it has taken so far. `margin` is for parts that take longer at the end than at
+    the start, `fixed` for what cannot be measured from inside: the interpreter's own end.
+    """
+
+    margin: float = 1.15
+    fixed: float = 1.0
+    worst: dict[str, float] = field(default_factory=dict)
+
+    def learn(self, part: str, seconds: float) -> None:
+        """Notes that `part` took so many seconds."""
+        self.worst[part] = max(seconds, self.worst.get(part, 0.0))
+
+    @property
+    def seconds(self) -> float:
+        """What to keep free for the end."""
+        return self.margin * sum(self.worst.values()) + self.fixed
+
+
+@dataclass
+class Pace:
+    """How long a step takes: the median of the last few, so that one slow step does not end a run early."""
+
+    recent: list[float] = field(default_factory=list)
+    first: float | None = None
+
+    def learn(self, seconds: float) -> None:
+        """Notes the time of one step."""
+        self.recent = [*self.recent[-14:], seconds]
+        if self.first is None and len(self.recent) >= 5:
+            self.first = self.seconds
+
+    @property
+    def seconds(self) -> float:
+        """Median seconds of a recent step; 0 before the first."""
+        return sorted(self.recent)[len(self.recent) // 2] if self.recent else 0.0
+
+    @property
+    def slowdown(self) -> float:
+        """How many times slower the machine has become since the start, at least 1, at most 3."""
+        return min(max(self.seconds / self.first, 1.0), 3.0) if self.first else 1.0
+
+
+@dataclass
+class Schedule:
+    """Where a run stands between its first step and its last."""
+
+    budget: Budget
+    """In seconds or steps."""
+    clock: Clock
+    warmup: float
+    decay: float
+    peak: float = 1.0
+    """Highest learning rate."""
+    start: float = 0.0
+    replayed: Sequence[float] = ()
+    """The learning rates of the run that is replayed, one for each step."""
+    reserve: Reserve = field(default_factory=Reserve)
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def timed(self) -> bool:
+        """Whether the clock says when training ends."""
+        return self.budget.unit == "seconds"
+
+    @property
+    def end(self) -> float:
+        """Where training ends: a step count, or the seconds spent at which the end of the run must begin."""
+        if not self.timed:
+            return self.budget.amount
+        return self.budget.amount - self.reserve.seconds * self.pace.slowdown
+
+    def position(self, step: int) -> float:
+        """Where the middle of the coming step lies; the middle, so that neither the first nor the last is at zero."""
+        return self.clock.spent + 0.5 * self.pace.seconds if self.timed else step + 0.5
+
+    def has_time(self, step: int) -> bool:
+        """Whether one more step fits after `step` steps."""
+        if not self.timed:
+            return step < self.budget.amount
+        return self.clock.spent + self.pace.seconds <= self.end
+
+    def learning_rate(self, step: int) -> float:
+        """For the step after `step` steps."""
+        if self.replayed:
+            return self.replayed[step]
+        factor = learning_rate_factor(
+            self.position(step), start=self.start, end=self.end, warmup=self.warmup, decay=self.decay
+        )
+        return self.peak * factor
+
+    def check(self, doing: str) -> None:
+        """Stops a run that has no time left for its first step.
+
+        Raises:
+            BudgetError: the time spent, one step and the end of the run are more than the budget.
+        """
+        if not self.timed:
+            return
+        need = self.clock.spent + self.pace.seconds + self.reserve.seconds
+        if need > self.budget.amount:
+            raise BudgetError(
+                f"config key 'budget' = {str(self.budget)!r} is too short for one step: after {doing}, "
+                f"{spoken(self.clock.spent)} were spent and the rest needs at least "
+                f"{spoken(need - self.clock.spent)}, so give it {spoken(1.5 * need)} or more."
+            )

@@ -1,0 +1,161 @@
+"""What goes wrong in a run: infinite losses, full disks, no memory; and runs that are repeated or shared."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from prx_train import ConfigError, DivergedError, ResourceError, Run, TrainConfig, fit
+from prx_train.checkpoint import list_checkpoints
+from prx_train.recovery import told
+
+from .test_fit import COMMAND, same, weights
+
+
+def with_rates(run: Run, output: Path, rates: Sequence[float]) -> Run:
+    """A finished run with other learning rates on record, so that a replay takes these."""
+    shutil.copytree(run.output, output)
+    rows = [{"step": n + 1, "seconds": 0.1, "lr": rate, "loss": 1.0} for n, rate in enumerate(rates)]
+    Run(output).metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return Run(output)
+
+
+def test_a_run_by_the_clock_is_repeated_to_the_bit(settings: dict[str, Any], tmp_path: Path) -> None:
+    first = fit(TrainConfig(**{**settings, "budget": "20s"}))
+    again = fit(TrainConfig(**{**settings, "budget": f"as {first.output}", "output": tmp_path / "again"}))
+    rates = [[(row["lr"], row["loss"]) for row in run.metrics if "lr" in row] for run in (first, again)]
+    assert len(rates[0]) > 5
+    assert rates[0] == rates[1]
+    assert same(weights(first), weights(again))
+    with pytest.raises(ConfigError, match="names no finished run"):
+        fit(TrainConfig(**{**settings, "budget": "as nowhere", "output": tmp_path / "none"}))
+
+
+def test_after_infinite_losses_it_goes_back_and_on(settings: dict[str, Any], tmp_path: Path) -> None:
+    plain = fit(TrainConfig(**{**settings, "budget": "1 steps"}))
+    wild = with_rates(plain, tmp_path / "wild", [1e-3] * 4 + [1e30] + [1e-3] * 10)
+    changed = {"budget": f"as {wild.output}", "output": tmp_path / "out", "checkpoint_every": "3 steps"}
+    run = fit(TrainConfig(**{**settings, **changed, "validate_every": "100 steps"}))
+    rows = run.metrics
+    skipped = [row for row in rows if "skipped" in row]
+    assert [row["step"] for row in skipped] == [6, 7, 8, 9, 10]
+    assert all(len(key) == 64 for row in skipped for key in row["keys"])
+    assert [row["back_to"] for row in rows if "back_to" in row] == [3]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
+    assert (run.summary["steps_skipped"], run.summary["rollbacks"]) == (5, 1)
+    assert all(torch.isfinite(tensor).all() for tensor in weights(run).values())
+
+
+def test_what_stays_infinite_ends_in_a_sentence(settings: dict[str, Any]) -> None:
+    config = TrainConfig(**{**settings, "budget": "100 steps", "learning_rate": 1e30, "checkpoint_every": "1 steps"})
+    with pytest.raises(DivergedError, match="after 3 returns to earlier checkpoints"):
+        fit(config)
+    run = Run(settings["output"])
+    assert not run.finished
+    assert len([row for row in run.metrics if "back_to" in row]) == 3
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Nothing larger can be written, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_costs_checkpoints_and_not_the_run(settings: dict[str, Any]) -> None:
+    """The disk is full between the third and the sixth step, for checkpoints and for the rows of the metrics."""
+    said: list[str] = []
+    asked = iter(range(1000))
+    limit = files_of_at_most(100)
+
+    def stop() -> bool:
+        number = next(asked)
+        if number == 2:
+            limit.__enter__()
+        if number == 5:
+            assert [path.name for path in list_checkpoints(run.checkpoints)] == ["step-000000001", "step-000000002"]
+            limit.__exit__(None, None, None)
+        return False
+
+    run = Run(settings["output"])
+    changes = {"budget": "8 steps", "checkpoint_every": "1 steps", "validate_every": "100 steps"}
+    fit(TrainConfig(**{**settings, **changes}), stop=stop, say=said.append)
+    assert run.finished
+    assert any("no checkpoint" in text and "step-000000002 stays" in text for text in said)
+    assert sum("metrics.jsonl cannot be written" in text for text in said) == 1
+    assert [row["step"] for row in run.metrics if "loss" in row] == [1, 2, 6, 7, 8]
+    assert not list(run.output.rglob("*.tmp"))
+
+
+def test_a_disk_that_is_full_at_the_end_is_told_and_the_run_goes_on_later(settings: dict[str, Any]) -> None:
+    asked = iter(range(1000))
+    limit = files_of_at_most(100)
+
+    def stop() -> bool:
+        if next(asked) == 6:
+            limit.__enter__()
+        return False
+
+    with pytest.raises(ResourceError, match="free some space, and the same command goes on"):
+        fit(TrainConfig(**settings), stop=stop)
+    limit.__exit__(None, None, None)
+    assert fit(TrainConfig(**settings)).finished
+
+
+def test_no_memory_is_told_with_what_to_change(settings: dict[str, Any]) -> None:
+    config = TrainConfig(**{**settings, "batch_size": 6})
+    sentence = "batches of 6 at 32 pixels; set batch_size = 3 with accumulate = 2"
+    with pytest.raises(ResourceError, match=sentence), told(config):
+        torch.empty(2**60, dtype=torch.uint8)
+    with pytest.raises(RuntimeError, match="mat1"), told(config):
+        torch.zeros(2, 3) @ torch.zeros(2, 3)
+
+
+def launch(config: Path, processes: int = 2) -> "subprocess.Popen[bytes]":
+    """Without GPUs, accelerate's launcher for several of them starts as many processes, which then use gloo."""
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*launcher, "--main_process_port", "0", "-m", "prx_train.cli", "fit", str(config)], env=environment
+    )
+
+
+def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., Path], tmp_path: Path) -> None:
+    one, two, parted = (Run(tmp_path / name) for name in ("one", "two", "parted"))
+    changes = {"budget": "24 steps", "checkpoint_every": "8 steps", "validate_every": "12 steps"}
+    subprocess.run([*COMMAND, "fit", toml(**changes, accumulate=2, output=one.output)], check=True)
+    assert launch(toml(**changes, output=two.output)).wait() == 0
+    losses = [[row["loss"] for row in run.metrics if "loss" in row] for run in (one, two)]
+    assert len(losses[0]) == 24
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert one.summary["val_loss_after"] == pytest.approx(two.summary["val_loss_after"], rel=1e-5)
+    config = toml(**changes, output=parted.output)
+    process = launch(config)
+    while process.poll() is None and not any(row["step"] >= 3 for row in parted.metrics):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+    assert not parted.finished
+    last = max(row["step"] for row in parted.metrics)
+    assert last < 24
+    assert (parted.checkpoints / f"step-{last:09d}" / "checkpoint.json").is_file()
+    assert launch(config).wait() == 0
+    assert same(weights(two), weights(parted))
+    exported = [load_file(r.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors") for r in (two, parted)]
+    assert same(*exported)
