@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from prx_train.config import LoraConfig, ModelConfig, TrainConfig
     from prx_train.loop import fit
     from prx_train.model import load_lora
+    from prx_train.planning import plan
+    from prx_train.reckoning import Plan
     from prx_train.report import write_report
     from prx_train.run import Run
 
@@ -41,6 +43,7 @@ __all__ = [
     "LoraConfig",
     "ModelConfig",
     "ModelError",
+    "Plan",
     "PrxTrainError",
     "ResourceError",
     "Run",
@@ -48,16 +51,19 @@ __all__ = [
     "__version__",
     "fit",
     "load_lora",
+    "plan",
     "write_report",
 ]
 
 _HOMES = {
     "LoraConfig": "prx_train.config",
     "ModelConfig": "prx_train.config",
+    "Plan": "prx_train.reckoning",
     "Run": "prx_train.run",
     "TrainConfig": "prx_train.config",
     "fit": "prx_train.loop",
     "load_lora": "prx_train.model",
+    "plan": "prx_train.planning",
     "write_report": "prx_train.report",
 }
 

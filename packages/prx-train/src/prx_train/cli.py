@@ -34,6 +34,16 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("config", type=Path, help="TOML file; its paths count from the current directory")
     fit.set_defaults(command=_fit)
 
+    plan = commands.add_parser("plan", help="measure some steps and say what the budget buys; keeps nothing trained")
+    plan.add_argument("config", type=Path, help="TOML file, as for fit")
+    plan.add_argument("--steps", type=_count, default=24, help="to measure; default: %(default)s")
+    plan.add_argument("--json", action="store_true", help="print JSON")
+    plan.add_argument(
+        "--photos-per-second", type=float, metavar="N", help="training throughput of hardware that is not here"
+    )
+    plan.add_argument("--devices", type=_count, default=1, help="of that hardware, for the cost; default: %(default)s")
+    plan.set_defaults(command=_plan)
+
     sample = commands.add_parser("sample", help="draw a picture with a trained model")
     sample.add_argument("model", type=Path, help="folder of a run or of a pipeline")
     sample.add_argument("prompt")
@@ -73,6 +83,35 @@ def _fit(options: argparse.Namespace) -> int:
 
     run = fit(config, started_at=_STARTED, stop=lambda: bool(received))
     return 0 if run.finished else 128 + received[0]
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _plan(options: argparse.Namespace) -> int:
+    import json
+
+    from prx_train.config import load_config
+    from prx_train.errors import ConfigError
+    from prx_train.planning import plan
+    from prx_train.report.planned import plan_text
+
+    speed = options.photos_per_second
+    if speed is not None and not speed > 0:
+        raise ConfigError(f"--photos-per-second {speed:g} must be more than zero.")
+    found = plan(
+        load_config(options.config),
+        steps=options.steps,
+        photos_per_second=speed,
+        devices=options.devices,
+        say=lambda text: print(text, file=sys.stderr),
+    )
+    print(json.dumps(found.as_dict(), indent=2) if options.json else plan_text(found.as_dict()))
+    return 0
 
 
 def _sample(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from prx_train.buckets import batches_from
 from prx_train.budget import Budget
 from prx_train.config import FILLED_IN, TrainConfig
 from prx_train.identity import check_identity, identify
+from prx_train.measuring import MEASURED_STEPS, measure, plan_of
 from prx_train.progress import ProgressLine, announce, validation_interval
 from prx_train.recovery import Watch, told
 from prx_train.run import Run, open_run
@@ -18,6 +19,7 @@ from prx_train.session import Session, every
 from prx_train.setup import restore_rehearsal, start_session
 from prx_train.stages import finish, rehearse, save, validate, write_rehearsal
 from prx_train.step import probe, step
+from prx_train.storage import write_json
 
 
 def fit(
@@ -115,6 +117,8 @@ def train(session: Session, stop: Callable[[], bool]) -> bool:
             line.show(done.loss)
             unbooked += 1
             watch.saw(session, finite=done.finite)
+            if session.progress.step == MEASURED_STEPS and session.crew.first and not session.run.plan_file.exists():
+                write_json(session.run.plan_file, plan_of(session, measure(session)).as_dict())
             at_validation, at_checkpoint = (due.now(session) for due in (due_validation, due_checkpoint))
             if at_validation or at_checkpoint:
                 session.ledger.close("train", items=unbooked, unit="steps")

@@ -30,6 +30,11 @@ class Run:
         return self.output / "rehearsal.json"
 
     @property
+    def plan_file(self) -> Path:
+        """What the budget was reckoned to buy."""
+        return self.output / "plan.json"
+
+    @property
     def metrics_file(self) -> Path:
         """One JSON line for each step and each validation."""
         return self.output / "metrics.jsonl"
@@ -84,6 +89,11 @@ class Run:
         """The rows of `metrics.jsonl`: steps have `loss`, validations `val_loss`."""
         return read_jsonl(self.metrics_file)
 
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        """The rows of `ledger.jsonl`."""
+        return read_jsonl(self.ledger_file)
+
     def pipeline(self, device: str = "cpu") -> Any:
         """The trained `diffusers` pipeline, with its adapters on; call it with `use_resolution_binning=False`.
 
@@ -107,7 +117,8 @@ def open_run(output: Path) -> Run:
     run = Run(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        foreign = any(output.iterdir()) and not run.config_file.exists()
+        planned = {run.plan_file.name, "cache", ".plan"}
+        foreign = not run.config_file.exists() and any(path.name not in planned for path in output.iterdir())
         probe = output / ".writable"
         probe.touch()
         probe.unlink()

@@ -41,12 +41,14 @@ def step(session: Session, batches: Sequence[Batch], learning_rate: float) -> St
     norm = torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad)
     count = sum(len(batch.rows) for batch in batches)
     found = Step(loss=crew.sums(total)[0] / count, grad_norm=float(norm))
+    updating = time.perf_counter()
     if found.finite:
         for optimizer in session.optimizers:
             optimizer.step()
         session.average.update(ema_decay(progress.step, config.ema_decay))
     for optimizer in session.optimizers:
         optimizer.zero_grad(set_to_none=True)
+    updated = time.perf_counter() - updating
     session.progress = replace(progress, step=progress.step + 1, samples=progress.samples + count)
     session.schedule.pace.learn(session.clock.spent - began)
     row: dict[str, Any] = {
@@ -56,6 +58,7 @@ def step(session: Session, batches: Sequence[Batch], learning_rate: float) -> St
         "samples": session.progress.samples,
         "epoch": batches[-1].epoch,
         "data_seconds": round(session.data_seconds - waited, 4),
+        "update_seconds": round(updated, 4),
     }
     if found.finite:
         row |= {"loss": found.loss, "grad_norm": found.grad_norm}

@@ -10,6 +10,7 @@ from prx_train.budget import parse_budget, spoken
 from prx_train.errors import ConfigError
 from prx_train.report.advice import advice
 from prx_train.report.figures import learning_rate_curve, loss_curves, picture_uri
+from prx_train.report.planned import STAGES, planned_and_real
 from prx_train.report.render import render
 from prx_train.run import Run
 from prx_train.storage import read_json, read_jsonl, write_atomic
@@ -18,21 +19,6 @@ Block = dict[str, Any]
 
 EXAMPLE_PRICES = (0.10, 1.00, 3.00)
 """Prices per hour to show where none is given; round numbers, nobody's offer."""
-
-_STAGES = {
-    "load": "reading photos and model",
-    "text_cache": "encoding captions",
-    "latent_cache": "encoding photos",
-    "sample_before": "samples before training",
-    "rehearse": "trying a step",
-    "train": "training",
-    "validate": "validation",
-    "checkpoint": "checkpoints",
-    "sample_after": "samples after training",
-    "export": "exporting the pipeline",
-    "report": "writing the report",
-    "lost": "work lost when the run was killed",
-}
 
 
 def write_report(output: Path, *, dataset: Path | None = None) -> Path:
@@ -68,6 +54,7 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
         *data_report,
         *_training(steps, validations),
         *_time(ledger, data_ledger),
+        *_planned(run, steps, ledger),
         *_cost(ledger, data_ledger, config["price_per_hour"]),
         {"kind": "heading", "text": "What to change next", "level": 2},
         *({"kind": "text", "text": sentence} for sentence in advice(config, steps, validations, ledger)),
@@ -194,7 +181,7 @@ def _time(ledger: Sequence[Block], data_ledger: Sequence[Block]) -> list[Block]:
     total = sum(seconds for seconds, _ in stages.values())
     rows = [
         {
-            "label": _STAGES.get(stage, stage) if package == "prx-train" else f"data: {stage}",
+            "label": STAGES.get(stage, stage) if package == "prx-train" else f"data: {stage}",
             "value": seconds,
             "text": f"{spoken(seconds)}, {seconds / total:.0%}, {items:,.0f} {units[package, stage]}",
             "tone": "kept" if stage == "train" else "failed" if stage == "lost" else "plain",
@@ -206,6 +193,13 @@ def _time(ledger: Sequence[Block], data_ledger: Sequence[Block]) -> list[Block]:
         {"kind": "heading", "text": "Where the time went", "level": 2},
         {"kind": "bars", "caption": f"{spoken(total)} of wall clock for {what}, from the ledger.", "rows": rows},
     ]
+
+
+def _planned(run: Run, steps: Sequence[Block], ledger: Sequence[Block]) -> list[Block]:
+    if not steps or not run.plan_file.is_file():
+        return []
+    heading = {"kind": "heading", "text": "Planned and real", "level": 2}
+    return [heading, planned_and_real(read_json(run.plan_file), steps, ledger)]
 
 
 def _cost(ledger: Sequence[Block], data_ledger: Sequence[Block], price: float | None) -> list[Block]:

@@ -1,0 +1,70 @@
+"""Plans a run by starting it: its set-up, its end and some of its steps are done and measured, and then thrown away."""
+
+import shutil
+import time
+from collections.abc import Callable
+
+from prx_train.buckets import batches_from
+from prx_train.config import TrainConfig
+from prx_train.loop import prepare
+from prx_train.measuring import MEASURED_STEPS, measure, plan_of
+from prx_train.reckoning import Plan, elsewhere
+from prx_train.run import Run, open_run
+from prx_train.schedule import Clock
+from prx_train.session import Session
+from prx_train.setup import start_session
+from prx_train.step import step
+from prx_train.storage import write_json
+
+
+def plan(
+    config: TrainConfig,
+    *,
+    steps: int = MEASURED_STEPS,
+    photos_per_second: float | None = None,
+    devices: int = 1,
+    say: Callable[[str], None] = lambda text: None,
+) -> Plan:
+    """Measures the start of a run, its end and some steps, and reckons the rest; trains nothing that is kept.
+
+    What it encodes stays in the run's cache, and the plan in its folder as `plan.json`, so that the report of the run
+    can compare.
+
+    Args:
+        config: The run's.
+        steps: To measure.
+        photos_per_second: Of training on other hardware, all its devices together, as its maker or another run's
+            report has it; None for this machine.
+        devices: Of that hardware; for the cost.
+        say: Takes what happens meanwhile.
+
+    Raises:
+        PrxTrainError: what would stop the run.
+    """
+    run = open_run(config.output)
+    trial = config.output / ".plan"
+    shutil.rmtree(trial, ignore_errors=True)
+    changes = {"output": trial, "cache": config.cache or config.output / "cache"}
+    clock = Clock(started_at=time.monotonic())
+    try:
+        session = start_session(config.model_copy(update=changes), Run(trial), clock, say)
+        prepare(session)
+        _train(session, steps)
+        measured = measure(session)
+        if photos_per_second is not None:
+            measured = elsewhere(measured, photos_per_second=photos_per_second, devices=devices)
+        found = plan_of(session, measured)
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+    write_json(run.plan_file, found.as_dict())
+    return found
+
+
+def _train(session: Session, steps: int) -> None:
+    rows, config = session.train.rows, session.config
+    order = batches_from(
+        [row.size for row in rows], [row.weight for row in rows], batch_size=config.batch_size, seed=config.seed
+    )
+    for _ in range(steps):
+        step(session, [next(order)[0] for _ in range(session.batches_per_step)], config.learning_rate)
+    session.ledger.close("train", items=steps, unit="steps")
