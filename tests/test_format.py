@@ -99,7 +99,9 @@ def test_prx_train_reads_what_prx_data_wrote(dataset: Path) -> None:
         for number, (row, source) in enumerate(zip(read.rows, written, strict=True)):
             assert (row.key, row.caption, row.weight) == (source["key"], source["caption"], source["weight"])
             # A photo on white is white at its corners, in training as on disk.
-            assert np.abs(read.picture(number)[0, 0].astype(int) - 255).max() <= 2
+            found = read.picture(number)
+            assert found is not None
+            assert np.abs(found[0, 0].astype(int) - 255).max() <= 2
 
 
 def test_a_later_format_is_refused(dataset: Path, tmp_path: Path) -> None:

@@ -228,14 +228,18 @@ def test_accumulated_gradients_are_those_of_the_batches_together(settings: dict[
     torch.nn.init.normal_(session.transformer.final_layer.linear.weight, std=0.1)
     alike = [n for n, row in enumerate(session.train.rows) if row.size == session.sample_size][:6]
     batches = [Batch(epoch=0, rows=tuple(alike[n : n + 2])) for n in (0, 2, 4)]
+    order = iter([(batch, 0, n) for n, batch in enumerate(batches)] * 9)
     seeds = [seed_from("step", session.config.seed, 0, part) for part in range(3)]
     parts = []
     for batch, seed in zip(batches, seeds, strict=True):
-        loss = batch_losses(session, batch, seed).sum()
+        found = batch_losses(session, batch, [session.train.picture(row) for row in batch.rows], seed)
+        assert found is not None
+        loss = found.sum()
         parts.append(torch.autograd.grad(loss, list(session.weights.values()), allow_unused=True))
     expected = [sum(g for g in gradients if g is not None) / 6 for gradients in zip(*parts, strict=True)]
     norm = torch.stack([torch.as_tensor(g).square().sum() for g in expected]).sum().sqrt()
-    step(session, batches, 1e-3)
+    with session.feed(order) as feed:
+        step(session, next(feed).batches, 1e-3)
     assert session.run.metrics[-1]["grad_norm"] == pytest.approx(float(norm), rel=1e-4)
 
 

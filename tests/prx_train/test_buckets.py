@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.buckets import batches_from, bucket_sizes, epoch_batches, epoch_order, nearest_bucket
+from prx_train.buckets import Order, bucket_sizes, epoch_order, nearest_bucket
 
 
 @pytest.mark.parametrize(("resolution", "patch"), [(64, 8), (32, 8), (16, 16), (512, 16), (1024, 32)])
@@ -30,28 +30,56 @@ def test_the_nearest_bucket_is_the_nearest_by_trying_all(height: int, width: int
 
 
 sizes_of_rows = st.lists(st.sampled_from([(8, 8), (8, 16), (16, 8)]), min_size=1, max_size=60)
+pools = st.one_of(st.none(), st.integers(1, 4))
 
 
-@given(sizes_of_rows, st.integers(1, 7), st.integers(0, 99), st.integers(0, 3))
+def order(sizes: list[tuple[int, int]], batch_size: int, seed: int, pool: int | None) -> Order:
+    """Rows in row groups of seven."""
+    return Order(
+        sizes=sizes,
+        weights=[1.0] * len(sizes),
+        batch_size=batch_size,
+        seed=seed,
+        groups=[n // 7 for n in range(len(sizes))],
+        pool=pool,
+    )
+
+
+@given(sizes_of_rows, st.integers(1, 7), st.integers(0, 99), st.integers(0, 3), pools)
 def test_an_epoch_loses_no_photo_and_mixes_no_shapes(
-    sizes: list[tuple[int, int]], batch_size: int, seed: int, epoch: int
+    sizes: list[tuple[int, int]], batch_size: int, seed: int, epoch: int, pool: int | None
 ) -> None:
-    batches = epoch_batches(sizes, [1.0] * len(sizes), batch_size=batch_size, seed=seed, epoch=epoch)
+    batches = order(sizes, batch_size, seed, pool).epoch(epoch)
     assert sorted(row for batch in batches for row in batch.rows) == list(range(len(sizes)))
     assert all(len({sizes[row] for row in batch.rows}) == 1 for batch in batches)
     assert max(len(batch.rows) for batch in batches) <= batch_size
 
 
-@given(sizes_of_rows, st.integers(1, 7), st.integers(0, 30))
-def test_the_order_goes_on_where_it_stopped(sizes: list[tuple[int, int]], batch_size: int, stop: int) -> None:
-    weights = [1.0] * len(sizes)
-    whole = batches_from(sizes, weights, batch_size=batch_size, seed=3)
+@given(sizes_of_rows, st.integers(1, 7), st.integers(0, 30), pools)
+def test_the_order_goes_on_where_it_stopped(
+    sizes: list[tuple[int, int]], batch_size: int, stop: int, pool: int | None
+) -> None:
+    found = order(sizes, batch_size, 3, pool)
+    whole = found.batches_from()
     epoch = position = 0
     for _ in range(stop):
         _, epoch, position = next(whole)
-    rest = batches_from(sizes, weights, batch_size=batch_size, seed=3, epoch=epoch, position=position)
+    rest = found.batches_from(epoch, position)
     for _ in range(10):
         assert next(whole)[0] == next(rest)[0]
+
+
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 9))
+def test_a_pool_is_finished_before_the_next_one_begins(count: int, pool: int, epoch: int) -> None:
+    groups = [n // 7 for n in range(count)]
+    rows = epoch_order([1.0] * count, seed=1, epoch=epoch, groups=groups, pool=pool)
+    seen = [groups[row] for row in rows]
+    last = {group: max(n for n, one in enumerate(seen) if one == group) for group in seen}
+    first = {group: seen.index(group) for group in seen}
+    for group in first:
+        # Groups that are open at once, this one included, are those of its pool.
+        together = [one for one in first if first[one] <= last[group] and last[one] >= first[group]]
+        assert len(together) <= pool
 
 
 def test_weights_say_how_often_a_photo_comes() -> None:

@@ -37,7 +37,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 def without_clock(run: Run) -> list[dict[str, Any]]:
-    return [{key: value for key, value in row.items() if key not in {"seconds", "data_seconds"}} for row in run.metrics]
+    return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in run.metrics]
 
 
 def test_a_run_leaves_what_it_promises(settings: dict[str, Any]) -> None:
@@ -208,12 +208,24 @@ def test_a_run_goes_on_from_the_pipeline_of_another(settings: dict[str, Any], tm
 def test_bad_rows_are_counted_and_the_run_goes_on(settings: dict[str, Any], tmp_path: Path) -> None:
     records = rows(9)
     records[4]["image"] = {"bytes": b"no picture", "path": None}
+    records[6]["image"]["bytes"] = records[6]["image"]["bytes"][:120]  # found when it is decoded
     write_split(tmp_path / "data", "train", records)
     said: list[str] = []
     run = fit(TrainConfig(**{**settings, "dataset": tmp_path / "data"}), say=said.append)
-    assert len(run.summary["skipped"]) == 1
+    assert [sentence.split(": ")[0].split(", ")[-1] for sentence in run.summary["skipped"]] == ["row 4", "row 6"]
     assert any("row 4" in line for line in said)
     assert "none are held out" in run.derived_file.read_text()
+    assert run.summary["steps_skipped"] == 0
+
+
+def test_texts_and_pads_and_pools_are_trained_with(settings: dict[str, Any], tmp_path: Path) -> None:
+    records = [{**row, "brief": "a hat", "photo": row.pop("image")} for row in rows(20)]
+    write_split(tmp_path / "data", "train", records)
+    changes = {"dataset": tmp_path / "data", "image_column": "photo", "captions": {"caption": 1, "brief": 2}}
+    run = fit(TrainConfig(**{**settings, **changes, "fit": "pad", "shuffle_groups": 1}))
+    assert run.finished
+    with pytest.raises(ConfigError, match=r"'fit' = 'crop' differs from the 'pad'"):
+        fit(TrainConfig(**{**settings, **changes, "shuffle_groups": 1}))
 
 
 def test_durations_in_the_report_are_those_of_the_ledger(settings: dict[str, Any]) -> None:

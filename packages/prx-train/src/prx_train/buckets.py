@@ -43,48 +43,71 @@ class Batch:
     """Indices into the dataset."""
 
 
-def epoch_order(weights: Sequence[float], *, seed: int, epoch: int) -> list[int]:
+def epoch_order(
+    weights: Sequence[float], *, seed: int, epoch: int, groups: Sequence[int] = (), pool: int | None = None
+) -> list[int]:
     """The rows of one epoch in random order: a row of weight w comes ⌊w⌋ times, and once more by chance with w − ⌊w⌋.
 
     With neutral weights every row comes exactly once.
+
+    Args:
+        weights: Of the rows, > 0.
+        seed: Of the run.
+        epoch: 0-based.
+        groups: Of each row the number of its row group; needed for a pool.
+        pool: So many row groups, chosen at random, are shuffled together before the next ones come, so that a reader
+            has to hold no more of them; None to shuffle everything.
     """
     random = np.random.default_rng(seed_from("order", seed, epoch))
     w = np.asarray(weights, dtype=np.float64)
     times = np.floor(w).astype(int) + (random.random(len(w)) < w - np.floor(w))
-    return [int(row) for row in random.permutation(np.repeat(np.arange(len(w)), times))]
+    order = random.permutation(np.repeat(np.arange(len(w)), times))
+    if pool is not None:
+        number = np.asarray(groups, dtype=np.int64)
+        turn = np.random.default_rng(seed_from("groups", seed, epoch)).permutation(int(number.max(initial=0)) + 1)
+        order = order[np.argsort(turn[number[order]] // pool, kind="stable")]
+    return [int(row) for row in order]
 
 
-def epoch_batches(
-    sizes: Sequence[Size], weights: Sequence[float], *, batch_size: int, seed: int, epoch: int
-) -> list[Batch]:
-    """The batches of one epoch, each of one bucket; what is left of a bucket is a smaller batch, so none is dropped."""
-    waiting: dict[Size, list[int]] = {}
-    batches = []
-    for row in epoch_order(weights, seed=seed, epoch=epoch):
-        rows = waiting.setdefault(sizes[row], [])
-        rows.append(row)
-        if len(rows) == batch_size:
-            batches.append(Batch(epoch=epoch, rows=tuple(waiting.pop(sizes[row]))))
-    rest = [Batch(epoch=epoch, rows=tuple(waiting[size])) for size in sorted(waiting)]
-    # The small batches come at random places, or each epoch would end on the rarest shapes.
-    batches += rest
-    order = np.random.default_rng(seed_from("batches", seed, epoch)).permutation(len(batches))
-    return [batches[int(index)] for index in order]
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What the order of a run depends on, besides the place in it."""
 
+    sizes: Sequence[Size]
+    """The rows' buckets."""
+    weights: Sequence[float]
+    """As in `epoch_order`."""
+    batch_size: int
+    seed: int
+    groups: Sequence[int] = ()
+    """As in `epoch_order`."""
+    pool: int | None = None
+    """As in `epoch_order`."""
 
-def batches_from(
-    sizes: Sequence[Size],
-    weights: Sequence[float],
-    *,
-    batch_size: int,
-    seed: int,
-    epoch: int = 0,
-    position: int = 0,
-) -> Iterator[tuple[Batch, int, int]]:
-    """Endless batches from a place in the order on: (batch, epoch, position) where the next start should be."""
-    while True:
-        batches = epoch_batches(sizes, weights, batch_size=batch_size, seed=seed, epoch=epoch)
-        for index in range(position, len(batches)):
-            last = index + 1 == len(batches)
-            yield batches[index], epoch + last, 0 if last else index + 1
-        epoch, position = epoch + 1, 0
+    def epoch(self, epoch: int) -> list[Batch]:
+        """The batches of one epoch, each of one bucket; what is left over is a smaller batch: none is dropped."""
+        waiting: dict[Size, list[int]] = {}
+        batches = []
+        for row in epoch_order(self.weights, seed=self.seed, epoch=epoch, groups=self.groups, pool=self.pool):
+            rows = waiting.setdefault(self.sizes[row], [])
+            rows.append(row)
+            if len(rows) == self.batch_size:
+                batches.append(Batch(epoch=epoch, rows=tuple(waiting.pop(self.sizes[row]))))
+        rest = [Batch(epoch=epoch, rows=tuple(waiting[size])) for size in sorted(waiting)]
+        random = np.random.default_rng(seed_from("batches", self.seed, epoch))
+        # The small batches come at random places, or each epoch would end on the rarest shapes.
+        if self.pool is None:
+            batches += rest
+            return [batches[int(index)] for index in random.permutation(len(batches))]
+        for batch in rest:
+            batches.insert(int(random.integers(len(batches) + 1)), batch)
+        return batches
+
+    def batches_from(self, epoch: int = 0, position: int = 0) -> Iterator[tuple[Batch, int, int]]:
+        """Endless batches from a place in the order on: (batch, epoch, position) where the next start should be."""
+        while True:
+            batches = self.epoch(epoch)
+            for index in range(position, len(batches)):
+                last = index + 1 == len(batches)
+                yield batches[index], epoch + last, 0 if last else index + 1
+            epoch, position = epoch + 1, 0

@@ -37,7 +37,7 @@ class TensorCache:
             wanted: What each key's tensor is made from, in the order in which it is best made.
             make: Makes one tensor for each of a few items.
         """
-        self._load(wanted.keys() - self.loaded.keys())
+        self.available(wanted)
         missing = [key for key in wanted if key not in self.loaded]
         for keys in _parts(missing, _FILE):
             found: dict[str, Tensor] = {}
@@ -46,6 +46,12 @@ class TensorCache:
             write_atomic(self.folder / f"{digest(*keys)[:32]}.safetensors", save(found))
             self.loaded.update(found)
         return len(missing)
+
+    def available(self, wanted: Iterable[str]) -> set[str]:
+        """Loads what is on disk of these keys, and returns which of them there are."""
+        keys = set(wanted)
+        self._load(keys - self.loaded.keys())
+        return keys & self.loaded.keys()
 
     def _load(self, keys: Iterable[str]) -> None:
         wanted = set(keys)

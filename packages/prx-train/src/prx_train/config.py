@@ -70,6 +70,15 @@ class TrainConfig(_Settings):
     budget: str = "5m"
     """What everything may take, report included: `90s`, `24h`, `MM:SS`; `$25`; `until 2026-12-01 08:00`; or, for
     training alone, `200 steps`, or `as runs/first` for the steps and learning rates of another run."""
+    image_column: str = "image"
+    """Column of the pictures."""
+    captions: dict[str, Annotated[float, Field(gt=0)]] = {"caption": 1.0}
+    """Columns of texts, and how often each is used relative to the others."""
+    fit: Literal["crop", "pad"] = "crop"
+    """How a photo is brought to the shape of its bucket: cut in the middle, or whole on more of its background."""
+    shuffle_groups: Count | None = None
+    """So many row groups of the files are shuffled together at a time, for datasets that are slow to read in any order;
+    None to shuffle all photos."""
     base: str | None = None
     """PRX pipeline to start from, a folder or a hub id such as `Photoroom/prx-512-t2i-sft`; None for a new model."""
     lora: LoraConfig | None = None
@@ -113,7 +122,7 @@ class TrainConfig(_Settings):
     device: str = "auto"
     """`cpu`, `cuda`, or `auto` for the fastest there is."""
     ram_limit_gb: Annotated[float, Field(ge=0)] = 4.0
-    """Gigabytes of decoded pictures to keep in memory; those beyond it are decoded each time they are used."""
+    """Gigabytes of decoded pictures to keep in memory; others are decoded by threads each time they are used."""
     cache: Path | None = None
     """Folder of the text embeddings; None for `cache` in the output folder."""
     checkpoint_every: str | None = None
@@ -172,6 +181,8 @@ class TrainConfig(_Settings):
             raise ValueError(
                 f"config key 'budget' = {self.budget!r} needs 'price_per_hour', what one device costs in an hour"
             )
+        if not self.captions:
+            raise ValueError("config key 'captions' names no column")
         if self.warmup + self.decay > 1:
             raise ValueError(f"config keys 'warmup' = {self.warmup} and 'decay' = {self.decay} add up to more than 1")
         if self.base is None and self.lora is not None:
@@ -201,6 +212,10 @@ FIXED_FOR_A_RUN = (
     "shift",
     "flip",
     "seed",
+    "image_column",
+    "captions",
+    "fit",
+    "shuffle_groups",
 )
 """What a run that goes on may not change, because half of it would then have been trained otherwise."""
 

@@ -1,31 +1,41 @@
-"""Reads a dataset folder: Parquet rows to pictures of bucket size in memory."""
+"""Reads a dataset folder: which photos there are, what they are called, and where their pixels lie.
+
+Nothing is copied. Where a dataset has the columns `width`, `height` and `key`, as those of prx-data, no picture is read
+before it is trained on; of others each file is read once, for the pictures' heads and digests. Pixels are decoded when
+they are needed and kept as long as there is room.
+"""
 
 import hashlib
-import io
 import json
+import threading
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
-from PIL import Image, ImageOps
 
 from prx_train.buckets import Size, bucket_sizes, nearest_bucket
+from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size
 from prx_train.errors import DatasetError
 from prx_train.storage import digest, file_digest
 
 FORMAT = 1
-_COLUMNS = ("image", "caption", "key", "weight")
+
+Place = tuple[str, int, int]
+"""Parquet file, row group, and row in it."""
 
 
-Pixels = np.ndarray[Any, np.dtype[np.uint8]]
-"""A picture as bytes, shape HWC."""
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """What the columns of a dataset are called."""
+
+    image: str = "image"
+    captions: Mapping[str, float] = field(default_factory=lambda: {"caption": 1.0})
+    """Columns of text and how often each is used, relative to the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,40 +44,115 @@ class Row:
 
     key: str
     """SHA-256 of the picture's file."""
-    caption: str
-    """The text; may be empty."""
+    captions: tuple[tuple[str, float], ...]
+    """Texts, the first column's first, each with its share in (0, 1]; a text may be empty."""
     weight: float
     """Relative sampling weight, > 0."""
     size: Size
     """The bucket's (height, width) in pixels."""
-    place: tuple[str, int, int]
-    """Parquet file, row group and row in it, to decode the picture again."""
+    place: Place
+    """Where the picture lies."""
+    ground: str | None = None
+    """The background's colour, `#rrggbb`, if the dataset has it."""
+
+    @property
+    def caption(self) -> str:
+        """The text of the first column."""
+        return self.captions[0][0]
+
+    def text(self, choice: float) -> str:
+        """One of the texts, by a number in [0, 1)."""
+        for text, share in self.captions:
+            choice -= share
+            if choice < 0:
+                return text
+        return self.captions[-1][0]
 
 
-@dataclass
 class Split:
-    """The rows of one split, and the pixels of as many as fit into memory."""
+    """The rows of one split, and the pixels of as many as fit into memory. Safe to be used by several threads."""
 
-    rows: list[Row] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    """One sentence for each row that could not be read."""
-    pixels: dict[int, Pixels] = field(default_factory=dict)
-    """Row index to pixels."""
-    draft: int = 0
-    """The side in pixels at which a JPEG may be decoded."""
+    def __init__(
+        self,
+        *,
+        image: str = "image",
+        fit: Fit = "crop",
+        draft: int = 0,
+        ram_limit: float = 0.0,
+        open_groups: int = 4,
+    ) -> None:
+        """An empty split.
 
-    def picture(self, index: int) -> Pixels:
-        """One row's pixels, uint8, shape HWC in its bucket's size; decoded now if they are not in memory."""
-        if (kept := self.pixels.get(index)) is not None:
-            return kept
+        Args:
+            image: Column of the pictures.
+            fit: How they are brought to their bucket's size.
+            draft: Side in pixels at which a JPEG may be decoded.
+            ram_limit: Bytes of decoded pictures that are kept.
+            open_groups: So many row groups are kept as they are in the file.
+        """
+        self.rows: list[Row] = []
+        self.skipped: list[str] = []
+        """One sentence for each row that could not be read."""
+        self.kept: dict[int, Pixels] = {}
+        """Row index to pixels."""
+        self._image, self._fit, self._draft = image, fit, draft
+        self._room = ram_limit
+        self._bad: set[int] = set()
+        self._groups: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
+        self._open_groups = open_groups
+        self._lock = threading.Lock()
+
+    def picture(self, index: int) -> Pixels | None:
+        """One row's pixels, uint8, shape HWC in its bucket's size; None if there are none, which is noted.
+
+        Raises:
+            DatasetError: the file itself cannot be read any more.
+        """
+        if (found := self.kept.get(index)) is not None:
+            return found
+        if index in self._bad:
+            return None
         row = self.rows[index]
-        file, group, position = row.place
-        image = _row_group(file, group)[position]
-        return fit_to(_open(image["bytes"], self.draft), row.size)
+        data = (self._group(row.place)[row.place[2]] or {}).get("bytes") or b""
+        try:
+            found = decoded(data, row.size, fit=self._fit, draft=self._draft, ground=row.ground)
+        except BROKEN as error:
+            with self._lock:
+                if index not in self._bad:
+                    self._bad.add(index)
+                    self.skipped.append(f"{_named(row.place)}: {error or type(error).__name__}")
+            return None
+        with self._lock:
+            if index not in self.kept and found.nbytes <= self._room:
+                self._room -= found.nbytes
+                self.kept[index] = found
+        return found
+
+    def _group(self, place: Place) -> list[Any]:
+        """The pictures' files of a row group, from memory if it was read lately."""
+        file, number, _ = place
+        with self._lock:
+            if (found := self._groups.get((file, number))) is not None:
+                self._groups.move_to_end((file, number))
+                return found
+        try:
+            images = pq.ParquetFile(file).read_row_group(number, columns=[self._image])[self._image].to_pylist()
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"the dataset file '{file}' cannot be read any more: {error}.") from None
+        with self._lock:
+            self._groups[file, number] = images
+            while len(self._groups) > self._open_groups:
+                self._groups.popitem(last=False)
+        return list(images)
 
     def buckets(self) -> Counter[Size]:
         """How many photos each bucket holds."""
         return Counter(row.size for row in self.rows)
+
+    def groups(self) -> list[int]:
+        """Of each row the number of its row group, counted over all files."""
+        numbers: dict[tuple[str, int], int] = {}
+        return [numbers.setdefault(row.place[:2], len(numbers)) for row in self.rows]
 
 
 def split_files(folder: Path) -> dict[str, list[Path]]:
@@ -103,92 +188,87 @@ def fingerprint(folder: Path, files: Iterable[Path]) -> str:
     return digest(*(f"{file.name}:{file_digest(file)}" for file in files))
 
 
-def load_split(files: Sequence[Path], *, resolution: int, patch_size: int, ram_limit: float) -> Split:
-    """Reads and decodes every row once: assigns buckets, keeps pixels up to `ram_limit` bytes, names what is bad.
+def load_split(
+    files: Sequence[Path],
+    *,
+    resolution: int,
+    patch_size: int,
+    ram_limit: float,
+    columns: Columns | None = None,
+    fit: Fit = "crop",
+    open_groups: int = 4,
+) -> Split:
+    """Finds every row and assigns its bucket; names those that hold no picture.
 
     Raises:
         DatasetError: a column is missing or a file is not Parquet.
     """
+    columns = columns or Columns()
     sizes = bucket_sizes(resolution, patch_size)
-    split, used = Split(draft=2 * max(max(size) for size in sizes)), 0
-    # Two threads: Pillow decodes and resizes without Python's lock. The filter is set outside of them, as it is one
-    # for all threads: Pillow warns of damaged EXIF data, which a picture does not need.
+    draft = 2 * max(max(size) for size in sizes)
+    split = Split(image=columns.image, fit=fit, draft=draft, ram_limit=ram_limit, open_groups=open_groups)
+    # The filter is set outside of the threads, as it is one for all: Pillow warns of damaged EXIF data.
     with ThreadPoolExecutor(2) as pool, warnings.catch_warnings(action="ignore"):
-        for places, records in _row_groups(files):
-            decoded = pool.map(lambda record: _decode(record, sizes, split.draft), records)
-            for place, record, picture in zip(places, records, decoded, strict=True):
-                if isinstance(picture, str):
-                    split.skipped.append(f"{Path(place[0]).name}, row group {place[1]}, row {place[2]}: {picture}")
+        for places, records in _row_groups(files, columns):
+            for place, record, facts in zip(
+                places, records, pool.map(lambda one: _facts(one, columns.image), records), strict=True
+            ):
+                if isinstance(facts, str):
+                    split.skipped.append(f"{_named(place)}: {facts}")
                     continue
-                split.rows.append(_row(record, place, picture))
-                if used + picture.nbytes <= ram_limit:
-                    used += picture.nbytes
-                    split.pixels[len(split.rows) - 1] = picture
+                key, (height, width) = facts
+                bucket = nearest_bucket(height, width, sizes)
+                split.rows.append(_row(record, key, bucket, place, columns.captions))
     return split
 
 
-def fit_to(image: Image.Image, size: Size) -> Pixels:
-    """The picture resized to cover a bucket and cut to it in the middle; uint8, shape HWC."""
-    height, width = size
-    fitted = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
-    return np.asarray(fitted, dtype=np.uint8)
+def _named(place: Place) -> str:
+    return f"{Path(place[0]).name}, row group {place[1]}, row {place[2]}"
 
 
-def _row(record: dict[str, Any], place: tuple[str, int, int], picture: Pixels) -> Row:
+def _facts(record: Mapping[str, Any], image: str) -> tuple[str, Size] | str:
+    """A row's key and the size of its picture, or why there is none."""
+    if image not in record:
+        return str(record["key"]), (int(record["height"]), int(record["width"]))
+    data = (record[image] or {}).get("bytes")
+    if not data:
+        return "it holds no picture"
+    try:
+        return str(record.get("key") or hashlib.sha256(data).hexdigest()), picture_size(data)
+    except BROKEN as error:
+        return str(error) or type(error).__name__
+
+
+def _row(record: Mapping[str, Any], key: str, size: Size, place: Place, captions: Mapping[str, float]) -> Row:
     weight = record.get("weight")
+    texts = [(record.get(column) or "", share) for column, share in captions.items() if share > 0]
+    # A text that this row lacks leaves its share to the others; a row without any is trained without a caption.
+    present = [(text, share) for text, share in texts if text] or [("", 1.0)]
+    total = sum(share for _, share in present)
     return Row(
-        key=record.get("key") or hashlib.sha256(record["image"]["bytes"]).hexdigest(),
-        caption=record.get("caption") or "",
+        key=key,
+        captions=tuple((text, share / total) for text, share in present),
         weight=1.0 if weight is None or not weight > 0 else float(weight),
-        size=(picture.shape[0], picture.shape[1]),
+        size=size,
         place=place,
+        ground=record.get("background_color") or None,
     )
 
 
-def _row_groups(files: Sequence[Path]) -> Iterator[tuple[list[tuple[str, int, int]], list[dict[str, Any]]]]:
+def _row_groups(files: Sequence[Path], columns: Columns) -> Iterator[tuple[list[Place], list[dict[str, Any]]]]:
+    """The columns that are needed, row group by row group; without the pictures where they are described."""
     for path in files:
         try:
             parquet = pq.ParquetFile(path)
         except (OSError, ValueError) as error:
             raise DatasetError(f"the dataset file '{path}' is not Parquet: {error}.") from None
         names = set(parquet.schema_arrow.names)
-        for needed in ("image", "caption"):
+        for needed in (columns.image, *columns.captions):
             if needed not in names:
                 raise DatasetError(f"the dataset file '{path}' has no column '{needed}'.")
+        wanted = [name for name in (*columns.captions, "key", "weight", "background_color") if name in names]
+        described = {"key", "width", "height"}
+        wanted += ["width", "height"] if described <= names else [columns.image]
         for group in range(parquet.num_row_groups):
-            table = parquet.read_row_group(group, columns=[name for name in _COLUMNS if name in names])
-            records = table.to_pylist()
+            records = parquet.read_row_group(group, columns=wanted).to_pylist()
             yield [(str(path), group, row) for row in range(len(records))], records
-
-
-@lru_cache(maxsize=4)
-def _row_group(file: str, group: int) -> list[dict[str, Any]]:
-    images: list[dict[str, Any]] = pq.ParquetFile(file).read_row_group(group, columns=["image"])["image"].to_pylist()
-    return images
-
-
-def _decode(record: dict[str, Any], sizes: Sequence[Size], draft: int) -> Pixels | str:
-    """Pixels in the nearest bucket's size, or why there are none."""
-    data = (record["image"] or {}).get("bytes")
-    if not data:
-        return "it holds no picture"
-    try:
-        image = _open(data, draft)
-        return fit_to(image, nearest_bucket(image.height, image.width, sizes))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        return str(error) or type(error).__name__
-
-
-def _open(data: bytes, draft: int) -> Image.Image:
-    """An upright RGB picture; what is transparent becomes white.
-
-    A JPEG is decoded at the smallest scale that has at least `draft` pixels along both sides, where it has them at all.
-    """
-    image = Image.open(io.BytesIO(data))
-    image.draft("RGB", (draft, draft))
-    image.load()
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
-        rgba = upright.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return upright.convert("RGB")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
-from prx_train.buckets import batches_from
 from prx_train.budget import Budget
 from prx_train.config import FILLED_IN, TrainConfig
 from prx_train.identity import check_identity, identify
@@ -99,21 +98,13 @@ def train(session: Session, stop: Callable[[], bool]) -> bool:
     config, progress = session.config, session.progress
     due_checkpoint = Due(every(config.checkpoint_every, session.schedule.budget, 12))
     due_validation = Due(validation_interval(session))
-    order = batches_from(
-        [row.size for row in session.train.rows],
-        [row.weight for row in session.train.rows],
-        batch_size=config.batch_size,
-        seed=config.seed,
-        epoch=progress.epoch,
-        position=progress.position,
-    )
+    order = session.order().batches_from(progress.epoch, progress.position)
     unbooked, watch = 0, Watch()
-    with ProgressLine(session) as line:
+    with ProgressLine(session) as line, session.feed(order) as feed:
         while (decision := decide(session, stop)).go_on and not decision.stopped:
-            group = [next(order) for _ in range(session.batches_per_step)]
-            done = step(session, [batch for batch, _, _ in group], decision.learning_rate)
-            _, epoch, position = group[-1]
-            session.progress = replace(session.progress, epoch=epoch, position=position)
+            group = next(feed)
+            done = step(session, group.batches, decision.learning_rate)
+            session.progress = replace(session.progress, epoch=group.epoch, position=group.position)
             line.show(done.loss)
             unbooked += 1
             watch.saw(session, finite=done.finite)

@@ -7,7 +7,6 @@ from statistics import median
 
 import torch
 
-from prx_train.buckets import epoch_batches
 from prx_train.progress import validation_interval
 from prx_train.reckoning import Measured, Plan, reckon
 from prx_train.session import Session, every
@@ -37,9 +36,7 @@ def measure(session: Session) -> Measured:
         start[row["stage"]] = start.get(row["stage"], 0.0) + float(row["seconds"])
     steps = [row for row in session.run.metrics if "update_seconds" in row]
     seconds = session.schedule.pace.seconds
-    batches = epoch_batches(
-        [row.size for row in rows], [1.0] * len(rows), batch_size=config.batch_size, seed=config.seed, epoch=0
-    )
+    batches = session.order().epoch(0)
     cell = session.base.patch_size * session.space.compression
     return Measured(
         start=start,
@@ -49,7 +46,7 @@ def measure(session: Session) -> Measured:
         updating=median(row["update_seconds"] for row in steps) / seconds,
         validation=reserve.worst["validate"],
         checkpoint=reserve.worst["checkpoint"],
-        photos=len(rows) / len(batches) * session.batches_per_step,
+        photos=sum(len(batch.rows) for batch in batches) / len(batches) * session.batches_per_step,
         dataset=len(rows),
         image_tokens=sum(row.size[0] * row.size[1] for row in rows) / cell**2 / len(rows),
         text_tokens=sum(len(session.texts[row.caption]) for row in rows) / len(rows),

@@ -4,7 +4,6 @@ import shutil
 import time
 from collections.abc import Callable
 
-from prx_train.buckets import batches_from
 from prx_train.config import TrainConfig
 from prx_train.loop import prepare
 from prx_train.measuring import MEASURED_STEPS, measure, plan_of
@@ -61,10 +60,7 @@ def plan(
 
 
 def _train(session: Session, steps: int) -> None:
-    rows, config = session.train.rows, session.config
-    order = batches_from(
-        [row.size for row in rows], [row.weight for row in rows], batch_size=config.batch_size, seed=config.seed
-    )
-    for _ in range(steps):
-        step(session, [next(order)[0] for _ in range(session.batches_per_step)], config.learning_rate)
+    with session.feed(session.order().batches_from()) as feed:
+        for _ in range(steps):
+            step(session, next(feed).batches, session.config.learning_rate)
     session.ledger.close("train", items=steps, unit="steps")

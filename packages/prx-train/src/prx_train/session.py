@@ -1,20 +1,24 @@
 """The objects of a run while it runs, and what can be said of them."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from prx_train import data, model
+from prx_train.buckets import Batch, Order
 from prx_train.budget import Budget, parse_interval, spoken
 from prx_train.caching import TensorCache, TextCache, padded
 from prx_train.checkpoint import Progress
 from prx_train.config import ResolvedConfig
 from prx_train.crew import Crew
+from prx_train.decoding import Pixels
 from prx_train.evaluate import Example
+from prx_train.feed import Feed
 from prx_train.journal import Journal
 from prx_train.ledger import Ledger
 from prx_train.optim import Average
@@ -82,21 +86,56 @@ class Session:
         with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
             return model.predict(self.transformer, x_t_BCHW.to(self.device), t_B.to(self.device), text, mask)
 
-    def clean(self, split: data.Split, index: int) -> Tensor:
-        """x₀ of one photo, float32, shape CHW: pixels in [-1, 1] or a latent."""
+    def clean_batch(
+        self, split: data.Split, rows: Sequence[int], pictures: Sequence[Pixels | None]
+    ) -> tuple[Tensor, list[int]] | None:
+        """x₀ of photos of one size, float32, shape BCHW, and the places of those that could be read; None if none.
+
+        Args:
+            split: Theirs.
+            rows: Their indices.
+            pictures: Their pixels; not looked at where latents are used.
+        """
         if self.space.vae is None:
-            return pixels(split, index)
-        return self.latents.loaded[latent_key(split.rows[index])].float()
+            found = {n: picture for n, picture in enumerate(pictures) if picture is not None}
+            return (as_signal(np.stack(list(found.values()))), list(found)) if found else None
+        known = self.latents.loaded
+        latents = {n: known.get(self.latent_key(split.rows[row])) for n, row in enumerate(rows)}
+        there = {n: latent for n, latent in latents.items() if latent is not None}
+        return (torch.stack(list(there.values())).float(), list(there)) if there else None
+
+    def latent_key(self, row: data.Row) -> str:
+        """Names a photo's latent."""
+        return latent_key(row, self.config.fit)
+
+    def feed(self, order: Iterator[tuple[Batch, int, int]]) -> Feed:
+        """Batches in this order, with their pictures."""
+        fetch = self.train.picture if self.space.vae is None else None
+        crew = self.crew
+        return Feed(order, fetch, batches=self.batches_per_step, rank=crew.rank, processes=crew.size)
+
+    def order(self) -> Order:
+        """The order of the run's batches."""
+        rows, config = self.train.rows, self.config
+        return Order(
+            sizes=[row.size for row in rows],
+            weights=[row.weight for row in rows],
+            batch_size=config.batch_size,
+            seed=config.seed,
+            groups=self.train.groups() if config.shuffle_groups else (),
+            pool=config.shuffle_groups,
+        )
 
 
-def pixels(split: data.Split, index: int) -> Tensor:
-    """One photo as float32 in [-1, 1], shape CHW."""
-    return torch.from_numpy(split.picture(index).copy()).permute(2, 0, 1).float() / 127.5 - 1
+def as_signal(pictures_BHWC: Pixels) -> Tensor:
+    """Pixels as float32 in [-1, 1], shape BCHW."""
+    return torch.from_numpy(pictures_BHWC).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def latent_key(row: data.Row) -> str:
-    """Names a photo's latent: by its content and the size it is cut to."""
-    return f"{row.key}-{row.size[0]}x{row.size[1]}"
+def latent_key(row: data.Row, fit: str) -> str:
+    """Names a photo's latent: by its content and by how it is brought to its size."""
+    how = fit if fit == "crop" else f"{fit}{row.ground or ''}"
+    return f"{row.key}-{how}-{row.size[0]}x{row.size[1]}"
 
 
 def describe(session: Session) -> list[tuple[str, str]]:
@@ -121,7 +160,7 @@ def describe(session: Session) -> list[tuple[str, str]]:
             "photos to validate with",
             f"{len(session.examples)}, {'held out' if session.held_out else 'trained on too, as none are held out'}",
         ),
-        ("photos that could not be read", f"{len(session.train.skipped)}"),
+        ("rows that hold no picture", f"{len(session.train.skipped)}"),
         ("shapes in pixels (width×height: photos)", shapes + rest),
         ("samples", f"{width}×{height} pixels, the most common shape"),
         ("longest caption", f"{length} tokens"),

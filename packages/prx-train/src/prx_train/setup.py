@@ -1,10 +1,12 @@
 """Puts a run together from its settings, and finds where a stopped one goes on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +25,7 @@ from prx_train.optim import Average, optimizers_for, trained
 from prx_train.pictures import varied_captions
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule
-from prx_train.session import Say, Session, latent_key, pixels
+from prx_train.session import Say, Session, as_signal, latent_key
 from prx_train.storage import read_json, write_json, write_jsonl
 
 
@@ -87,7 +89,7 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
         sample_size=found.train.buckets().most_common(1)[0][0],
         held_out=found.held_out is not found.train,
     )
-    session.examples += [_example(session, found.held_out, n) for n in found.chosen]
+    session.examples += _examples(session, found.held_out, found.chosen)
     if saved is not None:
         _resume(session, saved)
     ledger.close("load", items=1, unit="checkpoints")
@@ -140,7 +142,8 @@ def _prepare(
     held_out = validation if validation.rows else train
     chosen = _chosen(held_out, config.validation_photos)
     prompts = config.prompts or varied_captions([row.caption for row in held_out.rows]) or ("",)
-    captions = [*(row.caption for row in (*train.rows, *(held_out.rows[n] for n in chosen))), *prompts, ""]
+    texts_of = [text for row in train.rows for text, _ in row.captions]
+    captions = [*texts_of, *(held_out.rows[n].caption for n in chosen), *prompts, ""]
     encoder = base.text_encoder(device)
     texts = TextCache(_cache_folder(config), encoder.digest)
     ledger.close("text_cache", items=texts.ensure(captions, encoder.encode), unit="captions")
@@ -197,7 +200,13 @@ def _load_data(config: ResolvedConfig, cell: int, files: dict[str, list[Any]]) -
         )
     train, validation = (
         data.load_split(
-            files[split], resolution=config.resolution, patch_size=cell, ram_limit=config.ram_limit_gb * 1e9
+            files[split],
+            resolution=config.resolution,
+            patch_size=cell,
+            ram_limit=config.ram_limit_gb * 1e9,
+            columns=data.Columns(image=config.image_column, captions=config.captions),
+            fit=config.fit,
+            open_groups=2 * (config.shuffle_groups or 2),
         )
         for split in ("train", "validation")
     )
@@ -213,28 +222,35 @@ def _say_data(train: data.Split, validation: data.Split, say: Say) -> None:
 
 
 def _chosen(split: data.Split, count: int) -> list[int]:
-    """The first `count` photos by key: keys are digests, so this is a random choice that any run makes alike."""
-    return sorted(range(len(split.rows)), key=lambda index: (split.rows[index].key, index))[:count]
+    """The first `count` readable photos by key: keys are digests, so any run makes the same random choice."""
+    ordered = sorted(range(len(split.rows)), key=lambda index: (split.rows[index].key, index))
+    return list(islice((index for index in ordered if split.picture(index) is not None), count))
 
 
-def _example(session: Session, split: data.Split, index: int) -> Example:
-    row = split.rows[index]
-    return Example(key=row.key, caption=row.caption, clean=session.clean(split, index))
+def _examples(session: Session, split: data.Split, chosen: Sequence[int]) -> Iterator[Example]:
+    for index in chosen:
+        found = session.clean_batch(split, [index], [split.picture(index)])
+        if found is not None:
+            row = split.rows[index]
+            yield Example(key=row.key, caption=row.caption, clean=found[0][0])
 
 
-def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]]) -> int:
-    """Makes the latents of all photos available, float16; returns how many had to be encoded."""
+def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]], fit: str) -> int:
+    """Makes the latents of all readable photos available, float16; returns how many had to be encoded."""
 
     def make(some: Sequence[tuple[data.Split, int]]) -> list[Tensor]:
         made: list[Tensor] = []
         # One by one where shapes change; the photos come sorted by shape, so this is rare.
         for part in _runs_of_one_shape(some):
-            encoded = space.encode(torch.stack([pixels(split, index) for split, index in part]))
-            made += [latent.half().cpu().contiguous().clone() for latent in encoded]
+            pictures = [picture for split, index in part if (picture := split.picture(index)) is not None]
+            made += [latent.half().cpu().contiguous().clone() for latent in space.encode(as_signal(np.stack(pictures)))]
         return made
 
     ordered = sorted(photos, key=lambda one: (one[0].rows[one[1]].size, one[0].rows[one[1]].key))
-    return latents.fill({latent_key(split.rows[index]): (split, index) for split, index in ordered}, make)
+    wanted = {latent_key(split.rows[index], fit): (split, index) for split, index in ordered}
+    known = latents.available(wanted)
+    readable = {key: one for key, one in wanted.items() if key in known or one[0].picture(one[1]) is not None}
+    return latents.fill(readable, make)
 
 
 def _latents(
@@ -245,7 +261,7 @@ def _latents(
     if space.vae is not None:
         if config.flip:
             raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
-        ledger.close("latent_cache", items=_encode_photos(latents, space, photos), unit="photos")
+        ledger.close("latent_cache", items=_encode_photos(latents, space, photos, config.fit), unit="photos")
     return latents
 
 

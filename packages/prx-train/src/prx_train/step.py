@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from prx_train.buckets import Batch
+from prx_train.decoding import Pixels
+from prx_train.feed import AHEAD, Fed
 from prx_train.objective import losses, noisy, times
 from prx_train.optim import ema_decay, set_learning_rate
 from prx_train.session import Session
@@ -21,26 +23,25 @@ class Step:
     """What a step came to."""
 
     loss: float
-    """Mean over all photos of all processes; not finite where the step was skipped for it."""
+    """Mean over all photos of all processes; nan if none of them could be read."""
     grad_norm: float
     """Of the sum of gradients, before it was clipped."""
 
     @property
     def finite(self) -> bool:
-        """Whether the weights were changed by it."""
+        """Whether it could change the weights, and did."""
         return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
 
 
-def step(session: Session, batches: Sequence[Batch], learning_rate: float) -> Step:
+def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step:
     """Trains on so many batches, of which this process takes its share; skips what would make weights infinite."""
     config, progress, crew = session.config, session.progress, session.crew
     began = session.clock.spent
     waited = session.data_seconds
     set_learning_rate(session.optimizers, learning_rate)
-    total = backward(session, batches, progress.step)
+    total, count = crew.sums(*backward(session, batches, progress.step))
     norm = torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad)
-    count = sum(len(batch.rows) for batch in batches)
-    found = Step(loss=crew.sums(total)[0] / count, grad_norm=float(norm))
+    found = Step(loss=total / count if count else math.nan, grad_norm=float(norm))
     updating = time.perf_counter()
     if found.finite:
         for optimizer in session.optimizers:
@@ -49,56 +50,69 @@ def step(session: Session, batches: Sequence[Batch], learning_rate: float) -> St
     for optimizer in session.optimizers:
         optimizer.zero_grad(set_to_none=True)
     updated = time.perf_counter() - updating
-    session.progress = replace(progress, step=progress.step + 1, samples=progress.samples + count)
+    session.progress = replace(progress, step=progress.step + 1, samples=progress.samples + int(count))
     session.schedule.pace.learn(session.clock.spent - began)
     row: dict[str, Any] = {
         "step": session.progress.step,
         "seconds": round(session.clock.spent, 3),
         "lr": learning_rate,
         "samples": session.progress.samples,
-        "epoch": batches[-1].epoch,
+        "epoch": batches[-1].batch.epoch,
         "data_seconds": round(session.data_seconds - waited, 4),
         "update_seconds": round(updated, 4),
     }
     if found.finite:
         row |= {"loss": found.loss, "grad_norm": found.grad_norm}
     else:
-        keys = [session.train.rows[index].key for batch in batches for index in batch.rows]
-        what = "gradient" if math.isfinite(found.loss) else "loss"
-        row |= {"skipped": f"the {what} was not finite", "keys": keys}
+        keys = [session.train.rows[index].key for fed in batches for index in fed.batch.rows]
+        what = "the gradient" if math.isfinite(found.loss) else "the loss"
+        row |= {"skipped": f"{what} was not finite" if count else "no picture could be read", "keys": keys}
     session.journal.append(session.run.metrics_file, row)
     return found
 
 
-def backward(session: Session, batches: Sequence[Batch], number: int) -> float:
-    """Leaves the sum of all processes' gradients in the weights; returns the loss summed over this one's photos."""
+def backward(session: Session, batches: Sequence[Fed], number: int) -> tuple[float, float]:
+    """Leaves the sum of all processes' gradients in the weights; returns this one's loss, summed, and its photos."""
     config, crew = session.config, session.crew
-    total = torch.zeros((), device=session.device)
+    total, count = torch.zeros((), device=session.device), 0
     for part in range(crew.rank, len(batches), crew.size):
-        loss = batch_losses(session, batches[part], seed_from("step", config.seed, number, part)).sum()
+        fed = batches[part]
+        began = time.perf_counter()
+        pictures = fed.pictures()
+        session.data_seconds += time.perf_counter() - began
+        found = batch_losses(session, fed.batch, pictures, seed_from("step", config.seed, number, part))
+        if found is None:
+            continue
         # Divided by the full number of photos, so that one in a small batch counts as much as any other.
-        (loss / (config.batch_size * len(batches))).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
+        (found.sum() / (config.batch_size * len(batches))).backward()  # type: ignore[no-untyped-call]
+        total += found.detach().sum()
+        count += len(found)
     crew.sum_gradients(session.weights.values())
-    return float(total)
+    return float(total), float(count)
 
 
-def batch_losses(session: Session, batch: Batch, seed: int) -> Tensor:
-    """The loss of each photo of a batch, shape (B,); every random number is a function of the seed."""
+def batch_losses(session: Session, batch: Batch, pictures: Sequence[Pixels | None], seed: int) -> Tensor | None:
+    """The loss of each photo of a batch, shape (B,); every random number is a function of the seed.
+
+    Photos that cannot be read are left out, without a change for the others; None if none can.
+    """
     config, space, count = session.config, session.space, len(batch.rows)
+    found = session.clean_batch(session.train, batch.rows, pictures)
+    if found is None:
+        return None
+    x0, there = found
     random = torch.Generator().manual_seed(seed)
-    began = time.perf_counter()
-    x0 = torch.stack([session.clean(session.train, row) for row in batch.rows])
-    session.data_seconds += time.perf_counter() - began
-    eps = space.noise_scale * torch.randn(x0.shape, generator=random)
+    shape = (count, *x0.shape[1:])
+    eps = (space.noise_scale * torch.randn(shape, generator=random))[there]
     normal = torch.randn(count, generator=random)
     uniform, choice, dropped, mirrored = torch.rand(4, count, generator=random)
-    t = times(normal, uniform, choice, shift=config.shift)
+    worded = torch.rand(count, generator=random)
+    t = times(normal, uniform, choice, shift=config.shift)[there]
     if config.flip:
-        x0 = torch.where((mirrored < 0.5)[:, None, None, None], x0.flip(3), x0)
+        x0 = torch.where((mirrored[there] < 0.5)[:, None, None, None], x0.flip(3), x0)
     captions = [
-        "" if drop else session.train.rows[row].caption
-        for row, drop in zip(batch.rows, (dropped < config.caption_dropout).tolist(), strict=True)
+        "" if dropped[n] < config.caption_dropout else session.train.rows[batch.rows[n]].text(float(worded[n]))
+        for n in there
     ]
     x0, eps, t = x0.to(session.device), eps.to(session.device), t.to(session.device)
     prediction = session.predict(noisy(x0, eps, t), t, captions)
@@ -107,12 +121,14 @@ def batch_losses(session: Session, batch: Batch, seed: int) -> Tensor:
 
 def probe(session: Session) -> float:
     """Seconds of a step, tried without changing a weight: the second of two, as the first one warms up."""
+    config = session.config
     sizes = [row.size for row in session.train.rows]
-    largest = [index for index, size in enumerate(sizes) if size == session.sample_size][: session.config.batch_size]
-    batches = [Batch(epoch=0, rows=tuple(largest))] * session.batches_per_step
-    for _ in range(2):
-        began = session.clock.spent
-        backward(session, batches, 0)
-        session.transformer.zero_grad(set_to_none=True)
+    rows = tuple([index for index, size in enumerate(sizes) if size == session.sample_size][: config.batch_size])
+    order = iter([(Batch(epoch=0, rows=rows), 0, 0)] * 2 * session.batches_per_step * (AHEAD + 2))
+    with session.feed(order) as feed:
+        for _ in range(2):
+            began = session.clock.spent
+            backward(session, next(feed).batches, 0)
+            session.transformer.zero_grad(set_to_none=True)
     session.ledger.close("rehearse", items=2, unit="steps")
     return session.clock.spent - began

@@ -1,0 +1,96 @@
+"""Batches with their pictures, which threads decode while the model computes."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from prx_train.buckets import Batch
+from prx_train.decoding import Pixels
+
+AHEAD = 3
+"""Steps whose pictures are decoded before they are asked for."""
+_MOST_THREADS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fed:
+    """A batch with its pictures."""
+
+    batch: Batch
+    waiting: Sequence["Future[Pixels | None]"] = ()
+    """One for each row; none for a batch of another process, or where latents are used."""
+
+    def pictures(self) -> list[Pixels | None]:
+        """Of each row, uint8 of shape HWC; None for one that cannot be read."""
+        return [future.result() for future in self.waiting]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The batches of one step, of all processes."""
+
+    batches: list[Fed]
+    epoch: int
+    """Where the next start should be: 0-based epoch."""
+    position: int
+    """And the index of its batch."""
+
+
+class Feed:
+    """Groups of batches, endless; each process decodes its own batches alone."""
+
+    def __init__(
+        self,
+        order: Iterator[tuple[Batch, int, int]],
+        fetch: Callable[[int], Pixels | None] | None,
+        *,
+        batches: int,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        """Groups in an order.
+
+        Args:
+            order: (batch, epoch, position), see `prx_train.buckets.Order.batches_from`.
+            fetch: Row index to pixels, called in threads; None where no pixels are needed.
+            batches: In a step, of all processes.
+            rank: This process takes the batches `rank`, `rank` + `processes`, …
+            processes: In all.
+        """
+        self._order, self._fetch, self._batches = order, fetch, batches
+        self._rank, self._processes = rank, processes
+        self._pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) if fetch is not None else None
+        self._ahead: deque[Group] = deque()
+
+    def __enter__(self) -> "Feed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def __next__(self) -> Group:
+        """The next group; those after it are being decoded."""
+        while len(self._ahead) <= AHEAD:
+            self._ahead.append(self._group())
+        return self._ahead.popleft()
+
+    def __iter__(self) -> "Feed":
+        return self
+
+    def _group(self) -> Group:
+        found: list[Fed] = []
+        epoch = position = 0
+        for part in range(self._batches):
+            batch, epoch, position = next(self._order)
+            mine = part % self._processes == self._rank
+            waiting = self._submit(batch) if mine else ()
+            found.append(Fed(batch=batch, waiting=waiting))
+        return Group(batches=found, epoch=epoch, position=position)
+
+    def _submit(self, batch: Batch) -> Sequence["Future[Pixels | None]"]:
+        if self._pool is None or self._fetch is None:
+            return ()
+        return tuple(self._pool.submit(self._fetch, row) for row in batch.rows)
