@@ -50,5 +50,5 @@ $(VENV)/.ready: pyproject.toml constraints.txt packages/prx-data/pyproject.toml 
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable "packages/prx-data[hub,http,matte]" --editable "packages/prx-train[minilm,lora]" --group dev
+	  --editable "packages/prx-data[hub,http,matte]" --editable "packages/prx-train[minilm,lora,tensorboard]" --group dev
 	touch $@

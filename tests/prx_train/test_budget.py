@@ -103,7 +103,7 @@ def test_the_clock_stands_still_between_two_starts() -> None:
 def test_a_schedule_in_seconds_ends_before_the_reserve_and_its_last_step_is_tiny() -> None:
     now = [0.0]
     clock = Clock(now=lambda: now[0])
-    reserve = Reserve(margin=1.5, fixed=2.0, worst={"export": 4.0})
+    reserve = Reserve(margin=1.5, fixed=2.0, recent={"export": [4.0]})
     schedule = Schedule(Budget(amount=100, unit="seconds"), clock, 0.1, 0.3, start=0.0, reserve=reserve)
     factors: list[float] = []
     schedule.pace.learn(0.5)
@@ -117,12 +117,23 @@ def test_a_schedule_in_seconds_ends_before_the_reserve_and_its_last_step_is_tiny
 
 def test_a_machine_that_slows_down_moves_the_end_forward() -> None:
     pace = Pace()
-    for _ in range(15):
-        pace.learn(1.0)
+    pace.refer(1.0)
     assert pace.slowdown == 1
     for _ in range(15):
         pace.learn(2.0)
     assert pace.slowdown == 2
+    for _ in range(15):
+        pace.learn(0.1)
+    assert pace.slowdown == 0.8  # parts that do not compute are no faster for it
+
+
+def test_the_reserve_forgets_a_part_that_was_slow_once() -> None:
+    reserve = Reserve(margin=1.0, fixed=0.0)
+    for seconds in (1.0, 9.0, 2.0, 3.0):
+        reserve.learn("validate", seconds)
+    reserve.learn("export", 5.0)
+    assert reserve.parts == {"validate": 3.0, "export": 5.0}
+    assert reserve.seconds == 8.0
 
 
 def test_a_budget_that_is_too_short_is_told_in_a_sentence() -> None:

@@ -136,6 +136,7 @@ def test_the_report_needs_no_torch(toml: Callable[..., Path], tmp_path: Path) ->
 def test_the_public_names_are_exact() -> None:
     assert set(prx_train.__all__) == {
         "BudgetError",
+        "Callback",
         "ConfigError",
         "DatasetError",
         "DivergedError",
@@ -147,8 +148,10 @@ def test_the_public_names_are_exact() -> None:
         "ResourceError",
         "Run",
         "TrainConfig",
+        "Training",
         "__version__",
         "fit",
+        "load",
         "load_lora",
         "plan",
         "write_report",

@@ -21,9 +21,10 @@ from prx_train.errors import (
 from prx_train.version import VERSION
 
 if TYPE_CHECKING:
+    from prx_train.callbacks import Callback, Training
     from prx_train.config import LoraConfig, ModelConfig, TrainConfig
     from prx_train.loop import fit
-    from prx_train.model import load_lora
+    from prx_train.model import load, load_lora
     from prx_train.planning import plan
     from prx_train.reckoning import Plan
     from prx_train.report import write_report
@@ -37,6 +38,7 @@ __version__ = VERSION
 
 __all__ = [
     "BudgetError",
+    "Callback",
     "ConfigError",
     "DatasetError",
     "DivergedError",
@@ -48,20 +50,25 @@ __all__ = [
     "ResourceError",
     "Run",
     "TrainConfig",
+    "Training",
     "__version__",
     "fit",
+    "load",
     "load_lora",
     "plan",
     "write_report",
 ]
 
 _HOMES = {
+    "Callback": "prx_train.callbacks",
     "LoraConfig": "prx_train.config",
     "ModelConfig": "prx_train.config",
     "Plan": "prx_train.reckoning",
     "Run": "prx_train.run",
     "TrainConfig": "prx_train.config",
+    "Training": "prx_train.callbacks",
     "fit": "prx_train.loop",
+    "load": "prx_train.model",
     "load_lora": "prx_train.model",
     "plan": "prx_train.planning",
     "write_report": "prx_train.report",

@@ -142,6 +142,10 @@ class TrainConfig(_Settings):
     price_per_hour: Annotated[float, Field(ge=0)] | None = None
     """What one device costs in an hour, in the currency of the budget; a machine without GPUs is one device."""
 
+    trackers: tuple[str, ...] | None = None
+    """Names of accelerate's trackers, such as `tensorboard`, `wandb` or `trackio`; None for TensorBoard where it is
+    installed."""
+
     if not TYPE_CHECKING:
 
         def __init__(self, **settings: Any) -> None:

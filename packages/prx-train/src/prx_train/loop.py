@@ -1,12 +1,13 @@
 """`fit`: the order of a run, on one screen."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
 from prx_train.budget import Budget
+from prx_train.callbacks import Callback, Callbacks
 from prx_train.config import FILLED_IN, TrainConfig
 from prx_train.identity import check_identity, identify
 from prx_train.measuring import MEASURED_STEPS, measure, plan_of
@@ -19,20 +20,28 @@ from prx_train.setup import restore_rehearsal, start_session
 from prx_train.stages import finish, rehearse, save, validate, write_rehearsal
 from prx_train.step import probe, step
 from prx_train.storage import write_json
+from prx_train.trackers import tracker_callbacks
 
 
 def fit(
     config: TrainConfig,
     *,
     started_at: float | None = None,
+    callbacks: Sequence[Callback] = (),
     stop: Callable[[], bool] = lambda: False,
     say: Callable[[str], None] = lambda text: tqdm.write(text),
 ) -> Run:
     """Trains within the budget and leaves the pipeline, the samples and the report in `config.output`.
 
-    The same call after a kill goes on from the last checkpoint. `started_at`, a `time.monotonic()` reading, counts
-    the caller's own time since then as spent; `stop` is asked before every step, and when it says yes the run leaves a
-    checkpoint and returns unfinished. Under `accelerate launch` or `torchrun` all processes train together.
+    The same call after a kill goes on from the last checkpoint. Under `accelerate launch` or `torchrun` all processes
+    train together.
+
+    Args:
+        config: The settings.
+        started_at: A `time.monotonic()` reading; the caller's own time since then counts as spent.
+        callbacks: May watch, log, validate, draw and stop.
+        stop: Asked before every step; when it says yes the run leaves a checkpoint and returns unfinished.
+        say: Takes what the run has to say, line by line.
 
     Raises:
         ConfigError: a setting is wrong, the output cannot be written, or differs from the run that lies there.
@@ -49,11 +58,14 @@ def fit(
         say(f"{run.output}: finished already; choose another output to train again")
         return run
     with told(config):
+        trackers = tracker_callbacks(config.trackers)
         session = start_session(config, run, clock, say)
         prepare(session)
-        if train(session, stop):
+        watching = Callbacks([*callbacks, *trackers], session)
+        if finished := train(session, watching, stop):
             save(session)
             finish(session)
+        watching.end(finished=finished)
         session.crew.wait()
     return run
 
@@ -63,7 +75,7 @@ def prepare(session: Session) -> None:
     clock, schedule = session.clock, session.schedule
     if not restore_rehearsal(session):
         rehearse(session)
-        schedule.pace.learn(probe(session))
+        schedule.pace.refer(probe(session))
         write_rehearsal(session)
     if not session.progress.step:
         schedule.check("measuring one step")
@@ -93,21 +105,27 @@ def decide(session: Session, stop: Callable[[], bool]) -> Decision:
     return Decision(go_on=going > 0, stopped=stopped > 0, learning_rate=rate)
 
 
-def train(session: Session, stop: Callable[[], bool]) -> bool:
+def train(session: Session, watching: Callbacks, stop: Callable[[], bool]) -> bool:
     """Steps until the schedule ends; False if it was stopped before."""
     config, progress = session.config, session.progress
     due_checkpoint = Due(every(config.checkpoint_every, session.schedule.budget, 12))
     due_validation = Due(validation_interval(session))
     order = session.order().batches_from(progress.epoch, progress.position)
     unbooked, watch = 0, Watch()
+    watching.start()
+
+    def asked() -> bool:
+        return stop() or watching.training.stopping
+
     with ProgressLine(session) as line, session.feed(order) as feed:
-        while (decision := decide(session, stop)).go_on and not decision.stopped:
+        while (decision := decide(session, asked)).go_on and not decision.stopped:
             group = next(feed)
             done = step(session, group.batches, decision.learning_rate)
             session.progress = replace(session.progress, epoch=group.epoch, position=group.position)
             line.show(done.loss)
             unbooked += 1
             watch.saw(session, finite=done.finite)
+            watching.step(done.row)
             if session.progress.step == MEASURED_STEPS and session.crew.first and not session.run.plan_file.exists():
                 write_json(session.run.plan_file, plan_of(session, measure(session)).as_dict())
             at_validation, at_checkpoint = (due.now(session) for due in (due_validation, due_checkpoint))
@@ -115,7 +133,7 @@ def train(session: Session, stop: Callable[[], bool]) -> bool:
                 session.ledger.close("train", items=unbooked, unit="steps")
                 unbooked = 0
             if at_validation:
-                at_checkpoint |= _validated(session)
+                at_checkpoint |= _validated(session, watching)
             if at_checkpoint and done.finite:
                 save(session)
         session.ledger.close("train", items=unbooked, unit="steps")
@@ -125,10 +143,11 @@ def train(session: Session, stop: Callable[[], bool]) -> bool:
     return not decision.stopped
 
 
-def _validated(session: Session) -> bool:
+def _validated(session: Session, watching: Callbacks) -> bool:
     """Validates; whether the loss is the lowest so far, which a checkpoint then keeps."""
     loss = validate(session)
     session.say(f"step {session.progress.step}: validation loss {loss:.4f}")
+    watching.validation(loss)
     best = session.progress.best_loss
     if best is not None and not loss < best:
         return False

@@ -48,7 +48,7 @@ def validation_interval(session: Session) -> Budget:
     """As set, or an eighth of the budget, but never so often that it takes over 5 % of the time."""
     interval = every(session.config.validate_every, session.schedule.budget, 8)
     if session.config.validate_every is None and interval.unit == "seconds":
-        return replace(interval, amount=max(interval.amount, 20 * session.schedule.reserve.worst["validate"]))
+        return replace(interval, amount=max(interval.amount, 20 * session.schedule.reserve.parts["validate"]))
     return interval
 
 

@@ -100,12 +100,9 @@ class Run:
         Raises:
             ModelError: the run has not exported one yet.
         """
-        from prx_train.model import load_lora, load_pipeline, pipeline_folder
+        from prx_train.model import load
 
-        if not self.lora_folder.is_dir():
-            return load_pipeline(self.pipeline_folder, device)
-        base = pipeline_folder(read_json(self.config_file)["base"])
-        return load_lora(load_pipeline(base, device), self.lora_folder)
+        return load(self.output, device)
 
 
 def open_run(output: Path) -> Run:

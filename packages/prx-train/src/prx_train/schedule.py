@@ -51,22 +51,27 @@ class Clock:
 class Reserve:
     """The seconds that the end of a run needs, learnt by doing each of its parts once at the start.
 
-    Each part counts with the longest it has taken so far. `margin` is for parts that take longer at the end than at
-    the start, `fixed` for what cannot be measured from inside: the interpreter's own end.
+    Each part counts with the longer of the last two times that it was done. `margin` is for parts that take longer at
+    the end than before, `fixed` for what cannot be measured from inside: the interpreter's own end.
     """
 
     margin: float = 1.15
     fixed: float = 1.0
-    worst: dict[str, float] = field(default_factory=dict)
+    recent: dict[str, list[float]] = field(default_factory=dict)
 
     def learn(self, part: str, seconds: float) -> None:
         """Notes that `part` took so many seconds."""
-        self.worst[part] = max(seconds, self.worst.get(part, 0.0))
+        self.recent[part] = [*self.recent.get(part, [])[-1:], seconds]
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Seconds of each part."""
+        return {part: max(seconds) for part, seconds in self.recent.items()}
 
     @property
     def seconds(self) -> float:
         """What to keep free for the end."""
-        return self.margin * sum(self.worst.values()) + self.fixed
+        return self.margin * sum(self.parts.values()) + self.fixed
 
 
 @dataclass
@@ -74,13 +79,17 @@ class Pace:
     """How long a step takes: the median of the last few, so that one slow step does not end a run early."""
 
     recent: list[float] = field(default_factory=list)
-    first: float | None = None
+    reference: float | None = None
+    """Seconds of a step when the parts of the end were tried."""
+
+    def refer(self, seconds: float) -> None:
+        """Notes the time of a step that was tried together with the parts of the end."""
+        self.reference = seconds
+        self.learn(seconds)
 
     def learn(self, seconds: float) -> None:
         """Notes the time of one step."""
         self.recent = [*self.recent[-14:], seconds]
-        if self.first is None and len(self.recent) >= 5:
-            self.first = self.seconds
 
     @property
     def seconds(self) -> float:
@@ -89,8 +98,10 @@ class Pace:
 
     @property
     def slowdown(self) -> float:
-        """How many times slower the machine has become since the start, at least 1, at most 3."""
-        return min(max(self.seconds / self.first, 1.0), 3.0) if self.first else 1.0
+        """How many times slower the machine is than when the end was tried, in [0.8, 3]; 1 before that is known."""
+        if not self.reference or len(self.recent) < 5:
+            return 1.0
+        return min(max(self.seconds / self.reference, 0.8), 3.0)
 
 
 @dataclass

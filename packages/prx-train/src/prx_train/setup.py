@@ -167,7 +167,7 @@ def restore_rehearsal(session: Session) -> bool:
     rehearsal = read_json(session.run.rehearsal_file)
     for part, seconds in rehearsal["seconds"].items():
         session.schedule.reserve.learn(part, seconds)
-    session.schedule.pace.learn(rehearsal["step_seconds"])
+    session.schedule.pace.refer(rehearsal["step_seconds"])
     session.val_loss_before = rehearsal["val_loss_before"]
     return True
 

@@ -160,7 +160,7 @@ def write_rehearsal(session: Session) -> None:
     write_json(
         session.run.rehearsal_file,
         {
-            "seconds": session.schedule.reserve.worst,
+            "seconds": session.schedule.reserve.parts,
             "step_seconds": session.schedule.pace.seconds,
             "val_loss_before": session.val_loss_before,
         },

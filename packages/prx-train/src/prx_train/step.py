@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,13 +24,10 @@ class Step:
 
     loss: float
     """Mean over all photos of all processes; nan if none of them could be read."""
-    grad_norm: float
-    """Of the sum of gradients, before it was clipped."""
-
-    @property
-    def finite(self) -> bool:
-        """Whether it could change the weights, and did."""
-        return math.isfinite(self.loss) and math.isfinite(self.grad_norm)
+    finite: bool
+    """Whether it could change the weights, and did."""
+    row: Mapping[str, Any]
+    """As in `metrics.jsonl`."""
 
 
 def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step:
@@ -40,10 +37,11 @@ def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step
     waited = session.data_seconds
     set_learning_rate(session.optimizers, learning_rate)
     total, count = crew.sums(*backward(session, batches, progress.step))
-    norm = torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad)
-    found = Step(loss=total / count if count else math.nan, grad_norm=float(norm))
+    norm = float(torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad))
+    loss = total / count if count else math.nan
+    finite = math.isfinite(loss) and math.isfinite(norm)
     updating = time.perf_counter()
-    if found.finite:
+    if finite:
         for optimizer in session.optimizers:
             optimizer.step()
         session.average.update(ema_decay(progress.step, config.ema_decay))
@@ -61,14 +59,14 @@ def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step
         "data_seconds": round(session.data_seconds - waited, 4),
         "update_seconds": round(updated, 4),
     }
-    if found.finite:
-        row |= {"loss": found.loss, "grad_norm": found.grad_norm}
+    if finite:
+        row |= {"loss": loss, "grad_norm": norm}
     else:
         keys = [session.train.rows[index].key for fed in batches for index in fed.batch.rows]
-        what = "the gradient" if math.isfinite(found.loss) else "the loss"
+        what = "the gradient" if math.isfinite(loss) else "the loss"
         row |= {"skipped": f"{what} was not finite" if count else "no picture could be read", "keys": keys}
     session.journal.append(session.run.metrics_file, row)
-    return found
+    return Step(loss=loss, finite=finite, row=row)
 
 
 def backward(session: Session, batches: Sequence[Fed], number: int) -> tuple[float, float]:

@@ -4,7 +4,7 @@ Nothing else in the package builds, calls, loads or saves a network of theirs.
 """
 
 from prx_train.model.base import Base, open_base, pipeline_folder
-from prx_train.model.export import draw, load_pipeline, save_pipeline, save_with_base
+from prx_train.model.export import draw, load, load_pipeline, save_pipeline, save_with_base
 from prx_train.model.lora import add_lora, load_lora, merge_lora, save_lora
 from prx_train.model.space import Space
 from prx_train.model.text import MAX_TOKENS, TextEncoder, load_text_encoder, minilm_folder
@@ -17,6 +17,7 @@ __all__ = [
     "TextEncoder",
     "add_lora",
     "draw",
+    "load",
     "load_lora",
     "load_pipeline",
     "load_text_encoder",

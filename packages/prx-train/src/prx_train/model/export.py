@@ -9,8 +9,10 @@ import diffusers
 import torch
 
 from prx_train.errors import ModelError
-from prx_train.model.base import Base
+from prx_train.model.base import Base, pipeline_folder
+from prx_train.model.lora import load_lora
 from prx_train.model.text import TextEncoder
+from prx_train.storage import read_json
 
 
 def save_pipeline(
@@ -55,6 +57,29 @@ def load_pipeline(folder: Path, device: str = "cpu") -> Any:
         raise ModelError(f"'{folder}' holds no PRX pipeline: {first}") from None
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def load(folder: Path | str, device: str = "cpu") -> Any:
+    """The diffusers pipeline that a run has trained, ready to be called.
+
+    Args:
+        folder: Of a run, of its `pipeline` or its `lora`, or of any other PRX pipeline.
+        device: Where it goes.
+
+    Raises:
+        ModelError: there is none, or a part of it is missing.
+    """
+    place = Path(folder)
+    for name in ("pipeline", "lora"):
+        if (place / name).is_dir():
+            place = place / name
+            break
+    if not (place / "adapter.json").is_file():
+        return load_pipeline(place, device)
+    settings = place.parent / "config.json"
+    if not settings.is_file():
+        raise ModelError(f"'{place}' holds adapters without the run they belong to; use load_lora on their base.")
+    return load_lora(load_pipeline(pipeline_folder(read_json(settings)["base"]), device), place)
 
 
 def draw(pipeline: Any, prompt: str, *, size: tuple[int, int], seed: int, steps: int, guidance: float) -> Any:
