@@ -11,9 +11,9 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from torch import Tensor
 
 from prx_train import model
-from prx_train.caching import TextCache, padded
+from prx_train.caching import TensorCache, TextCache, padded
 from prx_train.config import TrainConfig
-from prx_train.errors import ModelError
+from prx_train.errors import ModelError, ResourceError
 from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint8
 
 CAPTIONS = ["a photo of a red hoodie", "", "a hat", "a &amp;amp; b  shoe", "red " * 100]
@@ -130,6 +130,27 @@ def test_a_cache_knows_the_caption_and_the_encoder(tmp_path: Path, encoder: mode
     for file in tmp_path.rglob("*.safetensors"):
         file.write_bytes(b"damaged")
     assert TextCache(tmp_path, encoder.digest).ensure(["a hat"], encode) == 1
+
+
+def test_a_cache_beyond_memory_gives_the_same(tmp_path: Path) -> None:
+    made = {f"{n:064x}": torch.full((n % 5 + 1, 3), float(n)) for n in range(200)}
+    filled = TensorCache(tmp_path, "mark", ram_limit=1000)
+    assert filled.fill({key: key for key in made}, lambda keys: [made[key] for key in keys]) == 200
+    again = TensorCache(tmp_path, "mark", ram_limit=0)
+    assert again.available(made) == set(made)
+    for _ in range(2):
+        assert all(torch.equal(cache.tensor(key), made[key]) for cache in (filled, again) for key in made)
+
+
+def test_a_cache_is_sized_up_before_it_is_made(tmp_path: Path) -> None:
+    said: list[str] = []
+    cache = TensorCache(tmp_path, "mark", name="latents", say=said.append)
+    cache.fill({f"{n}": n for n in range(300)}, lambda some: [torch.zeros(1000, 10) for _ in some])
+    assert said[0].startswith("latents: 300 to be made, about 0.01 GB in")
+    huge = torch.zeros(1).expand(10**13)
+    with pytest.raises(ResourceError, match=r"latents will take about .* GB, and .* has room for"):
+        TensorCache(tmp_path, "other", name="latents").fill({"a": 1, "b": 2}, lambda some: [huge for _ in some])
+    assert not list((tmp_path / "other").iterdir())
 
 
 def test_the_digest_changes_with_the_encoder(settings: dict[str, Any], encoder: model.TextEncoder) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prx_train.optim import Average, ema_decay, optimizers_for, orthogonalized, trained
 from prx_train.pictures import file_name, varied_captions
-from prx_train.storage import append_jsonl, digest, read_jsonl, seed_from, write_atomic, write_folder
+from prx_train.storage import append_jsonl, digest, read_jsonl, seed_from, sweep, write_atomic, write_folder
 
 
 def test_only_matrices_decay() -> None:
@@ -119,3 +119,12 @@ def test_prompts_are_common_and_differ() -> None:
     assert varied_captions(captions, 99) == varied_captions(captions[::-1], 99)
     assert len(varied_captions(captions, 99)) == 4
     assert varied_captions([""]) == ()
+
+
+def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "kept.json", "{}")
+    (tmp_path / ".kept.json.4711.tmp").write_text("half")
+    sweep(tmp_path, older_than=60)
+    assert len(list(tmp_path.iterdir())) == 2
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]

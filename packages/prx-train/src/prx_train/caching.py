@@ -1,15 +1,23 @@
-"""Tensors on disk, keyed by what they were made from and by what made them, never by a position in the dataset."""
+"""Tensors on disk, keyed by what they were made from and by what made them, never by a position in the dataset.
 
+A cache may be larger than memory: what was read stays there up to a limit, and the rest is read from the files, which
+the system maps, when it is asked for.
+"""
+
+import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from prx_train.storage import digest, write_atomic
+from prx_train.budget import spoken
+from prx_train.errors import ResourceError
+from prx_train.storage import digest, sweep, write_atomic
 
 T = TypeVar("T")
 Encode = Callable[[Sequence[str]], list[Tensor]]
@@ -18,6 +26,9 @@ Encode = Callable[[Sequence[str]], list[Tensor]]
 _AT_ONCE = 64
 _FILE = 2048
 """Items in a file: a kill loses the work on one file at most."""
+_QUIET = 15.0  # seconds between two lines of progress
+_STALE = 86400.0  # seconds: somebody may still write what is younger
+_SPARE = 1.05  # the disk has to have room for so many times what is expected
 
 
 class TensorCache:
@@ -26,9 +37,42 @@ class TensorCache:
     A file holds what one run found missing, so two runs may share the folder and neither waits for the other.
     """
 
-    def __init__(self, folder: Path, mark: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        mark: str,
+        *,
+        name: str = "tensors",
+        ram_limit: float = 1e9,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        """A cache; nothing is read before it is filled.
+
+        Args:
+            folder: That caches of several makers may share.
+            mark: Digest of what makes the tensors.
+            name: Of what is in it, for what is said.
+            ram_limit: Bytes that are kept in memory.
+            say: Takes what happens: sizes before there is anything to wait for, and progress.
+        """
         self.folder = folder / mark[:16]
-        self.loaded: dict[str, Tensor] = {}
+        self.name, self._say = name, say
+        self._kept: dict[str, Tensor] = {}
+        self._room = ram_limit
+        self._places: dict[str, Any] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def tensor(self, key: str) -> Tensor:
+        """One tensor, as it was made."""
+        if (found := self._kept.get(key)) is None:
+            found = self._places[key].get_tensor(key)
+            size = found.numel() * found.element_size()
+            if size <= self._room:
+                self._room -= size
+                self._kept[key] = found
+        return found
 
     def fill(self, wanted: Mapping[str, T], make: Callable[[Sequence[T]], Sequence[Tensor]]) -> int:
         """Makes the tensors of all keys available; returns how many had to be made.
@@ -36,35 +80,62 @@ class TensorCache:
         Args:
             wanted: What each key's tensor is made from, in the order in which it is best made.
             make: Makes one tensor for each of a few items.
+
+        Raises:
+            ResourceError: the disk has no room for them, as far as the first few tell.
         """
         self.available(wanted)
-        missing = [key for key in wanted if key not in self.loaded]
+        missing = [key for key in wanted if key not in self]
+        sweep(self.folder, older_than=_STALE)
+        began = last = time.monotonic()
+        done = 0
         for keys in _parts(missing, _FILE):
             found: dict[str, Tensor] = {}
             for some in _parts(keys, _AT_ONCE):
                 found.update(zip(some, make([wanted[key] for key in some]), strict=True))
-            write_atomic(self.folder / f"{digest(*keys)[:32]}.safetensors", save(found))
-            self.loaded.update(found)
+                if not done:
+                    self._size_up(found, len(missing), time.monotonic() - began)
+                done += len(some)
+                if time.monotonic() - last > _QUIET:
+                    last = time.monotonic()
+                    left = (last - began) / done * (len(missing) - done)
+                    self._say(f"{self.name}: {done:,} of {len(missing):,}, about {spoken(left)} left")
+            path = self.folder / f"{digest(*keys)[:32]}.safetensors"
+            write_atomic(path, save(found))
+            self._open(path)
         return len(missing)
 
     def available(self, wanted: Iterable[str]) -> set[str]:
-        """Loads what is on disk of these keys, and returns which of them there are."""
+        """Finds what is on disk of these keys, and returns which of them there are."""
         keys = set(wanted)
-        self._load(keys - self.loaded.keys())
-        return keys & self.loaded.keys()
+        if not keys <= self._places.keys():
+            for path in sorted(self.folder.glob("*.safetensors")):
+                self._open(path)
+        return keys & self._places.keys()
 
-    def _load(self, keys: Iterable[str]) -> None:
-        wanted = set(keys)
-        for path in sorted(self.folder.glob("*.safetensors")):
-            if not wanted:
-                return
-            try:
-                with safe_open(path, framework="pt") as file:
-                    for key in wanted & set(file.keys()):
-                        self.loaded[key] = file.get_tensor(key)
-            except SafetensorError:
-                continue  # A damaged file is a cache miss.
-            wanted -= self.loaded.keys()
+    def _open(self, path: Path) -> None:
+        try:
+            file: Any = safe_open(path, framework="pt")
+            for key in file.keys():  # noqa: SIM118  # it is no dictionary
+                self._places.setdefault(key, file)
+        except SafetensorError:
+            return  # A damaged file is a cache miss, and will be written again.
+
+    def _size_up(self, found: Mapping[str, Tensor], count: int, seconds: float) -> None:
+        """Says what all will take, judging by the first few, and whether the disk has that much."""
+        size = sum(tensor.numel() * tensor.element_size() for tensor in found.values()) / len(found) * count
+        if count > len(found):
+            self._say(
+                f"{self.name}: {count:,} to be made, about {size / 1e9:.2f} GB in '{self.folder}' and "
+                f"{spoken(seconds / len(found) * count)}"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.folder).free
+        if _SPARE * size > free:
+            raise ResourceError(
+                f"{self.name} will take about {size / 1e9:.2f} GB, and '{self.folder}' has room for {free / 1e9:.2f} "
+                "GB; set 'cache' to a folder on a larger disk."
+            )
 
 
 class TextCache(TensorCache):
@@ -78,7 +149,7 @@ class TextCache(TensorCache):
 
     def __getitem__(self, caption: str) -> Tensor:
         """The embeddings of one caption, shape (tokens, width), float32."""
-        return self.loaded[digest(caption)]
+        return self.tensor(digest(caption)).float()
 
 
 def padded(embeddings: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

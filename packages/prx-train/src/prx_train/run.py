@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prx_train.errors import ConfigError
-from prx_train.storage import read_json, read_jsonl
+from prx_train.storage import read_json, read_jsonl, sweep
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,7 @@ def open_run(output: Path) -> Run:
         probe = output / ".writable"
         probe.touch()
         probe.unlink()
+        sweep(output)
     except OSError as error:
         raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {error.strerror}.") from None
     if foreign:

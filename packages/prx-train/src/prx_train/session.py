@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -99,9 +100,8 @@ class Session:
         if self.space.vae is None:
             found = {n: picture for n, picture in enumerate(pictures) if picture is not None}
             return (as_signal(np.stack(list(found.values()))), list(found)) if found else None
-        known = self.latents.loaded
-        latents = {n: known.get(self.latent_key(split.rows[row])) for n, row in enumerate(rows)}
-        there = {n: latent for n, latent in latents.items() if latent is not None}
+        keys = {n: self.latent_key(split.rows[row]) for n, row in enumerate(rows)}
+        there = {n: self.latents.tensor(key) for n, key in keys.items() if key in self.latents}
         return (torch.stack(list(there.values())).float(), list(there)) if there else None
 
     def latent_key(self, row: data.Row) -> str:
@@ -147,7 +147,8 @@ def describe(session: Session) -> list[tuple[str, str]]:
     shapes = ", ".join(f"{w}×{h}: {count}" for (h, w), count in buckets.most_common(6))
     rest = f" and {len(buckets) - 6} shapes more" if len(buckets) > 6 else ""
     height, width = session.sample_size
-    length = max(len(tensor) for tensor in session.texts.loaded.values())
+    some = islice((row.caption for row in session.train.rows), 1000)
+    length = max(len(session.texts[caption]) for caption in some)
     return [
         (
             "device",
@@ -163,7 +164,7 @@ def describe(session: Session) -> list[tuple[str, str]]:
         ("rows that hold no picture", f"{len(session.train.skipped)}"),
         ("shapes in pixels (width×height: photos)", shapes + rest),
         ("samples", f"{width}×{height} pixels, the most common shape"),
-        ("longest caption", f"{length} tokens"),
+        ("longest of the first 1000 captions", f"{length} tokens"),
         ("learning rate", f"{session.config.learning_rate:g} at its peak"),
     ]
 

@@ -145,7 +145,7 @@ def _prepare(
     texts_of = [text for row in train.rows for text, _ in row.captions]
     captions = [*texts_of, *(held_out.rows[n].caption for n in chosen), *prompts, ""]
     encoder = base.text_encoder(device)
-    texts = TextCache(_cache_folder(config), encoder.digest)
+    texts = TextCache(_cache_folder(config), encoder.digest, name="text embeddings", say=say)
     ledger.close("text_cache", items=texts.ensure(captions, encoder.encode), unit="captions")
     photos = [(train, n) for n in range(len(train.rows))] + [(held_out, n) for n in chosen]
     return _Prepared(
@@ -155,7 +155,7 @@ def _prepare(
         prompts=prompts,
         encoder=encoder,
         texts=texts,
-        latents=_latents(config, space, photos, ledger),
+        latents=_latents(config, space, photos, ledger, say),
     )
 
 
@@ -254,10 +254,12 @@ def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tu
 
 
 def _latents(
-    config: ResolvedConfig, space: model.Space, photos: Sequence[tuple[data.Split, int]], ledger: Ledger
+    config: ResolvedConfig, space: model.Space, photos: Sequence[tuple[data.Split, int]], ledger: Ledger, say: Say
 ) -> TensorCache:
     """The latents of all photos; none for a model that works on pixels."""
-    latents = TensorCache(_cache_folder(config), space.digest)
+    latents = TensorCache(
+        _cache_folder(config), space.digest, name="latents", ram_limit=config.ram_limit_gb * 1e9, say=say
+    )
     if space.vae is not None:
         if config.flip:
             raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,24 @@ def file_digest(path: Path) -> str:
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Writes a file so that a reader sees the old content or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data.encode() if isinstance(data, str) else data)
-        file.flush()
-        os.fsync(file.fileno())
+    # Two processes may write the same file of a shared cache: each has a name of its own to write to.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.replace(path)
+
+
+def sweep(folder: Path, *, older_than: float = 0.0) -> None:
+    """Removes what killed processes have left half written in a folder; only what is so many seconds old."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_file() and time.time() - path.stat().st_mtime >= older_than:
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

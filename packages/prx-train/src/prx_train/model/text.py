@@ -51,7 +51,7 @@ class TextEncoder:
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> list[Tensor]:
-        """The embeddings of each caption without padding: float32 on the CPU, shape (tokens, width).
+        """The embeddings of each caption without padding, in the encoder's own type, on the CPU: (tokens, width) each.
 
         Padded to the full length as the pipeline does it: not every encoder is blind to padding it is told to ignore.
         """
@@ -66,7 +66,7 @@ class TextEncoder:
         )
         mask = tokens["attention_mask"].bool()
         output = self.model(input_ids=tokens["input_ids"].to(device), attention_mask=mask.to(device))
-        hidden = output["last_hidden_state"].float().cpu()
+        hidden = output["last_hidden_state"].cpu()
         return [states[kept].clone() for states, kept in zip(hidden, mask, strict=True)]
 
 
