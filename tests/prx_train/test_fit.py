@@ -97,8 +97,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(settings: dict[str, Any], tmp
     assert part.metrics[-1]["step"] == 3
     with pytest.raises(ConfigError, match=r"'model.depth' = 1 differs from the 2 this run began with"):
         fit(TrainConfig(**{**settings, "model": {**settings["model"], "depth": 1}}))
-    done = fit(TrainConfig(**settings))
+    said: list[str] = []
+    done = fit(TrainConfig(**{**settings, "price_per_hour": 4.0}), say=said.append)
+    assert "changed since the last start: price_per_hour = 4.0, was 3.0" in said
     assert done.finished
+    assert torch.__version__.startswith(read_json(done.environment_file)["packages"]["torch"])
     assert same(weights(whole), weights(done))
     assert [row for row in without_clock(whole) if "loss" in row] == [
         row for row in without_clock(done) if "loss" in row

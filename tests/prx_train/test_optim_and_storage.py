@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.optim import Average, ema_decay, optimizers_for, orthogonalized, trained
+from prx_train.optim import Average, Muon, ema_decay, optimizers_for, orthogonalized, trained
 from prx_train.pictures import file_name, varied_captions
 from prx_train.storage import append_jsonl, digest, read_jsonl, seed_from, sweep, write_atomic, write_folder
 
@@ -36,6 +36,30 @@ def test_orthogonalizing_keeps_directions_and_levels_their_sizes(shape: tuple[in
     assert float(values.min()) > 0.5
     assert float(values.max()) < 1.3
     assert float((projected - torch.diag_embed(values)).abs().max()) < 1e-3
+
+
+def test_muon_is_torchs_own_but_for_its_bf16() -> None:
+    """torch orthogonalizes in bf16, with a relative error of about 2⁻⁸ in each of five iterations."""
+    shapes = [(48, 48), (32, 96), (96, 32)]
+    torch.manual_seed(0)
+    ours = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+    theirs = [torch.nn.Parameter(one.detach().clone()) for one in ours]
+    optimizers = (
+        Muon(ours, lr=0.02, weight_decay=0.1),
+        torch.optim.Muon(theirs, lr=0.02, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+    )
+    for _ in range(4):
+        for one, other in zip(ours, theirs, strict=True):
+            one.grad = torch.randn(one.shape)
+            other.grad = one.grad.clone()
+        before = [one.detach().clone() for one in ours]
+        for optimizer in optimizers:
+            optimizer.step()
+        for one, other, old in zip(ours, theirs, before, strict=True):
+            moved = (one - old).norm()
+            assert (one - other).norm() < 0.05 * moved
+            with torch.no_grad():
+                other.copy_(one)  # so that errors do not add up over the steps
 
 
 def test_muon_moves_all_directions_alike() -> None:

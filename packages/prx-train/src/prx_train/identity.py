@@ -4,6 +4,8 @@ from typing import Any
 
 from prx_train.config import FIXED_FOR_A_RUN, TrainConfig
 from prx_train.errors import ConfigError
+from prx_train.run import Run
+from prx_train.storage import read_json
 
 
 def identify(config: TrainConfig, fingerprint: str, *, processes: int = 1) -> dict[str, Any]:
@@ -38,3 +40,15 @@ def check_identity(now: dict[str, Any], begun: dict[str, Any]) -> None:
             raise ConfigError(
                 f"config key '{key}' {what} the {was} this run began with; change it back or choose another output."
             )
+
+
+def changes(run: Run, config: TrainConfig) -> list[str]:
+    """What differs from the settings of the last start, as sentences; none for a new run."""
+    if not run.config_file.is_file():
+        return []
+    before, now = read_json(run.config_file), config.model_dump(mode="json")
+    return [
+        f"changed since the last start: {key} = {now[key]!r}, was {before[key]!r}"
+        for key in now
+        if key in before and before[key] != now[key]
+    ]

@@ -20,6 +20,11 @@ class Run:
         return self.output / "config.json"
 
     @property
+    def environment_file(self) -> Path:
+        """Versions and device of the last start."""
+        return self.output / "environment.json"
+
+    @property
     def derived_file(self) -> Path:
         """What was derived from the settings, the data and the machine."""
         return self.output / "derived.json"

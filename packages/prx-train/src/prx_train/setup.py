@@ -16,9 +16,10 @@ from prx_train.caching import TensorCache, TextCache
 from prx_train.checkpoint import Progress
 from prx_train.config import ResolvedConfig, TrainConfig, resolve
 from prx_train.crew import Crew, join_crew
+from prx_train.environment import environment
 from prx_train.errors import ConfigError, DatasetError
 from prx_train.evaluate import Example
-from prx_train.identity import check_identity, identify
+from prx_train.identity import changes, check_identity, identify
 from prx_train.journal import Journal
 from prx_train.ledger import Ledger, booked
 from prx_train.optim import Average, optimizers_for, trained
@@ -52,7 +53,10 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
     ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.size)
     schedule = _schedule(config, clock, crew, start=progress.start)
     if crew.first:
+        for sentence in changes(run, config):
+            say(sentence)
         write_json(run.config_file, config.model_dump(mode="json"))
+        write_json(run.environment_file, environment(crew.device))
         _book_lost(run, ledger, clock, progress)
 
     with crew.first_alone():  # the others then find everything in the caches
