@@ -19,7 +19,7 @@ from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.masks import Mask
 from prx_data.picture import Pixels
 
-VERSION = "3"
+VERSION = "4"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
@@ -45,8 +45,12 @@ class Background:
     """The median of the same over patches of 7x7 pixels, ≥ 0: high only where the whole ground is grained."""
     lines: float
     """How far edges outside the subject agree on one direction and its perpendicular, in [0, 1]: planks, tiles."""
+    tint: float
+    """Lower quartile of the ground's ΔE from its smooth colour across the direction of light and shade, ≥ 0."""
     departure: float
     """Mean ΔE of the border zone from the smooth surface, in [0, 20]; corners weigh most: second surfaces."""
+    divided: float
+    """Share of the border ring beyond a straight line from side to side, in [0, 1]; 0 without one: a shelf, a table."""
     surfaces: float
     """Share of the border ring under surfaces other than the ground, in [0, 1]; less where of one colour: a shelf."""
     clutter: float
@@ -85,7 +89,7 @@ class Background:
     sides_touched: int
     """Sides of the frame (inside its bars) that the subject touches, 0 to 4; within one working pixel."""
     frame: float
-    """Share of the frame under bars and borders: lines of one colour that end in a straight step, in [0, 1)."""
+    """Share of the frame under the bars and frames that `prx_data.measures.borders.borders` finds, in [0, 1)."""
     collage: float
     """How much of the straightest line across the picture is a step in colour, in [0, 1]; above 0.95 a seam."""
     overlay: float
@@ -137,7 +141,7 @@ def judged(region: Region) -> Background:
         contrast=float(np.median(region.off[subject])) if subject.any() else 0.0,
         subject_colors=dominant_colors(region.lab, subject),
         **framing(region.framed(subject, outside=False), region.inner),
-        frame=region.bars,
+        frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
     )

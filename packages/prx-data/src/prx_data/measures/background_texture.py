@@ -9,30 +9,39 @@ import math
 from functools import lru_cache
 from typing import TypedDict
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from prx_data.measures.background_region import Region, mode, ring
+from prx_data.measures.background_region import LEAST_STUDIO, LIGHT, Region, halved, mode, ring, squares
 from prx_data.measures.color import delta_e
 from prx_data.measures.masks import Mask, grown, opened
 
+Lab = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float32]
 
 _ZONE = 0.12  # width of the border zone, in parts of the shorter side
+_LEAST_WEIGHT = 0.01  # of the border zone, in front of which a subject may stand
 _SIDE_WEIGHT = 0.02  # of the middle of a side, where a corner weighs 1.02
 _CORNER = (0.7, 0.15)  # where corners begin, in halves of the side from the middle, and over how much they do
-_LEVEL = 3  # pixels over which a straight end may tilt
+_LEVEL = 2  # pixels over which a straight end may tilt
 _TOGETHER, _COVERED = 0.4, 0.8  # shares: of the columns that end there, and of each line before
 _EVEN = 1.2  # ΔE: median departure of a studio's ground from its smooth surface, noise included
 _FEW, _ALIKE = 16, 15.0  # pixels of the border; ΔE of what is of one colour
 _DEEPEST = 0.7  # of the frame: what covers more and ends straight is a close-up as often
 _LITTLE_GROUND = 0.2  # of the border: half of what is so little that everything else counts as a surface
 _GRAIN_CAP, _DEPARTURE_CAP = 8.0, 20.0  # beyond it is seen, and more would only drown the rest
-_LEAST_RUN = 6  # pixels
-_PATCH = 7  # pixels: grain is averaged over patches for its floor
+_LEAST_RUN = 4  # pixels
+_STEP, _STEP_SHARE = 8.0, 0.5  # ΔE over two pixels; share of a row that steps, where a line runs from side to side
+_STEP_MARGIN, _STEP_ENDS = 0.12, 0.7  # parts of the row at both its ends, and the share of them that steps
+_BARE = 0.6  # of the border beyond such a line: more ground than that, and it is no other surface
+_STRAIGHT = 0.2  # of the side: a body that ends in one straight line as long as that is a shelf rather than a subject
+_REST = 0.3  # of what is not ground along the border: more than that beside the subject, and it is not one subject
 # Slopes weaker than the first, in L per pixel, are noise and have no direction; stronger than the second count no more.
-_NOISE, _STRONG = 0.3, 6.0
+_NOISE, _STRONG = 0.15, 6.0
+_FOLD = 1.4  # standard deviation in working pixels of the mean of slopes: what it leaves is finer than folds
+_FEW_OPEN = 0.03  # of the frame: less open ground shows too little of its lines
+_BLACK = np.array([16, 0, 0], dtype=np.float32)  # to (L + 16, a, b)
 
 
 class Clutter(TypedDict):
@@ -41,25 +50,31 @@ class Clutter(TypedDict):
     grain: float
     grain_floor: float
     lines: float
+    tint: float
     departure: float
+    divided: float
     surfaces: float
     clutter: float
     border_things: float
 
 
 WEIGHTS: dict[str, float] = {
-    "grain": 1.6,
-    "grain_floor": 2.2,
-    "lines": 11.0,
+    "grain": 1.2,
+    "grain_floor": 1.7,
+    "lines": 9.3,
+    "tint": 1.15,
     "departure": 0.5,
-    "surfaces": 7.0,
+    "divided": 10.0,
+    "surfaces": 3.0,
     "clutter": 1.0,
-    "border_things": 0.35,
+    "border_things": 0.1,
 }
-"""Of log(x + 0.1) of grain, floor and departure, and of lines and clutter as they are."""
-_ONE = -0.7
+"""Of log(x + 0.1) of grain, floor, tint and departure, and of lines and clutter as they are."""
+_ONE = -0.6
 _FEW_THINGS, _MANY_THINGS = 5, 8
 """Runs along the border that a person cut off by the frame may make; how many more count."""
+_DIVIDED = 0.1
+"""Share of the border beyond a straight line from which it cannot get worse."""
 _SURFACE = 0.3
 """Share of the border under second surfaces from which it cannot get worse."""
 
@@ -73,39 +88,96 @@ def cleanliness(components: Clutter) -> float:
     logit = _ONE - WEIGHTS["lines"] * components["lines"] - WEIGHTS["clutter"] * components["clutter"]
     logit -= WEIGHTS["border_things"] * min(max(components["border_things"] - _FEW_THINGS, 0), _MANY_THINGS)
     logit -= WEIGHTS["surfaces"] * min(components["surfaces"] / _SURFACE, 1)
+    logit -= WEIGHTS["divided"] * min(components["divided"] / _DIVIDED, 1)
     logit -= WEIGHTS["grain"] * math.log(components["grain"] + 0.1)
     logit -= WEIGHTS["grain_floor"] * math.log(components["grain_floor"] + 0.1)
+    logit -= WEIGHTS["tint"] * math.log(components["tint"] + 0.1)
     logit -= WEIGHTS["departure"] * math.log(components["departure"] + 0.1)
     return 1 / (1 + math.exp(-logit))
 
 
 def clutter_components(region: Region) -> Clutter:
     """Everything that tells against a ground."""
-    light = np.ascontiguousarray(region.lab[:, :, 0])
-    detail = np.abs(light - median_of_9(light))
+    detail = region.detail
+    weight = _corners((detail.shape[0], detail.shape[1]))
+    divided = max(_divided(region.lab, region.mask), _divided(region.lab.transpose(1, 0, 2), region.mask.T))
+    in_front = 0.0 if divided else _studio_subject(region)
+    if in_front:
+        open_weight = weight * (1 - in_front * halved(region.subject.view(np.uint8).astype(np.float32)))
+        weight = open_weight / open_weight.sum() if open_weight.sum() > _LEAST_WEIGHT else weight
     mixed = _mixed(region)
-    zone, weight = _zone((light.shape[0], light.shape[1]))
     return {
-        "grain": float(weight @ np.minimum(detail[zone], _GRAIN_CAP)),
-        "grain_floor": _weighted_median(ndimage.uniform_filter(detail, _PATCH)[zone], weight),
-        "lines": _lines(light, _open_ground(region)),
-        "departure": float(weight @ np.minimum(region.off[zone], _DEPARTURE_CAP)),
-        "surfaces": mixed * _surfaces(region),
+        "grain": _weighted_mean(detail, weight, _GRAIN_CAP),
+        "grain_floor": _weighted_median(detail, weight),
+        "lines": _lines(region.light, _open_ground(region)),
+        "tint": _tint(region),
+        "departure": _weighted_mean(halved(region.off), weight, _DEPARTURE_CAP),
+        "divided": divided,
+        "surfaces": mixed * _surfaces(region) if mixed else 0.0,
         "clutter": _things(region.mask, region.subject),
-        "border_things": mixed * _cut_by_border(region.mask),
+        "border_things": mixed * _cut_by_border(region.mask) if mixed else 0.0,
     }
 
 
+def _studio_subject(region: Region) -> float:
+    """How sure it is that what the frame cuts off is one subject in front of a studio's ground, in [0, 1]."""
+    if region.studio < LEAST_STUDIO:
+        return 0.0
+    edge = ring((region.mask.shape[0], region.mask.shape[1]))
+    other = edge & ~region.mask
+    rest = float(np.count_nonzero(other & ~region.subject) / max(np.count_nonzero(other), 1))
+    straight = max(_longest_end(side) for side in (~region.mask, ~region.mask.T))
+    return _ramp(region.studio / LEAST_STUDIO - 1) * _ramp(1 - rest / _REST) * _ramp(2 - straight / _STRAIGHT)
+
+
+def _longest_end(other: Mask) -> float:
+    """The largest share of columns in which what is not ground ends in one and the same row, upwards or downwards."""
+    before, after = other[:-_LEVEL], other[_LEVEL:]
+    return float(max(_row_means(before & ~after).max(), _row_means(after & ~before).max()))
+
+
+def _divided(lab: Lab, mask: Mask) -> float:
+    """Share of the border beyond the straightest line of steps from the left side to the right one; 0 if there is none.
+
+    Beyond is where the border is not ground. The line need not be seen in the middle, where a product may hide it.
+    """
+    height, width = mask.shape
+    if height < 8:
+        return 0.0
+    change = squares(lab[2:], lab[:-2])
+    # Calm on one side of the step: within a texture, rows of steps line up by chance.
+    step = (change[2:-2] > _STEP**2) & (change[2:-2] > 4 * np.minimum(change[:-4], change[4:]))
+    margin = max(2, round(_STEP_MARGIN * width))
+    along = np.minimum(_row_means(step[:, :margin]), _row_means(step[:, -margin:])) >= _STEP_ENDS
+    rows = np.flatnonzero(along & (_row_means(step) >= _STEP_SHARE)) + 3
+    edge = ring((height, width))
+    ground, border = _row_means(mask & edge), _row_means(edge)
+    found = 0.0
+    for part in (part for row in rows for part in (slice(row), slice(row, None))):
+        share = float(border[part].sum())
+        if float(ground[part].sum()) < _BARE * share:
+            found = max(found, share)
+    return found / float(border.sum())
+
+
+def _row_means(mask: Mask) -> Floats:
+    return cv2.reduce(np.ascontiguousarray(mask).view(np.uint8), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0]
+
+
 @lru_cache(maxsize=16)
-def _zone(shape: tuple[int, int]) -> tuple[Mask, Floats]:
-    """The border zone, and weights of its pixels that add up to 1; flat, in the order of the mask."""
-    depth = max(2, round(_ZONE * min(shape)))
+def _corners(shape: tuple[int, int]) -> Floats:
+    """What each patch of the border zone counts, most in corners; adds up to 1."""
+    depth = max(1, round(_ZONE * min(shape)))
     zone = np.ones(shape, dtype=bool)
     zone[depth:-depth, depth:-depth] = False
     y, x = (np.abs(np.linspace(-1, 1, side)) for side in shape)
-    corner = np.minimum(y[:, None], x[None])[zone]
-    weight = _SIDE_WEIGHT + np.clip((corner - _CORNER[0]) / _CORNER[1], 0, 1)
-    return zone, np.asarray(weight / weight.sum(), dtype=np.float32)
+    corner = np.minimum(y[:, None], x[None])
+    weight = zone * (_SIDE_WEIGHT + np.clip((corner - _CORNER[0]) / _CORNER[1], 0, 1))
+    return np.asarray(weight / weight.sum(), dtype=np.float32)
+
+
+def _weighted_mean(values: Floats, weight: Floats, cap: float) -> float:
+    return float(np.vdot(np.minimum(values, cap), weight))
 
 
 def _mixed(region: Region) -> float:
@@ -157,57 +229,61 @@ def _straight_end(other: Mask) -> int:
     return int(rows[-1]) + 1 if len(rows) else 0
 
 
-def median_of_9(values: Floats) -> Floats:
-    """Median over 3x3 pixels, the border repeated: a sorting network on shifted copies.
-
-    Steps and folds pass a median filter unchanged, points and thin lines do not: what it takes away is grain.
-    Source: Smith 1996, "Implementing median filters in XC4000E FPGAs".
-    """
-    padded = np.pad(values, 1, mode="edge")
-    height, width = values.shape
-    p = [padded[row : row + height, column : column + width] for row in range(3) for column in range(3)]
-    for a, b in _NETWORK:
-        p[a], p[b] = np.minimum(p[a], p[b]), np.maximum(p[a], p[b])
-    return p[4]
-
-
-_NETWORK = (
-    *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3)),
-    *((5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2)),
-)
-
-
 def _weighted_median(values: Floats, weight: Floats) -> float:
-    order = np.argsort(values)
+    inside = weight > 0
+    some, weight = values[inside], weight[inside]
+    order = np.argsort(some)
     total = np.cumsum(weight[order])
-    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
+    return float(some[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 def _open_ground(region: Region) -> Mask:
     """Everything but the subject and other things that have a body: the gap between two planks has none."""
-    return ~grown(opened(~region.mask, 2) | region.subject, 3)
+    return ~grown(opened(~region.mask) | region.subject, 2)
 
 
-def _lines(light: Floats, where: Mask) -> float:
+def _lines(light: npt.NDArray[np.uint8], where: Mask) -> float:
     """|Σ m exp(4iθ)| / Σ m over slopes of magnitude m and angle θ, in [0, 1].
 
     The factor of four makes opposite and perpendicular directions one, so that a grid counts like parallel planks. What
-    lies on a plain ground, folds of a sheet for one, has edges of all directions, which cancel.
+    lies on a plain ground has edges of all directions, which cancel; slopes that go on over many pixels, as those of
+    the folds of a sheet do, are taken off.
     """
     if not where.any():
         return 0.0
-    down, right = (
-        np.asarray(slope, dtype=np.float32)[where] for slope in np.gradient(ndimage.gaussian_filter(light, 0.7))
+    # Every other row and column of slopes smoothed over three pixels.
+    right, down = (
+        cv2.Scharr(light, cv2.CV_16S, *order)[::2, ::2].astype(np.float32) for order in ((1, 0), (0, 1))
     )
-    strength = np.hypot(down, right)
-    weight = np.clip(strength - _NOISE, 0, _STRONG)
-    # (x + iy)² = m² exp(2iθ), and squared again exp(4iθ): cheaper than an angle and its cosine.
-    squared = ((right + 1j * down) / np.maximum(strength, 1e-6)) ** 2
-    return float(abs((weight * squared * squared).sum()) / (weight.sum() + 0.1 * len(weight)))
+    right, down = ((slope - cv2.GaussianBlur(slope, (5, 5), _FOLD))[where] * (LIGHT / 32) for slope in (right, down))
+    square, twist = right * right - down * down, 2 * right * down
+    energy = right * right + down * down
+    # (x + iy)² = m² exp(2iθ), and squared again m⁴ exp(4iθ): cheaper than an angle and its cosine.
+    weight = np.clip(np.sqrt(energy) - _NOISE, 0, _STRONG)
+    each = weight / np.maximum(energy * energy, 1e-9)
+    real, imaginary = float(each @ (square * square - twist * twist)), 2 * float(each @ (square * twist))
+    agreed = math.hypot(real, imaginary) / (float(weight.sum()) + 0.1 * len(weight))
+    return agreed * _ramp(len(weight) / (_FEW_OPEN * where.size))
+
+
+def _tint(region: Region) -> float:
+    """Lower quartile of the ground's ΔE from its smooth colour across the direction in which light and shade move it.
+
+    Shade scales a colour's linear RGB, and with it (L + 16, a, b) as a whole.
+    """
+    ground = region.mask[::2, ::2]
+    if not ground.any():
+        return 0.0
+    colors = halved(region.lab)[ground]
+    own = halved(region.surface)[ground] + _BLACK
+    apart = colors + _BLACK - own
+    along = np.einsum("ij,ij->i", apart, own) ** 2 / np.maximum(np.einsum("ij,ij->i", own, own), 1)
+    across = np.maximum(np.einsum("ij,ij->i", apart, apart) - along, 0)
+    return math.sqrt(float(np.partition(across, len(across) // 4)[len(across) // 4]))
 
 
 def _cut_by_border(mask: Mask) -> int:
-    """How many runs of at least 6 px along the frame's edge are not ground: a crop makes few, a crowded table many."""
+    """How many runs of at least 4 px along the frame's edge are not ground: a crop makes few, a crowded table many."""
     other = ~mask
     edge = np.concatenate([[False], other[1], other[:, -2], other[-2, ::-1], other[::-1, 1], [False]])
     changes = np.flatnonzero(edge[1:] != edge[:-1])

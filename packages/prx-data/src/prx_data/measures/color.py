@@ -1,5 +1,6 @@
 """Colour science: sRGB to CIE Lab and colour differences."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +12,10 @@ _SRGB_TO_XYZ = np.array(
 _WHITE = np.array([0.95047, 1.0, 1.08883])
 _LEVELS = np.arange(256) / 255
 _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_LINEAR_RGB = np.repeat(_LINEAR[None, :, None], 3, axis=2)
+_TO_WHITE = (_SRGB_TO_XYZ / _WHITE[:, None]).astype(np.float32)
+# From cube roots to Lab is linear; the last column is added.
+_ROOTS_TO_LAB = np.array([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]], dtype=np.float32)
 
 
 def srgb_to_lab(pixels: npt.NDArray[np.uint8]) -> Lab:
@@ -22,10 +27,14 @@ def srgb_to_lab(pixels: npt.NDArray[np.uint8]) -> Lab:
     Returns:
         float32 of the same shape: L in [0, 100], a and b in about [-110, 110].
     """
-    xyz = _LINEAR[pixels] @ (_SRGB_TO_XYZ.T / _WHITE).astype(np.float32)
-    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
-    x, y, z = f[..., 0], f[..., 1], f[..., 2]
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1).astype(np.float32)
+    # OpenCV's table, matrix and cube root are several times as fast as indexing and a product; its own Lab is off by ΔE 0.5.
+    flat = np.ascontiguousarray(pixels).reshape(1, -1, 3)
+    xyz = cv2.transform(cv2.LUT(flat, _LINEAR_RGB), _TO_WHITE)
+    roots = np.cbrt(xyz)
+    dark = xyz <= 216 / 24389
+    if dark.any():
+        roots[dark] = (24389 / 27 * xyz[dark] + 16) / 116
+    return np.asarray(cv2.transform(roots, _ROOTS_TO_LAB), dtype=np.float32).reshape(pixels.shape)
 
 
 def lightness(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
