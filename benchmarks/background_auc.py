@@ -27,7 +27,7 @@ from scipy.stats import rankdata
 from prx_data.decoding import decode
 from prx_data.measures.background import Background, background, background_mask
 from prx_data.measures.background_columns import BackgroundColumns
-from prx_data.measures.background_region import WORKING_SIDE
+from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.color_names import sure_name
 from prx_data.picture import Picture
 
@@ -140,12 +140,12 @@ def robustness(photos: Sequence[Pixels]) -> None:
 
 def flags(groups: dict[str, Sequence[Measured]]) -> None:
     """Print one row for each set: how often flags speak on photos that have no bars, seams or writing laid over."""
-    print("\n| false alarms | photos | frame > 0 | collage > 0.85 | overlay > 0 |\n|---|---|---|---|---|")
+    print("\n| false alarms | photos | frame > 0 | collage > 0.95 | overlay > 0 |\n|---|---|---|---|---|")
     for name, group in groups.items():
         found = [one.background for one in group]
         alarms = [
             sum(one.frame > 0 for one in found),
-            sum(one.collage > 0.85 for one in found),
+            sum(one.collage > 0.95 for one in found),
             sum(one.overlay > 0 for one in found),
         ]
         print(f"| {name} | {len(found)} | {alarms[0]} | {alarms[1]} | {alarms[2]} |")
@@ -168,7 +168,7 @@ def speed(paths: Sequence[Path]) -> None:
     files = [path.read_bytes() for path in paths]
     pictures = [Picture.of(made.read(path)) for path in paths]
     for picture in pictures:
-        picture.level(WORKING_SIDE)
+        picture.level(DETAIL_SIDE)
     times = []
     jobs: tuple[tuple[Callable[..., object], Sequence[object]], ...] = (
         (decode, files),

@@ -6,15 +6,17 @@ white is clean too. What counts against a background is what can be seen on it: 
 lying about.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
-from prx_data.measures.background_region import LEAST_SHARE, Region, divide, ring
+from prx_data.measures.background_maps import middle, on_ring
+from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
-from prx_data.measures.color import delta_e, hex_color
+from prx_data.measures.color import hex_color
 from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.masks import Mask
 from prx_data.picture import Pixels
@@ -27,7 +29,7 @@ _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a gue
 
 @dataclass(frozen=True, kw_only=True)
 class Background:
-    """A background's components, all at a long side of 192 px. Shares are of the frame; ΔE is CIE76 in Lab."""
+    """A background's components at a long side of 128 px, detail at 256. Shares are of the frame; ΔE is CIE76."""
 
     cleanliness: float
     """In [0, 1]; 1 is clean, 0.5 the boundary between plain and cluttered."""
@@ -111,34 +113,34 @@ def background(pixels: Pixels) -> Background:
 
 
 def background_mask(pixels: Pixels) -> Mask:
-    """Which pixels are background: bool of the working size (long side 192, aspect ratio kept)."""
+    """Which pixels are background: bool of the working size (long side 128, aspect ratio kept)."""
     region = divide(pixels)
     return region.framed(region.mask, outside=True)
 
 
 def judged(region: Region) -> Background:
     """The measure of a picture that is divided already."""
-    mask, subject, surface = region.mask, region.subject, region.surface
+    mask, subject = region.mask, region.subject
     components = clutter_components(region)
-    edge = ring(mask.shape)
-    # A quarter of the pixels gives the same medians; a quadratic surface has its extremes nearly there too.
+    border_share = float(on_ring(mask).mean())
+    # A sixteenth of the pixels gives the same median; a quadratic surface has its extremes nearly there too.
+    ground = region.surface[::4, ::4][mask[::4, ::4]]
+    if not len(ground):
+        ground = region.lab[::4, ::4].reshape(-1, 3)
+    own = np.sort(ground, axis=0)[len(ground) // 2]
     some = mask[::2, ::2]
-    ground = surface[::2, ::2][some] if some.any() else region.lab[::2, ::2].reshape(-1, 3)
-    off = region.off[::2, ::2][some] if some.any() else region.off
-    own = np.median(ground, axis=0)
-    border_share = float(mask[edge].mean())
     return Background(
         cleanliness=cleanliness(components),
         share=float(region.framed(mask, outside=True).mean()),
         border_share=border_share,
-        purity=_purity(region, edge),
-        uniformity=float(np.median(off)),
+        purity=_purity(region),
+        uniformity=middle(region.off[::2, ::2][some] if some.any() else region.off.ravel()),
         **components,
-        unevenness=float(np.linalg.norm(np.ptp(ground, axis=0))) if some.any() else 0.0,
-        whiteness=float(delta_e(own, np.array([100.0, 0.0, 0.0], dtype=np.float32))),
+        unevenness=float(np.linalg.norm(np.ptp(ground, axis=0))) if mask.any() else 0.0,
+        whiteness=math.dist(own, (100, 0, 0)),
         color=hex_color(own),
         doubt=region.doubt if border_share >= _COMMON else 1.0,
-        contrast=float(np.median(region.off[subject])) if subject.any() else 0.0,
+        contrast=middle(region.off[subject]) if subject.any() else 0.0,
         subject_colors=dominant_colors(region.lab, subject),
         **framing(region.framed(subject, outside=False), region.inner),
         frame=region.frame,
@@ -147,8 +149,8 @@ def judged(region: Region) -> Background:
     )
 
 
-def _purity(region: Region, edge: Mask) -> float:
+def _purity(region: Region) -> float:
     """Of the border without the subject; of all of the border if the subject covers it."""
-    left = edge & ~region.subject
-    chosen = left if left.any() else edge
-    return float((region.off[chosen] < _PURE).mean())
+    left = ~on_ring(region.subject)
+    pure = on_ring(region.off) < _PURE
+    return float(pure[left].mean() if left.any() else pure.mean())

@@ -1,14 +1,14 @@
 """The background measure as columns, with the words that captions use."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from prx_data.measures import background as measure
-from prx_data.measures.background_region import WORKING_SIDE
+from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.color_names import Shade, color_name, sure_name
 from prx_data.picture import Picture
 
@@ -39,14 +39,14 @@ class BackgroundColumns:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        return as_columns(measure.background(np.asarray(picture.level(WORKING_SIDE))))
+        return as_columns(measure.background(np.asarray(picture.level(DETAIL_SIDE))))
 
 
 def as_columns(found: measure.Background, mask: str = "classical") -> dict[str, Any]:
     """One row."""
-    columns = {_RENAMED.get(name, name): value for name, value in asdict(found).items()}
+    columns = {_RENAMED.get(name, name): value for name, value in vars(found).items()}
     words = {"background": background_words(found), "color": sure_name(found.subject_colors), "mask": mask}
-    return {**columns, "subject_colors": list(columns["subject_colors"]), **words}
+    return {**columns, "subject_colors": [vars(one) for one in found.subject_colors], **words}
 
 
 def background_words(found: measure.Background) -> str:

@@ -4,18 +4,17 @@ Both look at what is outside the subject, so that print on a product is no overl
 photos: `benchmarks/background_auc.py` prints how often they speak on photos that have neither.
 """
 
+import cv2
 import numpy as np
-import numpy.typing as npt
-from scipy import ndimage
 
+from prx_data.measures.background_maps import middle, row_means
 from prx_data.measures.background_region import Region
-from prx_data.measures.color import delta_e
 from prx_data.measures.masks import Mask, grown
 
-_SEAM_STEP = 5.0  # ΔE between the two sides of a seam
 _SEAM_MARGIN = 0.15  # of the side: nearer the frame's edge a seam is a bar's
 _INK = 6.0  # ΔE of writing from the ground
-_GAP = 5  # pixels that letters may be apart
+_GAP = 3  # pixels that letters may be apart
+_LEAST_INK = 8  # pixels of it
 _LETTER = (0.02, 0.14)  # height of a line, in parts of the longer side
 _LEAST_TURNS = 1.2  # from ground to ink or back, in a row of pixels as long as letters are high
 _LEAST_GROUND = 0.1  # of the frame
@@ -27,20 +26,12 @@ def collage(region: Region) -> float:
 
     Seen where the two pictures differ along it: two packshots side by side on one white have no seam.
     """
-    return max(_seam(region.lab), _seam(region.lab.transpose(1, 0, 2)))
+    return max(_seam(steps) for steps in region.steps)
 
 
-def _seam(lab: npt.NDArray[np.float32]) -> float:
-    """Of the rows of an array of shape (height, width, 3)."""
-    height = len(lab)
-    margin = max(2, round(_SEAM_MARGIN * height))
-    if height < 2 * margin + 4:
-        return 0.0
-    # Over two rows, as a seam between two pixels of the working size smears over both.
-    change = delta_e(lab[2:], lab[:-2])
-    step, before, after = change[margin : -margin or None], change[margin - 2 : -margin - 2], change[margin + 2 :]
-    sharp = (step > _SEAM_STEP) & (step > 2 * np.maximum(before, after[: len(step)]))
-    return float(sharp.mean(axis=1).max())
+def _seam(steps: Mask) -> float:
+    margin = max(2, round(_SEAM_MARGIN * len(steps)))
+    return float(row_means(steps[margin:-margin]).max()) if len(steps) > 2 * margin else 0.0
 
 
 def overlay(region: Region) -> float:
@@ -51,27 +42,22 @@ def overlay(region: Region) -> float:
     smaller than a fiftieth of the longer side.
     """
     ground = region.mask
-    if ground.mean() < _LEAST_GROUND or np.median(region.off[ground]) >= _EVEN:
+    if ground.mean() < _LEAST_GROUND:
         return 0.0
     ink = (region.off > _INK) & ~grown(region.subject, 2)
-    lines, count = ndimage.label(_joined(ink))
+    if np.count_nonzero(ink) < _LEAST_INK or middle(region.off[ground]) >= _EVEN:
+        return 0.0
+    # Letters joined over the gaps between them.
+    joined = cv2.dilate(ink.view(np.uint8), np.ones((1, _GAP), dtype=np.uint8))
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=4)
     side = max(ink.shape)
-    covered = 0.0
-    for box in ndimage.find_objects(lines, count):
-        height, width = box[0].stop - box[0].start, box[1].stop - box[1].start
+    covered = 0
+    for left, top, width, height, _ in boxes[1:].tolist():
+        box = (slice(top, top + height), slice(left, left + width))
         shaped = _LETTER[0] * side <= height <= _LETTER[1] * side and width >= 3 * height
         if shaped and _is_writing(ink[box], height) and not _enclosed(~region.mask, box):
             covered += height * width
-    return float(covered / ink.size)
-
-
-def _joined(ink: Mask) -> Mask:
-    """Letters joined over the gaps between them."""
-    wider = ink.copy()
-    for shift in range(1, _GAP // 2 + 1):
-        wider[:, shift:] |= ink[:, :-shift]
-        wider[:, :-shift] |= ink[:, shift:]
-    return wider
+    return covered / ink.size
 
 
 def _enclosed(other: Mask, box: tuple[slice, slice]) -> bool:

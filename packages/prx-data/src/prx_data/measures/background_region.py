@@ -9,38 +9,41 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from prx_data.measures.background_maps import (
+    Floats,
+    Lab,
+    fitted,
+    halved,
+    level,
+    mode,
+    near,
+    on_ring,
+    ring,
+    row_steps,
+    squares,
+)
 from prx_data.measures.borders import borders
-from prx_data.measures.color import delta_e, srgb_to_lab
+from prx_data.measures.color import srgb_to_lab
 from prx_data.measures.masks import Mask, border_connected, components, opened
 from prx_data.picture import Pixels
 
-DETAIL_SIDE = 256
-"""Long side in pixels at which detail is looked at, whatever the photo's size: one scale for all."""
-WORKING_SIDE = DETAIL_SIDE // 2
-"""Long side in pixels of the mask and of colours: each is the mean of 2x2 pixels of the detail."""
 LEAST_SHARE = 0.02
 """Of the frame: a smaller region is no background."""
 
-_RING = 0.035  # width of the border ring, in parts of the shorter side
 _TOLERANCE = 9.0  # ΔE from the fitted surface that still is background
 _FLAT_RING = 0.06  # the border in which a studio's ground is looked for, in parts of the shorter side
 _FLAT_DETAIL, _FLAT_SPREAD, _FLAT_REACH = 0.08, 1.0, 2.0  # L of detail; of 3x3 patches; ΔE from their one colour
 _LEAST_LIGHT = 20.0  # L: what is too dark to be seen is flat as well
 LEAST_STUDIO = 0.04
-"""Share of the border that has to be a studio's flat ground for it to be taken for the ground, whatever else is there."""
+"""Share of the border that has to be flat for it to be taken for a studio's ground, whatever else is there."""
 _FAINT_TOLERANCE = 3.0  # the same where nothing stands out at the first: white on white
 _FAINT_FILL = 0.01
 _FAINT_RIM = 0.12  # width of the border that is asked then, in parts of the shorter side
-_LEAST_SIDE = 16  # pixels of the detail, of a strip
-_FITS = 4
+_FITS, _LEAST_FIT, _ENOUGH_TO_FIT = 4, 64, 1000  # rounds; pixels that a fit takes at least, and about at most
 _SLACK = 1.5  # factor by which the tolerance is moved to see how sure the mask is
-_SUM = np.ones((1, 3), dtype=np.float32)
 _SQUARE = np.ones((3, 3), dtype=np.uint8)
 LIGHT = 100 / 255
 """From luma to L, nearly: both are about a cube root of luminance."""
-
-Lab = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,8 @@ class Region:
     """What a median of 3x3 takes away from the luma, in L, ≥ 0: means over patches of half the working size."""
     studio: float
     """Share of the border zone that is one flat colour, as only a studio or a pair of scissors makes it, in [0, 1]."""
+    steps: tuple[Mask, Mask]
+    """Where colour steps between rows, and, turned, between columns; see `row_steps`."""
     doubt: float
     """1 - intersection over union of what is not ground at two thirds and at three halves of the tolerance."""
     shape: tuple[int, int]
@@ -81,47 +86,25 @@ class Region:
         return whole
 
 
-def _level(pixels: Pixels) -> Pixels:
-    """Means of 2x2 pixels, again and again, down to less than twice the detail's size."""
-    while max(pixels.shape[:2]) >= 2 * DETAIL_SIDE and min(pixels.shape[:2]) > 1:
-        height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
-        pixels = np.asarray(
-            cv2.resize(pixels[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
-        )
-    return pixels
-
-
-def _fitted(pixels: Pixels) -> Pixels:
-    """At a long side of `DETAIL_SIDE` pixels and a short one that four divides; small pictures enlarged."""
-    scale = DETAIL_SIDE / max(pixels.shape[:2])
-    height, width = (max(_LEAST_SIDE, 4 * round(side * scale / 4)) for side in pixels.shape[:2])
-    return np.asarray(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
-
-
-def halved(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Means of 2x2 pixels; the sides are even."""
-    return cv2.resize(values, (values.shape[1] // 2, values.shape[0] // 2), interpolation=cv2.INTER_AREA)
-
-
 def divide(pixels: Pixels) -> Region:
     """Divide one picture into bars, ground, subject and the rest.
 
     Args:
         pixels: Upright sRGB, uint8 of shape (height, width, 3).
     """
-    level = _level(pixels)
-    bars = borders(level)
-    detail = _fitted(level)
+    reduced = level(pixels)
+    bars = borders(reduced)
+    detail = fitted(reduced)
     shape = (detail.shape[0] // 2, detail.shape[1] // 2)
     inner = _inside(bars, shape)
     if any(bars.values()):
         detail = np.ascontiguousarray(detail[tuple(slice(2 * one.start, 2 * one.stop) for one in inner)])
     lab = srgb_to_lab(halved(detail))
-    light = cv2.cvtColor(detail, cv2.COLOR_RGB2GRAY)
-    grain = patches(cv2.absdiff(light, cv2.medianBlur(light, 3))) * LIGHT
+    light = np.asarray(cv2.cvtColor(detail, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    grain = _grain(light)
     half = halved(lab)
     flat, color = _flat(half, grain)
-    mask, surface = _ground(lab, color if flat >= LEAST_STUDIO else mode(half[ring((half.shape[0], half.shape[1]))]))
+    mask, surface = _ground(lab, color if flat >= LEAST_STUDIO else mode(on_ring(half)))
     subject = subject_of(mask)
     if subject.mean() < _FAINT_FILL and mask.mean() >= LEAST_SHARE:
         mask, subject, surface = _faint(lab, mask, subject, surface)
@@ -130,6 +113,7 @@ def divide(pixels: Pixels) -> Region:
         light=light,
         detail=grain,
         studio=flat,
+        steps=(row_steps(lab), row_steps(np.asarray(cv2.transpose(lab), dtype=np.float32))),
         lab=lab,
         mask=mask,
         surface=surface,
@@ -142,29 +126,25 @@ def divide(pixels: Pixels) -> Region:
     )
 
 
-def patches(detail: npt.NDArray[np.uint8]) -> Floats:
-    """Means over 4x4 pixels."""
-    return np.asarray(halved(halved(detail.astype(np.float32))), dtype=np.float32)
+def _grain(light: npt.NDArray[np.uint8]) -> Floats:
+    """What a median of 3x3 pixels takes away, in L: means over 4x4 pixels.
+
+    Steps and folds pass a median filter unchanged, points and thin lines do not: what it takes away is grain.
+    """
+    detail = cv2.absdiff(light, cv2.medianBlur(light, 3))
+    return halved(halved(detail.astype(np.float32))) * np.float32(LIGHT)
 
 
 def _flat(half: Lab, grain: Floats) -> tuple[float, Lab]:
     """How much of the border is one perfectly flat colour, in [0, 1], and that colour."""
-    light = np.ascontiguousarray(half[:, :, 0])
+    light = half[:, :, 0].copy()
     spread = cv2.dilate(light, _SQUARE) - cv2.erode(light, _SQUARE)
-    edge = ring(light.shape, _FLAT_RING)  # type: ignore[arg-type]
-    flat = edge & (grain < _FLAT_DETAIL) & (spread < _FLAT_SPREAD) & (light > _LEAST_LIGHT)
-    colors = half[flat]
-    if len(colors) < LEAST_STUDIO * np.count_nonzero(edge):
-        return 0.0, _SUM[0]
+    flat = on_ring((grain < _FLAT_DETAIL) & (spread < _FLAT_SPREAD) & (light > _LEAST_LIGHT), _FLAT_RING)
+    colors = on_ring(half, _FLAT_RING)[flat]
+    if len(colors) < LEAST_STUDIO * len(flat):
+        return 0.0, half[0, 0]
     color = mode(colors)
-    return float((delta_e(colors, color) < _FLAT_REACH).sum() / np.count_nonzero(edge)), color
-
-
-def squares(lab: Lab, other: Lab) -> Floats:
-    """Squared ΔE of two arrays of shape (height, width, 3)."""
-    difference = lab - other
-    difference *= difference
-    return np.asarray(cv2.transform(difference, _SUM), dtype=np.float32)
+    return float(np.count_nonzero(near(colors, color, _FLAT_REACH)) / len(flat)), color
 
 
 def _doubt(off: Floats) -> float:
@@ -198,14 +178,6 @@ def _cut(share: float, side: int) -> int:
     return 2 * math.ceil((share * side + 0.5) / 2) if share else 0
 
 
-def ring(shape: tuple[int, int], part: float = _RING) -> Mask:
-    """The frame's border, `part` of the shorter side wide."""
-    width = max(2, round(part * min(shape)))
-    found = np.ones(shape, dtype=bool)
-    found[width:-width, width:-width] = False
-    return found
-
-
 def _ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
     """The background's mask and its smooth surface, float32 of the shape of `lab`.
 
@@ -222,27 +194,13 @@ def _ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
         before, mask = mask, _near(half, half_basis @ weights)
         if mask.mean() < LEAST_SHARE or np.array_equal(before, mask):
             break
-        weights = _fit(half, half_basis, mask)
+        weights = _fit(half, half_basis, mask, weights)
     surface = np.asarray(basis @ weights, dtype=np.float32)
     return _near(lab, surface), surface
 
 
 def _near(lab: Lab, surface: Lab) -> Mask:
     return border_connected(squares(lab, surface) < _TOLERANCE**2)
-
-
-def mode(colors: Lab) -> Lab:
-    """The colour that most of the pixels are near: mean shift with a ball of ΔE 12 from the densest of coarse cells."""
-    # Cells of ΔE 10, numbered by digits of base 32: Lab spans fewer than 32 cells in each direction.
-    cells = (colors * np.float32(0.1) + 12).astype(np.int32) @ np.array([1024, 32, 1], dtype=np.int32)
-    found: Lab = colors[cells == np.bincount(cells).argmax()].mean(axis=0)
-    for _ in range(5):
-        off = colors - found
-        near = colors[np.einsum("ij,ij->i", off, off) < 144]
-        before, found = found, near.mean(axis=0)
-        if np.abs(found - before).max() < 0.1:
-            break
-    return found
 
 
 @lru_cache(maxsize=16)
@@ -252,18 +210,18 @@ def _basis(shape: tuple[int, int]) -> Floats:
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).astype(np.float32)
 
 
-def _fit(lab: Lab, basis: Floats, mask: Mask) -> Floats:
-    """Ridge fit of the surface, shape (6, 3); the ridge keeps it from swinging where there is no background."""
-    weights = np.zeros((6, 3), dtype=np.float32)
-    count = int(np.count_nonzero(mask))
-    if count < 64:
-        weights[0] = np.median(lab[mask], axis=0)
-        return weights
-    flat = basis.reshape(-1, 6)
-    chosen = (flat * mask.reshape(-1, 1)).T
-    ridge = np.diag([0.0, *([0.02 * count] * 5)]).astype(np.float32)
-    weights[:] = np.linalg.solve(chosen @ flat + ridge, chosen @ lab.reshape(-1, 3))
-    return weights
+def _fit(colors: Lab, basis: Floats, mask: Mask, before: Floats) -> Floats:
+    """Ridge fit of the surface to the pixels of a mask, shape (6, 3); `before` if they are too few.
+
+    The ridge keeps it from swinging where there is no background.
+    """
+    places = np.flatnonzero(mask)
+    if len(places) < _LEAST_FIT:
+        return before
+    places = places[:: 1 + len(places) // _ENOUGH_TO_FIT]
+    basis, colors = basis.reshape(-1, 6).take(places, axis=0), colors.reshape(-1, 3).take(places, axis=0)
+    ridge = np.diag([0.0, *([0.02 * len(basis)] * 5)]).astype(np.float32)
+    return np.asarray(np.linalg.solve(basis.T @ basis + ridge, basis.T @ colors), dtype=np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -280,6 +238,8 @@ def subject_of(mask: Mask) -> Mask:
         return np.zeros_like(mask)
     # Every other row and column weighs as much as all of them.
     some = np.ascontiguousarray(labels[::2, ::2]).ravel()
-    sums = np.bincount(some, np.ascontiguousarray(_central((mask.shape[0], mask.shape[1]))[::2, ::2]).ravel(), count + 1)
+    sums = np.bincount(
+        some, np.ascontiguousarray(_central((mask.shape[0], mask.shape[1]))[::2, ::2]).ravel(), count + 1
+    )
     # What the frame cannot reach from outside is a hole in it, or it.
     return ~border_connected(labels != 1 + int(np.argmax(sums[1:])))

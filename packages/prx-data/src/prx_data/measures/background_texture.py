@@ -13,12 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.background_region import LEAST_STUDIO, LIGHT, Region, halved, mode, ring, squares
-from prx_data.measures.color import delta_e
+from prx_data.measures.background_maps import Floats, halved, middle, mode, near, on_ring, ring, row_means
+from prx_data.measures.background_region import LEAST_STUDIO, LIGHT, Region
 from prx_data.measures.masks import Mask, grown, opened
-
-Lab = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float32]
 
 _ZONE = 0.12  # width of the border zone, in parts of the shorter side
 _LEAST_WEIGHT = 0.01  # of the border zone, in front of which a subject may stand
@@ -32,8 +29,8 @@ _DEEPEST = 0.7  # of the frame: what covers more and ends straight is a close-up
 _LITTLE_GROUND = 0.2  # of the border: half of what is so little that everything else counts as a surface
 _GRAIN_CAP, _DEPARTURE_CAP = 8.0, 20.0  # beyond it is seen, and more would only drown the rest
 _LEAST_RUN = 4  # pixels
-_STEP, _STEP_SHARE = 8.0, 0.5  # ΔE over two pixels; share of a row that steps, where a line runs from side to side
-_STEP_MARGIN, _STEP_ENDS = 0.12, 0.7  # parts of the row at both its ends, and the share of them that steps
+_LINE_SHARE = 0.5  # of a row that steps, where a line runs from side to side
+_LINE_MARGIN, _LINE_ENDS = 0.12, 0.7  # parts of the row at both its ends, and the share of them that steps
 _BARE = 0.6  # of the border beyond such a line: more ground than that, and it is no other surface
 _STRAIGHT = 0.2  # of the side: a body that ends in one straight line as long as that is a shelf rather than a subject
 _REST = 0.3  # of what is not ground along the border: more than that beside the subject, and it is not one subject
@@ -100,7 +97,7 @@ def clutter_components(region: Region) -> Clutter:
     """Everything that tells against a ground."""
     detail = region.detail
     weight = _corners((detail.shape[0], detail.shape[1]))
-    divided = max(_divided(region.lab, region.mask), _divided(region.lab.transpose(1, 0, 2), region.mask.T))
+    divided = max(_divided(region.steps[0], region.mask), _divided(region.steps[1], region.mask.T))
     in_front = 0.0 if divided else _studio_subject(region)
     if in_front:
         open_weight = weight * (1 - in_front * halved(region.subject.view(np.uint8).astype(np.float32)))
@@ -123,9 +120,8 @@ def _studio_subject(region: Region) -> float:
     """How sure it is that what the frame cuts off is one subject in front of a studio's ground, in [0, 1]."""
     if region.studio < LEAST_STUDIO:
         return 0.0
-    edge = ring((region.mask.shape[0], region.mask.shape[1]))
-    other = edge & ~region.mask
-    rest = float(np.count_nonzero(other & ~region.subject) / max(np.count_nonzero(other), 1))
+    other = ~on_ring(region.mask)
+    rest = float((other & ~on_ring(region.subject)).sum() / max(float(other.sum()), 1.0))
     straight = max(_longest_end(side) for side in (~region.mask, ~region.mask.T))
     return _ramp(region.studio / LEAST_STUDIO - 1) * _ramp(1 - rest / _REST) * _ramp(2 - straight / _STRAIGHT)
 
@@ -133,35 +129,27 @@ def _studio_subject(region: Region) -> float:
 def _longest_end(other: Mask) -> float:
     """The largest share of columns in which what is not ground ends in one and the same row, upwards or downwards."""
     before, after = other[:-_LEVEL], other[_LEVEL:]
-    return float(max(_row_means(before & ~after).max(), _row_means(after & ~before).max()))
+    return float(max(row_means(before & ~after).max(), row_means(after & ~before).max()))
 
 
-def _divided(lab: Lab, mask: Mask) -> float:
+def _divided(steps: Mask, mask: Mask) -> float:
     """Share of the border beyond the straightest line of steps from the left side to the right one; 0 if there is none.
 
     Beyond is where the border is not ground. The line need not be seen in the middle, where a product may hide it.
     """
-    height, width = mask.shape
-    if height < 8:
+    margin = max(2, round(_LINE_MARGIN * steps.shape[1]))
+    ends = np.minimum(row_means(steps[:, :margin]), row_means(steps[:, -margin:])) >= _LINE_ENDS
+    rows = np.flatnonzero(ends & (row_means(steps) >= _LINE_SHARE))
+    if not len(rows):
         return 0.0
-    change = squares(lab[2:], lab[:-2])
-    # Calm on one side of the step: within a texture, rows of steps line up by chance.
-    step = (change[2:-2] > _STEP**2) & (change[2:-2] > 4 * np.minimum(change[:-4], change[4:]))
-    margin = max(2, round(_STEP_MARGIN * width))
-    along = np.minimum(_row_means(step[:, :margin]), _row_means(step[:, -margin:])) >= _STEP_ENDS
-    rows = np.flatnonzero(along & (_row_means(step) >= _STEP_SHARE)) + 3
-    edge = ring((height, width))
-    ground, border = _row_means(mask & edge), _row_means(edge)
+    edge = ring((mask.shape[0], mask.shape[1]))
+    ground, border = row_means(mask & edge), row_means(edge)
     found = 0.0
     for part in (part for row in rows for part in (slice(row), slice(row, None))):
         share = float(border[part].sum())
         if float(ground[part].sum()) < _BARE * share:
             found = max(found, share)
     return found / float(border.sum())
-
-
-def _row_means(mask: Mask) -> Floats:
-    return cv2.reduce(np.ascontiguousarray(mask).view(np.uint8), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0]
 
 
 @lru_cache(maxsize=16)
@@ -185,11 +173,10 @@ def _mixed(region: Region) -> float:
 
     A shirt seen from near fills the border too, and folds break it into many pieces, but of one colour.
     """
-    mask = region.mask
-    colors = region.lab[ring((mask.shape[0], mask.shape[1])) & ~mask]
+    colors = on_ring(region.lab)[~on_ring(region.mask)]
     if len(colors) < _FEW:
         return 0.0
-    return _ramp(2 * (1 - float((delta_e(colors, mode(colors)) < _ALIKE).mean())))
+    return _ramp(2 * (1 - float(near(colors, mode(colors), _ALIKE).mean())))
 
 
 def _surfaces(region: Region) -> float:
@@ -199,7 +186,6 @@ def _surfaces(region: Region) -> float:
     ground, and that is uneven, there is no telling what is in front, and all that is not ground comes to count.
     """
     mask = region.mask
-    edge = ring((mask.shape[0], mask.shape[1]))
     other = ~mask
     found = np.zeros_like(mask)
     for side, covered in (
@@ -209,10 +195,12 @@ def _surfaces(region: Region) -> float:
         (other.T[::-1], found.T[::-1]),
     ):
         covered[: _straight_end(side)] = True
-    share = float(found[edge].mean())
-    ground = float(mask[edge].mean())
-    uneven = float(np.median(region.off[mask])) if mask.any() else np.inf
-    little = _ramp(2 - ground / _LITTLE_GROUND) * _ramp((uneven - _EVEN) / _EVEN)
+    share = float(on_ring(found).mean())
+    ground = float(on_ring(mask).mean())
+    little = _ramp(2 - ground / _LITTLE_GROUND)
+    if little:
+        uneven = middle(region.off[mask]) if mask.any() else math.inf
+        little *= _ramp((uneven - _EVEN) / _EVEN)
     return max(share, (1 - ground) * little)
 
 
@@ -252,9 +240,7 @@ def _lines(light: npt.NDArray[np.uint8], where: Mask) -> float:
     if not where.any():
         return 0.0
     # Every other row and column of slopes smoothed over three pixels.
-    right, down = (
-        cv2.Scharr(light, cv2.CV_16S, *order)[::2, ::2].astype(np.float32) for order in ((1, 0), (0, 1))
-    )
+    right, down = (cv2.Scharr(light, cv2.CV_16S, *order)[::2, ::2].astype(np.float32) for order in ((1, 0), (0, 1)))
     right, down = ((slope - cv2.GaussianBlur(slope, (5, 5), _FOLD))[where] * (LIGHT / 32) for slope in (right, down))
     square, twist = right * right - down * down, 2 * right * down
     energy = right * right + down * down

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.color import Lab, delta_e, hex_color, srgb_to_lab
+from prx_data.measures.color import Lab, delta_e, lab_to_srgb, srgb_to_lab
 from prx_data.measures.masks import shrunk
 
 _MOST = 3
-_ENOUGH = 1000  # pixels
+_ENOUGH = 600  # pixels
+_CELL = 5.0  # ΔE
 _LEAST_SHARE = 0.05
 _RADIUS = 22.0  # ΔE within which pixels are one colour, lightness counting half: folds are light and shade
 _SKIN_WEIGHT = 0.1  # of pixels that may be skin, unless nearly all are
@@ -38,6 +39,9 @@ _PROTOTYPES = np.array([list(bytes.fromhex(color[1:])) for _, colors in _NAMES f
 _PROTOTYPE_NAMES = [name for name, colors in _NAMES for _ in colors]
 
 
+_PROTOTYPES_LAB = srgb_to_lab(_PROTOTYPES)
+
+
 def color_name(color: str) -> str:
     """The everyday word for a colour: the name of the nearest prototype in Lab.
 
@@ -47,10 +51,12 @@ def color_name(color: str) -> str:
     Returns:
         One of 14 words, such as `red` or `navy`; empty for an empty colour.
     """
-    if not color:
-        return ""
-    lab = srgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8))
-    return _PROTOTYPE_NAMES[int(np.argmin(delta_e(srgb_to_lab(_PROTOTYPES), lab)))]
+    return _PROTOTYPE_NAMES[int(np.argmin(_from_prototypes(color)))] if color else ""
+
+
+def _from_prototypes(color: str) -> npt.NDArray[np.float32]:
+    """ΔE of `#rrggbb` from each prototype."""
+    return delta_e(_PROTOTYPES_LAB, srgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,38 +81,63 @@ def dominant_colors(lab: Lab, subject: npt.NDArray[np.bool_]) -> tuple[Shade, ..
         subject: Where it is, of shape (height, width).
     """
     inner = shrunk(subject, 2)
-    rows, columns = np.nonzero(inner if inner.sum() >= 16 else subject)
-    if not len(rows):
+    places = np.flatnonzero(inner if np.count_nonzero(inner) >= 16 else subject)
+    if not len(places):
         return ()
-    every = 1 + len(rows) // _ENOUGH
-    rows, columns = rows[::every], columns[::every]
-    colors = lab[rows, columns]
-    weight = _central(rows, columns)
-    skin = _like_skin(colors)
-    if skin.mean() < 0.7:
-        weight[skin] *= _SKIN_WEIGHT
-    weight /= weight.sum()
-    found: list[Shade] = []
-    while len(found) < _MOST and weight.sum() >= _LEAST_SHARE:
-        middle = _mode(colors, weight)
-        near = delta_e(colors * _HALF_LIGHT, middle * _HALF_LIGHT) < _RADIUS
-        share = float(weight[near].sum())
-        mean = np.average(colors[near], axis=0, weights=weight[near])
-        found.append(Shade(color=hex_color(mean), share=share, name=color_name(hex_color(middle))))
-        colors, weight = colors[~near], weight[~near]
+    places = places[:: 1 + len(places) // _ENOUGH]
+    colors, left = _binned(lab.reshape(-1, 3)[places], _central(*np.divmod(places, lab.shape[1])))
+    shares: list[float] = []
+    means: list[Lab] = []
+    middles: list[Lab] = []
+    while len(shares) < _MOST and float(left.sum()) >= _LEAST_SHARE:
+        middle = _mode(colors, left)
+        near = left * (_squares(colors, middle, _HALF_LIGHT) < _RADIUS**2)
+        shares.append(float(near.sum()))
+        means.append(near @ colors / shares[-1])
+        middles.append(middle)
+        left = left - near
+    hexes = _hexes(means + middles)
+    names = [color_name(one) for one in hexes[len(means) :]]
+    found = [
+        Shade(color=color, share=share, name=name) for color, share, name in zip(hexes, shares, names, strict=False)
+    ]
     return tuple(sorted((one for one in found if one.share >= _LEAST_SHARE), key=lambda one: -one.share))
 
 
-_HALF_LIGHT = np.array([0.5, 1, 1], dtype=np.float32)
+_HALF_LIGHT = np.array([0.25, 1, 1], dtype=np.float32)
+_FULL_LIGHT = np.ones(3, dtype=np.float32)
+
+
+def _binned(colors: Lab, weight: npt.NDArray[np.float32]) -> tuple[Lab, npt.NDArray[np.float32]]:
+    """Mean colours of the cells of ΔE 5 that hold any, and their weights, which add up to 1."""
+    skin = _like_skin(colors)
+    if skin.mean() < 0.7:
+        weight[skin] *= _SKIN_WEIGHT
+    cells = (colors * np.float32(1 / _CELL) + 64).astype(np.int32) @ np.array([1 << 14, 1 << 7, 1], dtype=np.int32)
+    order = np.argsort(cells)
+    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
+    weighted = np.column_stack((colors * weight[:, None], weight))[order]
+    sums = np.asarray(np.add.reduceat(weighted, starts, axis=0), dtype=np.float32)
+    return sums[:, :3] / sums[:, 3:], sums[:, 3] / np.float32(sums[:, 3].sum())
+
+
+def _squares(colors: Lab, center: Lab, scale: Lab = _FULL_LIGHT) -> npt.NDArray[np.float32]:
+    """Squared ΔE from one colour, each of L, a and b scaled."""
+    apart = colors - center
+    return np.asarray((apart * apart) @ scale, dtype=np.float32)
+
+
+def _hexes(colors: list[Lab]) -> list[str]:
+    return ["#" + bytes(one).hex() for one in lab_to_srgb(np.array(colors))]
 
 
 def _central(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
     """Weights by place: a model wears trousers below and a head above the shirt that is for sale."""
     square = np.zeros(len(rows))
     for place in (rows, columns):
-        low, high = place.min(), place.max()
+        low, high = int(place.min()), int(place.max())
         square += ((place - (low + high) / 2) / max((high - low) / 2, 1)) ** 2
-    return np.asarray(np.exp(-square / (2 * _CENTRAL**2)) + 0.05, dtype=np.float32)
+    return np.asarray(np.exp(square / (-2 * _CENTRAL**2)) + 0.05, dtype=np.float32)
 
 
 def _like_skin(colors: Lab) -> npt.NDArray[np.bool_]:
@@ -117,13 +148,14 @@ def _like_skin(colors: Lab) -> npt.NDArray[np.bool_]:
 
 
 def _mode(colors: Lab, weight: npt.NDArray[np.float32]) -> Lab:
-    """Where most weight is: mean shift with a ball of ΔE 12 from the heaviest of coarse cells."""
-    cells = (np.floor(colors / 10).astype(np.int64) + 12) @ np.array([1024, 32, 1])
-    found: Lab = colors[cells == np.bincount(cells, weight).argmax()].mean(axis=0)
+    """Where most weight is: mean shift with a ball of ΔE 12 from the heaviest colour."""
+    found = colors[int(weight.argmax())]
     for _ in range(5):
-        near = delta_e(colors, found) < 12
-        found = np.average(colors[near], axis=0, weights=weight[near])
-    return found
+        near = weight * (_squares(colors, found) < 144)
+        before, found = found, near @ colors / near.sum()
+        if np.abs(found - before).max() < 0.5:
+            break
+    return np.asarray(found, dtype=np.float32)
 
 
 def sure_name(shades: tuple[Shade, ...]) -> str:
@@ -140,7 +172,6 @@ def sure_name(shades: tuple[Shade, ...]) -> str:
 
 def _clear(shade: Shade) -> bool:
     """Whether a colour is nearer to its name than to any other, by more than people differ."""
-    lab = srgb_to_lab(np.frombuffer(bytes.fromhex(shade.color[1:]), dtype=np.uint8))
-    distance = delta_e(srgb_to_lab(_PROTOTYPES), lab)
+    distance = _from_prototypes(shade.color)
     own = np.array([name == shade.name for name in _PROTOTYPE_NAMES])
     return bool(distance[~own].min() - distance[own].min() >= _MARGIN)

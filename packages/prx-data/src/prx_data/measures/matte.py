@@ -22,7 +22,8 @@ from PIL import Image
 from prx_data.errors import ConfigError
 from prx_data.measures import background as classical
 from prx_data.measures.background_columns import BackgroundColumns, as_columns
-from prx_data.measures.background_region import WORKING_SIDE, Region, divide, subject_of
+from prx_data.measures.background_maps import DETAIL_SIDE
+from prx_data.measures.background_region import Region, divide, subject_of
 from prx_data.picture import Picture, Pixels
 
 _IMAGENET_MEAN, _IMAGENET_SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -127,7 +128,7 @@ class MatteBackground:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        region = divide(np.asarray(picture.level(WORKING_SIDE)))
+        region = divide(np.asarray(picture.level(DETAIL_SIDE)))
         found = classical.judged(region)
         if found.doubt <= self.max_doubt:
             return as_columns(found)
