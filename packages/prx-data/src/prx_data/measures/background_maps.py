@@ -19,6 +19,7 @@ _LEAST_SIDE = 16  # pixels of the detail, of a strip
 _RING = 0.035  # width of the border ring, in parts of the shorter side
 _STEP, _STEP_REACH = 8.0, 6  # ΔE over two rows; rows that it takes to tell
 _SUM = np.ones((1, 3), dtype=np.float32)
+_CELLS, _DIGITS = np.array([0, 12, 12], dtype=np.float32), np.array([576, 24, 1], dtype=np.int32)
 
 Lab = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float32]
@@ -64,8 +65,8 @@ def near(colors: Lab, color: Lab, reach: float) -> Mask:
 
 def mode(colors: Lab) -> Lab:
     """The colour that most of the pixels are near: mean shift with a ball of ΔE 12 from the densest of coarse cells."""
-    # Cells of ΔE 10, numbered by digits of base 32: Lab spans fewer than 32 cells in each direction.
-    cells = (colors * np.float32(0.1) + 12).astype(np.int32) @ np.array([1024, 32, 1], dtype=np.int32)
+    # Cells of ΔE 10, numbered by digits of base 24: a and b span fewer.
+    cells = (colors * np.float32(0.1) + _CELLS).astype(np.int32) @ _DIGITS
     found: Lab = colors[cells == np.bincount(cells).argmax()].mean(axis=0)
     for _ in range(5):
         before, found = found, colors[near(colors, found, 12.0)].mean(axis=0)

@@ -210,11 +210,12 @@ def _ramp(value: float) -> float:
 
 def _straight_end(other: Mask) -> int:
     """Rows from the first that a surface covers: up to the last that half of the columns leave together."""
-    ends = (other[:-_LEVEL] & ~other[_LEVEL:]).mean(axis=1)
-    filled = np.minimum.accumulate(other.mean(axis=1)) >= _COVERED
-    rows = np.flatnonzero((ends >= _TOGETHER) & filled[:-_LEVEL])
+    rows = np.flatnonzero(row_means(other[:-_LEVEL] & ~other[_LEVEL:]) >= _TOGETHER)
     rows = rows[rows < _DEEPEST * len(other)]
-    return int(rows[-1]) + 1 if len(rows) else 0
+    if not len(rows):
+        return 0
+    filled = np.minimum.accumulate(row_means(other)) >= _COVERED
+    return int(rows[filled[rows]].max(initial=-1)) + 1
 
 
 def _weighted_median(values: Floats, weight: Floats) -> float:
@@ -257,12 +258,12 @@ def _tint(region: Region) -> float:
 
     Shade scales a colour's linear RGB, and with it (L + 16, a, b) as a whole.
     """
-    ground = region.mask[::2, ::2]
-    if not ground.any():
+    ground = np.flatnonzero(region.mask[::2, ::2])
+    if not len(ground):
         return 0.0
-    colors = halved(region.lab)[ground]
-    own = halved(region.surface)[ground] + _BLACK
-    apart = colors + _BLACK - own
+    own = halved(region.surface).reshape(-1, 3).take(ground, axis=0)
+    apart = halved(region.lab).reshape(-1, 3).take(ground, axis=0) - own
+    own += _BLACK
     along = np.einsum("ij,ij->i", apart, own) ** 2 / np.maximum(np.einsum("ij,ij->i", own, own), 1)
     across = np.maximum(np.einsum("ij,ij->i", apart, apart) - along, 0)
     return math.sqrt(float(np.partition(across, len(across) // 4)[len(across) // 4]))

@@ -96,10 +96,13 @@ def dominant_colors(lab: Lab, subject: npt.NDArray[np.bool_]) -> tuple[Shade, ..
         means.append(near @ colors / shares[-1])
         middles.append(middle)
         left = left - near
-    hexes = _hexes(means + middles)
-    names = [color_name(one) for one in hexes[len(means) :]]
+    if not shares:
+        return ()
+    colors = lab_to_srgb(np.array(means))
+    nearest = np.argmin(delta_e(_PROTOTYPES_LAB, np.array(middles)[:, None]), axis=1)
     found = [
-        Shade(color=color, share=share, name=name) for color, share, name in zip(hexes, shares, names, strict=False)
+        Shade(color="#" + bytes(color).hex(), share=share, name=_PROTOTYPE_NAMES[name])
+        for color, share, name in zip(colors, shares, nearest.tolist(), strict=True)
     ]
     return tuple(sorted((one for one in found if one.share >= _LEAST_SHARE), key=lambda one: -one.share))
 
@@ -125,10 +128,6 @@ def _squares(colors: Lab, center: Lab, scale: Lab = _FULL_LIGHT) -> npt.NDArray[
     """Squared ΔE from one colour, each of L, a and b scaled."""
     apart = colors - center
     return np.asarray((apart * apart) @ scale, dtype=np.float32)
-
-
-def _hexes(colors: list[Lab]) -> list[str]:
-    return ["#" + bytes(one).hex() for one in lab_to_srgb(np.array(colors))]
 
 
 def _central(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
