@@ -13,7 +13,7 @@ import numpy as np
 
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
-from prx_data.measures.background_maps import middle, on_ring
+from prx_data.measures.background_maps import colors_at, middle, on_ring, some
 from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
 from prx_data.measures.color import hex_color
@@ -24,6 +24,7 @@ from prx_data.picture import Pixels
 VERSION = "4"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
+_ENOUGH = 1000  # pixels for a median
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
 
 
@@ -123,24 +124,23 @@ def judged(region: Region) -> Background:
     mask, subject = region.mask, region.subject
     components = clutter_components(region)
     border_share = float(on_ring(mask).mean())
-    # A sixteenth of the pixels gives the same median; a quadratic surface has its extremes nearly there too.
-    ground = region.surface[::4, ::4][mask[::4, ::4]]
-    if not len(ground):
-        ground = region.lab[::4, ::4].reshape(-1, 3)
+    # Every so many pixels give the same medians; a quadratic surface has its extremes nearly there too.
+    shown = some(mask, _ENOUGH)
+    ground = colors_at(region.surface if len(shown) else region.lab, shown if len(shown) else some(~mask, _ENOUGH))
     own = np.sort(ground, axis=0)[len(ground) // 2]
-    some = mask[::2, ::2]
+    front = some(subject, _ENOUGH)
     return Background(
         cleanliness=cleanliness(components),
         share=float(region.framed(mask, outside=True).mean()),
         border_share=border_share,
         purity=_purity(region),
-        uniformity=middle(region.off[::2, ::2][some] if some.any() else region.off.ravel()),
+        uniformity=middle(region.off.take(shown) if len(shown) else region.off.ravel()),
         **components,
-        unevenness=float(np.linalg.norm(np.ptp(ground, axis=0))) if mask.any() else 0.0,
+        unevenness=float(np.linalg.norm(np.ptp(ground, axis=0))) if len(shown) else 0.0,
         whiteness=math.dist(own, (100, 0, 0)),
         color=hex_color(own),
         doubt=region.doubt if border_share >= _COMMON else 1.0,
-        contrast=middle(region.off[subject]) if subject.any() else 0.0,
+        contrast=middle(region.off.take(front)) if len(front) else 0.0,
         subject_colors=dominant_colors(region.lab, subject),
         **framing(region.framed(subject, outside=False), region.inner),
         frame=region.frame,

@@ -19,6 +19,7 @@ _LEAST_SIDE = 16  # pixels of the detail, of a strip
 _RING = 0.035  # width of the border ring, in parts of the shorter side
 _STEP, _STEP_REACH = 8.0, 6  # ΔE over two rows; rows that it takes to tell
 _SUM = np.ones((1, 3), dtype=np.float32)
+_SETTLED = 0.3  # ΔE in one channel that a mode may still move
 _CELLS, _DIGITS = np.array([0, 12, 12], dtype=np.float32), np.array([576, 24, 1], dtype=np.int32)
 
 Lab = npt.NDArray[np.float32]
@@ -70,7 +71,7 @@ def mode(colors: Lab) -> Lab:
     found: Lab = colors[cells == np.bincount(cells).argmax()].mean(axis=0)
     for _ in range(5):
         before, found = found, colors[near(colors, found, 12.0)].mean(axis=0)
-        if np.abs(found - before).max() < 0.1:
+        if np.abs(found - before).max() < _SETTLED:
             break
     return found
 
@@ -119,3 +120,14 @@ def row_steps(lab: Lab) -> Mask:
         change = squares(lab[2:], lab[:-2])
         found[3:-3] = (change[2:-2] > _STEP**2) & (change[2:-2] > 4 * np.minimum(change[:-4], change[4:]))
     return found
+
+
+def some(places: Mask, most: int) -> npt.NDArray[np.intp]:
+    """Where a mask is True, flat: all places, or every nth so that they are fewer than twice `most`."""
+    found = np.flatnonzero(places)
+    return found[:: 1 + len(found) // most]
+
+
+def colors_at(values: npt.NDArray[T], places: npt.NDArray[np.intp]) -> npt.NDArray[T]:
+    """The colours, shape (places, 3), of a map at flat places."""
+    return values.reshape(-1, 3).take(places, axis=0)

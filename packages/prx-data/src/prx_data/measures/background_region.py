@@ -12,6 +12,7 @@ import numpy.typing as npt
 from prx_data.measures.background_maps import (
     Floats,
     Lab,
+    colors_at,
     fitted,
     halved,
     level,
@@ -20,6 +21,7 @@ from prx_data.measures.background_maps import (
     on_ring,
     ring,
     row_steps,
+    some,
     squares,
 )
 from prx_data.measures.borders import borders
@@ -39,6 +41,7 @@ LEAST_STUDIO = 0.04
 _FAINT_TOLERANCE = 3.0  # the same where nothing stands out at the first: white on white
 _FAINT_FILL = 0.01
 _FAINT_RIM = 0.12  # width of the border that is asked then, in parts of the shorter side
+_SETTLED = 0.002  # of the frame: where the mask moves by less, the surface is found
 _FITS, _LEAST_FIT, _ENOUGH_TO_FIT = 4, 64, 1000  # rounds; pixels that a fit takes at least, and about at most
 _SLACK = 1.5  # factor by which the tolerance is moved to see how sure the mask is
 _SQUARE = np.ones((3, 3), dtype=np.uint8)
@@ -190,9 +193,10 @@ def _ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
     weights = np.zeros((6, 3), dtype=np.float32)
     weights[0] = color
     mask = np.zeros(half.shape[:2], dtype=bool)
+    least, moved = LEAST_SHARE * mask.size, _SETTLED * mask.size
     for _ in range(_FITS):
         before, mask = mask, _near(half, half_basis @ weights)
-        if mask.mean() < LEAST_SHARE or np.array_equal(before, mask):
+        if np.count_nonzero(mask) < least or np.count_nonzero(mask != before) < moved:
             break
         weights = _fit(half, half_basis, mask, weights)
     surface = np.asarray(basis @ weights, dtype=np.float32)
@@ -215,11 +219,10 @@ def _fit(colors: Lab, basis: Floats, mask: Mask, before: Floats) -> Floats:
 
     The ridge keeps it from swinging where there is no background.
     """
-    places = np.flatnonzero(mask)
+    places = some(mask, _ENOUGH_TO_FIT)
     if len(places) < _LEAST_FIT:
         return before
-    places = places[:: 1 + len(places) // _ENOUGH_TO_FIT]
-    basis, colors = basis.reshape(-1, 6).take(places, axis=0), colors.reshape(-1, 3).take(places, axis=0)
+    basis, colors = basis.reshape(-1, 6).take(places, axis=0), colors_at(colors, places)
     ridge = np.diag([0.0, *([0.02 * len(basis)] * 5)]).astype(np.float32)
     return np.asarray(np.linalg.solve(basis.T @ basis + ridge, basis.T @ colors), dtype=np.float32)
 

@@ -13,7 +13,18 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.background_maps import Floats, halved, middle, mode, near, on_ring, ring, row_means
+from prx_data.measures.background_maps import (
+    Floats,
+    colors_at,
+    halved,
+    middle,
+    mode,
+    near,
+    on_ring,
+    ring,
+    row_means,
+    some,
+)
 from prx_data.measures.background_region import LEAST_STUDIO, LIGHT, Region
 from prx_data.measures.masks import Mask, grown, opened
 
@@ -33,6 +44,7 @@ _LINE_SHARE = 0.5  # of a row that steps, where a line runs from side to side
 _LINE_MARGIN, _LINE_ENDS = 0.12, 0.7  # parts of the row at both its ends, and the share of them that steps
 _BARE = 0.6  # of the border beyond such a line: more ground than that, and it is no other surface
 _STRAIGHT = 0.2  # of the side: a body that ends in one straight line as long as that is a shelf rather than a subject
+_ENOUGH = 1000  # pixels for a quartile
 _REST = 0.3  # of what is not ground along the border: more than that beside the subject, and it is not one subject
 # Slopes weaker than the first, in L per pixel, are noise and have no direction; stronger than the second count no more.
 _NOISE, _STRONG = 0.15, 6.0
@@ -238,15 +250,19 @@ def _lines(light: npt.NDArray[np.uint8], where: Mask) -> float:
     lies on a plain ground has edges of all directions, which cancel; slopes that go on over many pixels, as those of
     the folds of a sheet do, are taken off.
     """
-    if not where.any():
+    places = np.flatnonzero(where)
+    if not len(places):
         return 0.0
     # Every other row and column of slopes smoothed over three pixels.
     right, down = (cv2.Scharr(light, cv2.CV_16S, *order)[::2, ::2].astype(np.float32) for order in ((1, 0), (0, 1)))
-    right, down = ((slope - cv2.GaussianBlur(slope, (5, 5), _FOLD))[where] * (LIGHT / 32) for slope in (right, down))
+    right, down = (
+        (slope - cv2.GaussianBlur(slope, (5, 5), _FOLD)).take(places) * np.float32(LIGHT / 32)
+        for slope in (right, down)
+    )
     square, twist = right * right - down * down, 2 * right * down
     energy = right * right + down * down
     # (x + iy)² = m² exp(2iθ), and squared again m⁴ exp(4iθ): cheaper than an angle and its cosine.
-    weight = np.clip(np.sqrt(energy) - _NOISE, 0, _STRONG)
+    weight = np.minimum(np.maximum(np.sqrt(energy) - _NOISE, 0), _STRONG)
     each = weight / np.maximum(energy * energy, 1e-9)
     real, imaginary = float(each @ (square * square - twist * twist)), 2 * float(each @ (square * twist))
     agreed = math.hypot(real, imaginary) / (float(weight.sum()) + 0.1 * len(weight))
@@ -258,11 +274,11 @@ def _tint(region: Region) -> float:
 
     Shade scales a colour's linear RGB, and with it (L + 16, a, b) as a whole.
     """
-    ground = np.flatnonzero(region.mask[::2, ::2])
+    ground = some(region.mask[::2, ::2], _ENOUGH)
     if not len(ground):
         return 0.0
-    own = halved(region.surface).reshape(-1, 3).take(ground, axis=0)
-    apart = halved(region.lab).reshape(-1, 3).take(ground, axis=0) - own
+    own = colors_at(halved(region.surface), ground)
+    apart = colors_at(halved(region.lab), ground) - own
     own += _BLACK
     along = np.einsum("ij,ij->i", apart, own) ** 2 / np.maximum(np.einsum("ij,ij->i", own, own), 1)
     across = np.maximum(np.einsum("ij,ij->i", apart, apart) - along, 0)
