@@ -70,7 +70,8 @@ def mode(colors: Lab) -> Lab:
     cells = (colors * np.float32(0.1) + _CELLS).astype(np.int32) @ _DIGITS
     found: Lab = colors[cells == np.bincount(cells).argmax()].mean(axis=0)
     for _ in range(5):
-        before, found = found, colors[near(colors, found, 12.0)].mean(axis=0)
+        weight = near(colors, found, 12.0).astype(np.float32)
+        before, found = found, weight @ colors / np.float32(weight.sum())
         if np.abs(found - before).max() < _SETTLED:
             break
     return found

@@ -35,7 +35,7 @@ _CORNER = (0.7, 0.15)  # where corners begin, in halves of the side from the mid
 _LEVEL = 2  # pixels over which a straight end may tilt
 _TOGETHER, _COVERED = 0.4, 0.8  # shares: of the columns that end there, and of each line before
 _EVEN = 1.2  # ΔE: median departure of a studio's ground from its smooth surface, noise included
-_FEW, _ALIKE = 16, 15.0  # pixels of the border; ΔE of what is of one colour
+_FEW, _ALIKE = 8, 15.0  # every other pixel of the border; ΔE of what is of one colour
 _DEEPEST = 0.7  # of the frame: what covers more and ends straight is a close-up as often
 _LITTLE_GROUND = 0.2  # of the border: half of what is so little that everything else counts as a surface
 _GRAIN_CAP, _DEPARTURE_CAP = 8.0, 20.0  # beyond it is seen, and more would only drown the rest
@@ -44,7 +44,7 @@ _LINE_SHARE = 0.5  # of a row that steps, where a line runs from side to side
 _LINE_MARGIN, _LINE_ENDS = 0.12, 0.7  # parts of the row at both its ends, and the share of them that steps
 _BARE = 0.6  # of the border beyond such a line: more ground than that, and it is no other surface
 _STRAIGHT = 0.2  # of the side: a body that ends in one straight line as long as that is a shelf rather than a subject
-_ENOUGH = 1000  # pixels for a quartile
+_ENOUGH, _ENOUGH_SLOPES = 1000, 3000  # pixels for a quartile; slopes for their direction
 _REST = 0.3  # of what is not ground along the border: more than that beside the subject, and it is not one subject
 # Slopes weaker than the first, in L per pixel, are noise and have no direction; stronger than the second count no more.
 _NOISE, _STRONG = 0.15, 6.0
@@ -185,7 +185,7 @@ def _mixed(region: Region) -> float:
 
     A shirt seen from near fills the border too, and folds break it into many pieces, but of one colour.
     """
-    colors = on_ring(region.lab)[~on_ring(region.mask)]
+    colors = on_ring(region.lab)[~on_ring(region.mask)][::2]
     if len(colors) < _FEW:
         return 0.0
     return _ramp(2 * (1 - float(near(colors, mode(colors), _ALIKE).mean())))
@@ -250,7 +250,7 @@ def _lines(light: npt.NDArray[np.uint8], where: Mask) -> float:
     lies on a plain ground has edges of all directions, which cancel; slopes that go on over many pixels, as those of
     the folds of a sheet do, are taken off.
     """
-    places = np.flatnonzero(where)
+    places = some(where, _ENOUGH_SLOPES)
     if not len(places):
         return 0.0
     # Every other row and column of slopes smoothed over three pixels.
@@ -266,7 +266,7 @@ def _lines(light: npt.NDArray[np.uint8], where: Mask) -> float:
     each = weight / np.maximum(energy * energy, 1e-9)
     real, imaginary = float(each @ (square * square - twist * twist)), 2 * float(each @ (square * twist))
     agreed = math.hypot(real, imaginary) / (float(weight.sum()) + 0.1 * len(weight))
-    return agreed * _ramp(len(weight) / (_FEW_OPEN * where.size))
+    return agreed * _ramp(np.count_nonzero(where) / (_FEW_OPEN * where.size))
 
 
 def _tint(region: Region) -> float:
@@ -295,8 +295,15 @@ def _cut_by_border(mask: Mask) -> int:
 
 def _things(mask: Mask, subject: Mask) -> float:
     """Share of the frame's outer quarter that is neither ground nor subject, in [0, 1]."""
-    near = np.ones_like(mask)
-    margin = [max(1, round(0.067 * side)) for side in mask.shape]
-    near[margin[0] : -margin[0], margin[1] : -margin[1]] = False
+    near = _outer((mask.shape[0], mask.shape[1]))
     other = near & ~mask & ~grown(subject, 2)
-    return float(other.sum() / near.sum())
+    return float(np.count_nonzero(other) / np.count_nonzero(near))
+
+
+@lru_cache(maxsize=16)
+def _outer(shape: tuple[int, int]) -> Mask:
+    """The frame's outer quarter."""
+    found = np.ones(shape, dtype=bool)
+    margin = [max(1, round(0.067 * side)) for side in shape]
+    found[margin[0] : -margin[0], margin[1] : -margin[1]] = False
+    return found

@@ -1,5 +1,6 @@
 """Everyday names for colours, and the dominant colours of a subject."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from prx_data.measures.color import Lab, delta_e, lab_to_srgb, srgb_to_lab
 from prx_data.measures.masks import shrunk
 
 _MOST = 3
-_ENOUGH = 600  # pixels
+_ENOUGH = 500  # pixels
 _CELL = 5.0  # ΔE
 _LEAST_SHARE = 0.05
 _RADIUS = 22.0  # ΔE within which pixels are one colour, lightness counting half: folds are light and shade
@@ -142,8 +143,9 @@ def _central(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> npt.N
 def _like_skin(colors: Lab) -> npt.NDArray[np.bool_]:
     """Which colours human skin has: a wedge of hue at low chroma. Beige and tan have them too."""
     light, a, b = colors.T
-    chroma, hue = np.hypot(a, b), np.degrees(np.arctan2(b, a))
-    return np.asarray((light > 25) & (light < 88) & (chroma > 12) & (chroma < 42) & (hue > 32) & (hue < 72))
+    square = a * a + b * b
+    in_wedge = (b > math.tan(math.radians(32)) * a) & (b < math.tan(math.radians(72)) * a)
+    return np.asarray((light > 25) & (light < 88) & (square > 12**2) & (square < 42**2) & in_wedge)
 
 
 def _mode(colors: Lab, weight: npt.NDArray[np.float32]) -> Lab:
