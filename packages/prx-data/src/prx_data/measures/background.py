@@ -127,7 +127,8 @@ def judged(region: Region) -> Background:
     # Every so many pixels give the same medians; a quadratic surface has its extremes nearly there too.
     shown = some(mask, _ENOUGH)
     ground = colors_at(region.surface if len(shown) else region.lab, shown if len(shown) else some(~mask, _ENOUGH))
-    own = np.sort(ground, axis=0)[len(ground) // 2]
+    ordered = np.sort(ground, axis=0)
+    own = ordered[len(ordered) // 2]
     front = some(subject, _ENOUGH)
     return Background(
         cleanliness=cleanliness(components),
@@ -136,8 +137,8 @@ def judged(region: Region) -> Background:
         purity=_purity(region),
         uniformity=middle(region.off.take(shown) if len(shown) else region.off.ravel()),
         **components,
-        unevenness=float(np.linalg.norm(np.ptp(ground, axis=0))) if len(shown) else 0.0,
-        whiteness=math.dist(own, (100, 0, 0)),
+        unevenness=math.hypot(*(ordered[-1] - ordered[0]).tolist()) if len(shown) else 0.0,
+        whiteness=math.dist(own.tolist(), (100, 0, 0)),
         color=hex_color(own),
         doubt=region.doubt if border_share >= _COMMON else 1.0,
         contrast=middle(region.off.take(front)) if len(front) else 0.0,

@@ -187,9 +187,10 @@ def _ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
     Starts from a colour, then in turn fits a quadratic surface to the background
     found so far and takes in what is near it and connected to the border.
     """
-    basis = _basis((lab.shape[0], lab.shape[1]))
-    # The surface has six numbers a channel, and a quarter of the pixels speaks for them.
-    half, half_basis = np.ascontiguousarray(lab[::2, ::2]), np.ascontiguousarray(basis[::2, ::2])
+    basis, half_basis = _basis((lab.shape[0], lab.shape[1])), _basis((lab.shape[0], lab.shape[1]), 2)
+    # The surface has six numbers a channel, and a quarter of the pixels speaks for them. Means of four would do that
+    # too, but a texture shows in single pixels.
+    half = np.ascontiguousarray(lab[::2, ::2])
     weights = np.zeros((6, 3), dtype=np.float32)
     weights[0] = color
     mask = np.zeros(half.shape[:2], dtype=bool)
@@ -207,10 +208,10 @@ def _near(lab: Lab, surface: Lab) -> Mask:
     return border_connected(squares(lab, surface) < _TOLERANCE**2)
 
 
-@lru_cache(maxsize=16)
-def _basis(shape: tuple[int, int]) -> Floats:
-    """Quadratic polynomials of position in [-1, 1]²; shape (height, width, 6)."""
-    y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
+@lru_cache(maxsize=32)
+def _basis(shape: tuple[int, int], every: int = 1) -> Floats:
+    """Quadratic polynomials of position in [-1, 1]² at every nth row and column; shape (height, width, 6)."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side)[::every] for side in shape), indexing="ij")
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).astype(np.float32)
 
 

@@ -119,7 +119,8 @@ def _binned(colors: Lab, weight: npt.NDArray[np.float32]) -> tuple[Lab, npt.NDAr
         weight[skin] *= _SKIN_WEIGHT
     cells = (colors * np.float32(1 / _CELL) + 64).astype(np.int32) @ np.array([1 << 14, 1 << 7, 1], dtype=np.int32)
     order = np.argsort(cells)
-    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
+    cells = cells[order]
+    starts = np.concatenate(([0], 1 + np.flatnonzero(cells[1:] != cells[:-1])))
     weighted = np.column_stack((colors * weight[:, None], weight))[order]
     sums = np.asarray(np.add.reduceat(weighted, starts, axis=0), dtype=np.float32)
     return sums[:, :3] / sums[:, 3:], sums[:, 3] / np.float32(sums[:, 3].sum())
