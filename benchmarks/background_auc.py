@@ -4,10 +4,12 @@
 
 PHOTOS holds `grocery`, `phone` and `catalogue`, each with a `metadata.csv`. Nothing is written. AUC is the chance that
 a clean picture scores above a cluttered one. Beside it stands the simplest thing that works: minus the mean gradient of
-the grey picture in a border ring. `phone_background_labels.csv` says which grounds are plain to the eye and whether the
-eye was sure (`sure`: no for a knitted cover, hooks or rails on a wall, a door's edge, a sheet's end). The weights
-of grain, floor, lines and departure were fitted on the split `tune`, the grocery pictures, the catalogue and the
-composites, then rounded; those of surfaces and things were set by hand, and features chosen, with all splits in view.
+the grey picture in a border ring. `phone_background_labels.csv` says
+which grounds are plain to the eye: one surface of one colour, folds and a change of light allowed; a pattern, planks,
+tiles, a carpet's pile, a second surface or things lying about are clutter. `sure` says whether the eye was sure: no for
+quilted or knitted covers, hooks or rails on a wall, a door's edge, a sheet's end. The weights of grain, floor, lines,
+tint, departure and surfaces were fitted on the split `tune`, the grocery pictures, the catalogue and the composites,
+then rounded; those of dividing lines and of things were set by hand.
 """
 
 import argparse
@@ -138,6 +140,31 @@ def robustness(photos: Sequence[Pixels]) -> None:
         print(f"| {name} | {len(photos)} | {moved.mean():.3f} | {np.quantile(moved, 0.95):.3f} | {sides:.1%} |")
 
 
+COVERED = (0.0, 0.15, 0.3, 0.6, 1.0)
+
+
+def shelves(photos: Path, grounds: dict[str, Sequence[Pixels]]) -> None:
+    """Print one row for each kind of ground: how often a shelf that covers more of it is not told from less clutter."""
+    print("\n| a shelf covers 15, 30, 60 and 100 % | cases | somewhere clean | rises by more than 0.02 |", end="")
+    print(" crosses 0.5 upwards |\n|---|---|---|---|---|")
+    patches = [made.read(path) for path in sorted((photos / "grocery").glob("natural-*"))[3::37]]
+    for name, clean in grounds.items():
+        rows = np.array([_covered(pixels, patch) for pixels in clean for patch in patches])
+        rises = np.diff(rows, axis=1)
+        crosses = ((rows[:, :-1] < 0.5) & (rows[:, 1:] >= 0.5)).any(axis=1)
+        counts = ((rows[:, 1:] >= 0.5).any(axis=1).sum(), (rises > 0.02).any(axis=1).sum(), crosses.sum())
+        print(f"| {name} | {len(rows)} | {counts[0]} | {counts[1]} | {counts[2]} |")
+
+
+def _covered(pixels: Pixels, shelf: Pixels) -> list[float]:
+    patch = np.asarray(Image.fromarray(shelf).resize(pixels.shape[1::-1]))
+    scores = []
+    for share in COVERED:
+        height = round(share * len(pixels))
+        scores.append(background(np.concatenate([patch[:height], pixels[height:]])).cleanliness)
+    return scores
+
+
 def flags(groups: dict[str, Sequence[Measured]]) -> None:
     """Print one row for each set: how often flags speak on photos that have no bars, seams or writing laid over."""
     print("\n| false alarms | photos | frame > 0 | collage > 0.95 | overlay > 0 |\n|---|---|---|---|---|")
@@ -220,6 +247,10 @@ def main(photos: Path, step: int) -> None:
     compare_all(labels, groups)
     framing(pictures)
     robustness([made.read(path) for found in paths.values() for path in found[:: max(1, len(found) // 20)]])
+    plain = [one.pixels for one in pictures if one.kind in made.CLEAN][::4]
+    white = [made.read(path) for name in ("iconic", "catalogue") for path in paths[name][:: len(paths[name]) // 8 + 1]]
+    turned = [np.ascontiguousarray(np.rot90(pixels)) for pixels in white]
+    shelves(photos, {"composites": plain, "packshots on white": white, "the same, turned": turned})
     flags(dict(real))
     named = zip(catalogue, groups["catalogue"], strict=True)
     colors([(row["color"].lower(), sure_name(one.background.subject_colors)) for row, one in named])
