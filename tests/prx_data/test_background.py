@@ -79,6 +79,36 @@ def test_a_crop_on_white_is_clean_though_it_touches_sides() -> None:
     assert found.cleanliness > 0.5
 
 
+def knit(shape: tuple[int, int]) -> Pixels:
+    """A grey cloth with a grain."""
+    noise = np.random.default_rng(4).normal(110, 14, shape)
+    return np.asarray(noise[:, :, None].repeat(3, axis=2).clip(0, 255), dtype=np.uint8)
+
+
+def test_a_close_up_before_a_studios_ground_is_clean_though_its_cloth_fills_the_border() -> None:
+    pixels = knit((300, 240))
+    for row in range(200):  # two white wedges in the upper corners are all that is seen of the ground
+        width = round(45 * (1 - row / 200) ** 0.5)
+        pixels[row, :width] = pixels[row, 240 - width :] = 255
+    found = background(pixels)
+    assert found.color == "#ffffff"
+    assert found.cleanliness > 0.5
+    assert found.sides_touched == 4
+    assert background(knit((300, 240))).cleanliness < 0.5
+
+
+def test_a_shelf_before_a_studios_ground_is_no_close_up() -> None:
+    pixels = knit((300, 240))
+    pixels[190:] = 255
+    assert background(pixels).cleanliness < 0.5
+    white = np.full((300, 240, 3), 255, dtype=np.uint8)
+    white[:100] = knit((100, 240))
+    white[60:180, 80:160] = (200, 30, 40)
+    found = background(white)
+    assert found.divided > 0.2
+    assert found.cleanliness < 0.1
+
+
 def test_white_on_white_and_nothing_at_all() -> None:
     faint = background(scene((255, 255, 255), (243, 243, 242)))
     assert faint.cleanliness > 0.95

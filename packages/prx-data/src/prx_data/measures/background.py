@@ -43,9 +43,10 @@ class Background:
     uniformity: float
     """Median ΔE of the background from its smooth surface, ≥ 0; 0 is even, 1 to 2 a camera's noise."""
     grain: float
-    """Mean detail that a median of 3x3 pixels takes away, in L, over the border zone, in [0, 8]; corners weigh most."""
+    """Mean detail that a median of 3x3 pixels takes away, in L, over the border zone, in [0, 8]; corners weigh
+    most, and in front of a studio's flat ground the subject does not count."""
     grain_floor: float
-    """The median of the same over patches of 7x7 pixels, ≥ 0: high only where the whole ground is grained."""
+    """The median of the same over patches of 4x4 pixels, ≥ 0: high only where the whole ground is grained."""
     lines: float
     """How far edges outside the subject agree on one direction and its perpendicular, in [0, 1]: planks, tiles."""
     tint: float

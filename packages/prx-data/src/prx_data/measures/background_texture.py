@@ -2,7 +2,8 @@
 
 Grain, floor and departure are means over the border zone that weigh its corners most, subject or not: a product, even
 one that the frame cuts off, rarely covers a corner, and a shelf always does. So no decision about what the subject is
-can forgive clutter.
+can forgive clutter, but for one: where a part of the border is as flat as only a studio makes it, what covers the rest
+in one piece is a subject that the frame cuts off, unless it ends in a straight line.
 """
 
 import math

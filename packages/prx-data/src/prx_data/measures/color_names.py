@@ -99,11 +99,11 @@ def dominant_colors(lab: Lab, subject: npt.NDArray[np.bool_]) -> tuple[Shade, ..
         left = left - near
     if not shares:
         return ()
-    colors = lab_to_srgb(np.array(means))
+    seen = lab_to_srgb(np.array(means))
     nearest = np.argmin(delta_e(_PROTOTYPES_LAB, np.array(middles)[:, None]), axis=1)
     found = [
         Shade(color="#" + bytes(color).hex(), share=share, name=_PROTOTYPE_NAMES[name])
-        for color, share, name in zip(colors, shares, nearest.tolist(), strict=True)
+        for color, share, name in zip(seen, shares, nearest.tolist(), strict=True)
     ]
     return tuple(sorted((one for one in found if one.share >= _LEAST_SHARE), key=lambda one: -one.share))
 
