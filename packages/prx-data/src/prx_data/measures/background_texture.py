@@ -77,7 +77,7 @@ WEIGHTS: dict[str, float] = {
     "divided": 10.0,
     "surfaces": 3.0,
     "clutter": 1.0,
-    "border_things": 0.1,
+    "border_things": 0.35,
 }
 """Of log(x + 0.1) of grain, floor, tint and departure, and of lines and clutter as they are."""
 _ONE = -0.6
