@@ -37,7 +37,7 @@ def main() -> None:
             for side in SIDES:
                 scaled = decode(data, at_least=side).pixels
                 assert scaled is not None
-                for way, pixels in (("pyramid", np.asarray(picture.level(side))), ("scaled", scaled)):
+                for way, pixels in (("pyramid", picture.level(side)), ("scaled", scaled)):
                     away = (phash(pixels) ^ whole).bit_count()
                     distances.setdefault((way, side), Counter())[away] += 1
     most = max(max(one) for one in distances.values())

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -11,7 +12,8 @@ from PIL import Image
 from scipy import fftpack
 
 from prx_data.measures.color import srgb_to_lab
-from prx_data.picture import Picture, Pixels
+from prx_data.measures.lines import plain_lines
+from prx_data.picture import Picture, Pixels, halved
 
 HASH_SIDE = 8
 _DCT_SIDE = 32
@@ -27,11 +29,8 @@ That moves the hash by at most 2 bits: by none for 391 and by 2 for 47 of 438 ph
 (`benchmarks/phash_drift.py`). `phash` of a whole picture stays that of `imagehash`.
 """
 
-_WORKING_SIDE = 256
 _MARGIN_TOLERANCE = 14
-_MARGIN_SHARE = 0.01
 _MARGINS = 4
-_LINES = 16  # looked at at a time, as most sides end soon
 
 Box = tuple[float, float, float, float]
 
@@ -81,8 +80,8 @@ def lab_grid(pixels: Pixels) -> npt.NDArray[np.int8]:
 
     L in [0, 100], a and b in [-128, 127]. Colours are averaged in sRGB, as a viewer of a thumbnail sees them.
     """
-    small = Image.fromarray(pixels).resize((GRID_SIDE, GRID_SIDE), Image.Resampling.BOX)
-    lab = srgb_to_lab(np.asarray(small, dtype=np.uint8))
+    small = cv2.resize(pixels, (GRID_SIDE, GRID_SIDE), interpolation=cv2.INTER_AREA)
+    lab = srgb_to_lab(small)
     return np.clip(np.rint(lab), -128, 127).astype(np.int8)
 
 
@@ -90,58 +89,47 @@ def content_box(pixels: Pixels) -> Box:
     """The picture without plain margins: frames, padding and empty ground on any side.
 
     A margin is a run of outer lines of which at least 99 % of the pixels lie within 14 levels of the median colour of
-    the outermost; margins within margins are taken off too, up to four. Found at a long side of 256 px.
+    the outermost; margins within margins are taken off too, up to four. A longer side of 256 to 511 px is enough.
 
     Returns:
         Left, top, right, bottom in [0, 1] of the picture's sides; the whole picture if hardly anything would be left.
     """
-    image = Image.fromarray(pixels)
-    scale = min(1.0, _WORKING_SIDE / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    small = np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=2.0), dtype=np.int16)
-    left, top, right, bottom = 0, 0, *size
+    height, width = pixels.shape[:2]
+    across = cv2.transpose(pixels)
+    left, top, right, bottom = 0, 0, width, height
     for _ in range(_MARGINS):
-        inner = small[top:bottom, left:right]
-        above, below = _plain_lines(inner), _plain_lines(inner[::-1])
-        if above + below >= len(inner) - 4:
+        above, below = _margins(pixels[top:bottom, left:right])
+        if above + below >= bottom - top - 4:
             break
-        columns = inner[above : len(inner) - below].transpose(1, 0, 2)
-        before, behind = _plain_lines(columns), _plain_lines(columns[::-1])
-        if before + behind >= len(columns) - 4:
+        before, behind = _margins(across[left:right, top + above : bottom - below])
+        if before + behind >= right - left - 4:
             break
         left, top, right, bottom = left + before, top + above, right - behind, bottom - below
         if above + below + before + behind == 0:
             break
-    if right - left < size[0] / 10 or bottom - top < size[1] / 10:
+    if right - left < width / 10 or bottom - top < height / 10:
         return 0.0, 0.0, 1.0, 1.0
-    return left / size[0], top / size[1], right / size[0], bottom / size[1]
+    return left / width, top / height, right / width, bottom / height
 
 
-def _plain_lines(lines: npt.NDArray[np.int16]) -> int:
-    """How many of the first lines have one colour; shape (lines, pixels, 3)."""
-    color = np.median(lines[0], axis=0).astype(np.int16)
-    for start in range(0, len(lines), _LINES):
-        off = np.abs(lines[start : start + _LINES] - color)
-        far = np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]) > _MARGIN_TOLERANCE
-        uneven = far.mean(axis=1) > _MARGIN_SHARE
-        if uneven.any():
-            return start + int(np.argmax(uneven))
-    return len(lines)
+def _margins(lines: Pixels) -> tuple[int, int]:
+    """Plain lines at the beginning and at the end."""
+    return plain_lines(lines, tolerance=_MARGIN_TOLERANCE), plain_lines(lines[::-1], tolerance=_MARGIN_TOLERANCE)
 
 
 def content_thumbnail(pixels: Pixels, box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
-    """What `box` holds, stretched to a square: lightness at 64x64 and colour at 32x32.
+    """What `box` holds, to the nearest pixel, stretched to a square: lightness at 64x64 and colour at 32x32.
 
     Returns:
         L* times 2.55 as uint8 of shape (64, 64), and a* and b* as int8 of shape (32, 32, 2).
     """
-    image = Image.fromarray(pixels)
-    sides = np.array([image.width, image.height] * 2)
-    edges = tuple((np.array(box) * sides).tolist())
-    small = image.resize((DETAIL_SIDE, DETAIL_SIDE), Image.Resampling.BOX, box=edges)
-    lab = srgb_to_lab(np.asarray(small, dtype=np.uint8))
-    half = DETAIL_SIDE // 2
-    color = lab[..., 1:].reshape(half, 2, half, 2, 2).mean(axis=(1, 3))
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = (round(one * side) for one, side in zip(box, (width, height) * 2, strict=True))
+    content = pixels[top:bottom, left:right]
+    while min(content.shape[:2]) >= 4 * DETAIL_SIDE:
+        content = halved(content)
+    lab = srgb_to_lab(cv2.resize(content, (DETAIL_SIDE, DETAIL_SIDE), interpolation=cv2.INTER_AREA))
+    color = cv2.resize(lab[..., 1:], (DETAIL_SIDE // 2, DETAIL_SIDE // 2), interpolation=cv2.INTER_AREA)
     light = np.clip(np.rint(lab[..., 0] * 2.55), 0, 255).astype(np.uint8)
     return light, np.clip(np.rint(color), -128, 127).astype(np.int8)
 
@@ -151,7 +139,7 @@ class Perceptual:
     """What duplicates are found by: about 9 KB a photo."""
 
     name: str = "perceptual"
-    version: str = "3"
+    version: str = "4"
 
     @property
     def schema(self) -> pa.Schema:
@@ -168,16 +156,16 @@ class Perceptual:
         )
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
-        """See the schema; all from a reduced picture, see `REDUCED_SIDE`."""
-        pixels = np.asarray(picture.level(REDUCED_SIDE), dtype=np.uint8)
+        """See the schema; all from a reduced picture, see `REDUCED_SIDE`, and the grid from a smaller one still."""
+        pixels = picture.level(REDUCED_SIDE)
         frequencies = _frequencies(pixels)
         box = content_box(pixels)
         light, color = content_thumbnail(pixels, box)
         return {
             "phash": _bits(frequencies),
             "hash_information": _informative(frequencies),
-            "lab_grid": lab_grid(pixels).ravel(),
-            "content_box": list(box),
+            "lab_grid": lab_grid(picture.level(2 * GRID_SIDE)).ravel(),
+            "content_box": np.array(box, dtype=np.float32),
             "content_lightness": light.ravel(),
             "content_color": color.ravel(),
         }
