@@ -12,8 +12,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from prx_data.decoding import decode
 from prx_data.measures.perceptual import phash
 

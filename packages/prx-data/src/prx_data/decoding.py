@@ -182,8 +182,8 @@ def _has_more_frames(image: Image.Image) -> bool:
 def _faultless_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
     """The pixels of a JPEG that needs nothing but decoding, straight into an array; None for everything else.
 
-    That is the same library as Pillow's, without the fourth byte that Pillow gives each pixel and takes away again. Any
-    fault in the file, even one that the library mends, leaves it to Pillow, so that one decoder decides what is damaged.
+    It is the library that Pillow uses, without the fourth byte that Pillow adds to each pixel and takes away again. Any
+    fault in the file, even one that the library mends, leaves it to Pillow, so that one decoder says what is damaged.
     """
     if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode not in ("RGB", "L"):
         return None
@@ -227,8 +227,9 @@ def _is_deep(image: Image.Image, data: bytes) -> bool:
     """Whether the file holds more than 8 bits a channel."""
     if image.format == "PNG":
         return data[24] == 16  # IHDR's bit depth
-    bits = image.tag_v2.get(258, 8) if isinstance(image, TiffImagePlugin.TiffImageFile) else 8
-    return image.mode[0] in "IF" or np.max(bits) > 8
+    if image.mode[0] in "IF":
+        return True
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and bool(np.max(image.tag_v2.get(258, 8)) > 8)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, dict[str, bool]]:

@@ -23,8 +23,7 @@ class Picture:
     """
 
     def __init__(self, pixels: Pixels | Image.Image) -> None:
-        """`pixels` is uint8 RGB of shape (height, width, 3), or an image of mode RGB; it may be decoded at a part of
-        its size."""
+        """`pixels` is uint8 RGB of shape (height, width, 3), or an image of mode RGB; perhaps a part of the size."""
         self._levels: list[Pixels] = [np.ascontiguousarray(pixels, dtype=np.uint8)]
         self._greys: dict[int, GreyPixels] = {}
         self._fitted: dict[int, GreyPixels] = {}

@@ -64,10 +64,14 @@ class Match:
 
 
 def matrix(column: pa.ChunkedArray, dtype: Any) -> Any:
-    """A fixed-size list column as an array of shape (rows, size)."""
+    """A column of lists, or of bytes, of a fixed size as an array of shape (rows, size)."""
+    values = column.combine_chunks()
+    if pa.types.is_fixed_size_binary(column.type):
+        size = column.type.byte_width
+        data = values.buffers()[1][values.offset * size :] if len(values) else b""
+        return np.frombuffer(data, dtype, count=len(values) * size // np.dtype(dtype).itemsize).reshape(len(values), -1)
     size = column.type.list_size
-    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return values.astype(dtype, copy=False).reshape(-1, size)
+    return values.flatten().to_numpy(zero_copy_only=False).astype(dtype, copy=False).reshape(-1, size)
 
 
 def find_duplicates(

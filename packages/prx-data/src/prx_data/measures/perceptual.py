@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from scipy import fftpack
 
 from prx_data.measures.color import srgb_to_lab
 from prx_data.measures.lines import plain_lines
-from prx_data.picture import Picture, Pixels, halved
+from prx_data.picture import GreyPixels, Picture, Pixels, halved
 
 HASH_SIDE = 8
 _DCT_SIDE = 32
@@ -61,8 +62,32 @@ def hash_information(pixels: Pixels) -> int:
 
 def _frequencies(pixels: Pixels) -> npt.NDArray[np.float64]:
     grey = Image.fromarray(pixels).convert("L").resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.LANCZOS)
-    frequencies = fftpack.dct(fftpack.dct(np.asarray(grey), axis=0), axis=1)[:HASH_SIDE, :HASH_SIDE]
+    return _lowest(np.asarray(grey))
+
+
+def _lowest(square: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    frequencies = fftpack.dct(fftpack.dct(square, axis=0), axis=1)[:HASH_SIDE, :HASH_SIDE]
     return np.asarray(frequencies, dtype=np.float64)
+
+
+def small_grey(grey: GreyPixels) -> npt.NDArray[np.float32]:
+    """A small picture's luma at 32x32, as Pillow's Lanczos filter gives it but for a rounding here and there.
+
+    Two matrix products take a quarter of the time. Like Pillow it rounds to whole levels after each of the two passes.
+    """
+    height, width = grey.shape
+    across = grey.astype(np.float32) @ _lanczos(width).T
+    return np.rint(np.clip(_lanczos(height) @ np.rint(np.clip(across, 0, 255)), 0, 255))
+
+
+@lru_cache(maxsize=256)
+def _lanczos(size: int) -> npt.NDArray[np.float32]:
+    """Weights of shape (32, size) that bring a line of pixels to 32: a Lanczos window of three lobes."""
+    scale = size / _DCT_SIDE
+    centres = (np.arange(_DCT_SIDE)[:, None] + 0.5) * scale
+    x = (np.arange(size) + 0.5 - centres) / max(scale, 1.0)
+    weights = np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _bits(frequencies: npt.NDArray[np.float64]) -> int:
@@ -125,10 +150,10 @@ def content_thumbnail(pixels: Pixels, box: Box) -> tuple[npt.NDArray[np.uint8], 
     """
     height, width = pixels.shape[:2]
     left, top, right, bottom = (round(one * side) for one, side in zip(box, (width, height) * 2, strict=True))
-    content = pixels[top:bottom, left:right]
-    while min(content.shape[:2]) >= 4 * DETAIL_SIDE:
-        content = halved(content)
-    lab = srgb_to_lab(cv2.resize(content, (DETAIL_SIDE, DETAIL_SIDE), interpolation=cv2.INTER_AREA))
+    # Bilinear and then halved: nearly as smooth as means over areas, and several times as fast.
+    double = (2 * DETAIL_SIDE, 2 * DETAIL_SIDE)
+    small = halved(cv2.resize(pixels[top:bottom, left:right], double, interpolation=cv2.INTER_LINEAR))
+    lab = srgb_to_lab(small)
     color = cv2.resize(lab[..., 1:], (DETAIL_SIDE // 2, DETAIL_SIDE // 2), interpolation=cv2.INTER_AREA)
     light = np.clip(np.rint(lab[..., 0] * 2.55), 0, 255).astype(np.uint8)
     return light, np.clip(np.rint(color), -128, 127).astype(np.int8)
@@ -143,29 +168,32 @@ class Perceptual:
 
     @property
     def schema(self) -> pa.Schema:
-        """See `phash`, `hash_information`, `lab_grid`, `content_box` and `content_thumbnail`; arrays row by row."""
+        """See `phash`, `hash_information`, `lab_grid`, `content_box` and `content_thumbnail`.
+
+        Small pictures are the bytes of their arrays, row by row: Parquet would give each number of a list four bytes.
+        """
         return pa.schema(
             [
                 ("phash", pa.uint64()),
                 ("hash_information", pa.uint8()),
-                ("lab_grid", pa.list_(pa.int8(), GRID_SIDE * GRID_SIDE * 3)),
+                ("lab_grid", pa.binary(GRID_SIDE * GRID_SIDE * 3)),
                 ("content_box", pa.list_(pa.float32(), 4)),
-                ("content_lightness", pa.list_(pa.uint8(), DETAIL_SIDE * DETAIL_SIDE)),
-                ("content_color", pa.list_(pa.int8(), DETAIL_SIDE * DETAIL_SIDE // 2)),
+                ("content_lightness", pa.binary(DETAIL_SIDE * DETAIL_SIDE)),
+                ("content_color", pa.binary(DETAIL_SIDE * DETAIL_SIDE // 2)),
             ]
         )
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See the schema; all from a reduced picture, see `REDUCED_SIDE`, and the grid from a smaller one still."""
         pixels = picture.level(REDUCED_SIDE)
-        frequencies = _frequencies(pixels)
+        frequencies = _lowest(small_grey(picture.grey_level(REDUCED_SIDE)))
         box = content_box(pixels)
         light, color = content_thumbnail(pixels, box)
         return {
             "phash": _bits(frequencies),
             "hash_information": _informative(frequencies),
-            "lab_grid": lab_grid(picture.level(2 * GRID_SIDE)).ravel(),
-            "content_box": np.array(box, dtype=np.float32),
-            "content_lightness": light.ravel(),
-            "content_color": color.ravel(),
+            "lab_grid": lab_grid(picture.level(2 * GRID_SIDE)).tobytes(),
+            "content_box": list(box),
+            "content_lightness": light.tobytes(),
+            "content_color": color.tobytes(),
         }
