@@ -12,7 +12,9 @@ _FIRST = 8  # lines looked at at once; as many again, and again, while all are p
 def color_of_line(line: Pixels) -> tuple[int, int, int]:
     """The median of each channel over a line of shape (pixels, 3); of an even number, the upper one."""
     middle = len(line) // 2
-    red, green, blue = np.partition(line, middle, axis=0)[middle].tolist()
+    ordered = line.copy()
+    ordered.partition(middle, axis=0)
+    red, green, blue = ordered[middle].tolist()
     return red, green, blue
 
 
