@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
 from prx_data import decoding
 from prx_data.decoding import Decoded, decode
@@ -97,6 +96,8 @@ def measure(
     Raises:
         WorkspaceError: The workspace cannot be written to; what was finished stays, and the next call goes on from it.
     """
+    from tqdm import tqdm  # the processes that measure need none
+
     crew = workers or os.cpu_count() or 1
     limit = None if workers == 1 else seconds_per_photo
     todo = _lacking(store, measures)

@@ -25,6 +25,8 @@ class Picture:
     def __init__(self, pixels: Pixels | Image.Image) -> None:
         """`pixels` is uint8 RGB of shape (height, width, 3), or an image of mode RGB; perhaps a part of the size."""
         self._levels: list[Pixels] = [np.ascontiguousarray(pixels, dtype=np.uint8)]
+        self.long_side: int = max(self.pixels.shape[:2])
+        """Pixels of the longer side, as decoded."""
         self._greys: dict[int, GreyPixels] = {}
         self._fitted: dict[int, GreyPixels] = {}
 
@@ -32,11 +34,6 @@ class Picture:
     def pixels(self) -> Pixels:
         """As it was decoded; shape (height, width, 3), rows without gaps."""
         return self._levels[0]
-
-    @property
-    def long_side(self) -> int:
-        """Pixels of the longer side, as decoded."""
-        return max(self.pixels.shape[:2])
 
     def level(self, side: int) -> Pixels:
         """The smallest level of the pyramid whose longer side has at least `side` pixels; the picture if none has."""

@@ -58,7 +58,7 @@ def _dct_matrix(side: int) -> Vector:
     places = (np.arange(side) + 0.5) / side
     waves = np.cos(np.pi * np.arange(side)[:, None] * places) * np.sqrt(2 / side)
     waves[0] /= np.sqrt(2)
-    return waves.astype(np.float32)
+    return np.asarray(waves, dtype=np.float32)
 
 
 _DCT = _dct_matrix(8)

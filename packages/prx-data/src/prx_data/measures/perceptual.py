@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
-from scipy import fftpack
 
 from prx_data.measures.color import srgb_to_lab
 from prx_data.measures.lines import plain_lines
@@ -26,7 +25,7 @@ HASH_NOISE = 2.0
 REDUCED_SIDE = 256
 """The columns are taken from the picture halved until its longer side is the last one of at least this many pixels.
 
-That moves the hash by at most 2 bits: by none for 391 and by 2 for 47 of 438 photos; from 128 px on 2.5 % move by more
+That moves the hash by at most 2 bits: by none for 390 and by 2 for 48 of 438 photos; from 128 px on 1 % move by more
 (`benchmarks/phash_drift.py`). `phash` of a whole picture stays that of `imagehash`.
 """
 
@@ -61,13 +60,23 @@ def hash_information(pixels: Pixels) -> int:
 
 
 def _frequencies(pixels: Pixels) -> npt.NDArray[np.float64]:
+    from scipy import fftpack  # takes as long to import as all else that a measuring process needs
+
     grey = Image.fromarray(pixels).convert("L").resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.LANCZOS)
-    return _lowest(np.asarray(grey))
-
-
-def _lowest(square: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    frequencies = fftpack.dct(fftpack.dct(square, axis=0), axis=1)[:HASH_SIDE, :HASH_SIDE]
+    frequencies = fftpack.dct(fftpack.dct(np.asarray(grey), axis=0), axis=1)[:HASH_SIDE, :HASH_SIDE]
     return np.asarray(frequencies, dtype=np.float64)
+
+
+def reduced_hash(grey: GreyPixels) -> tuple[int, int]:
+    """`phash` and `hash_information` of a picture that is small already, from its luma, by matrix products alone.
+
+    The same but where a rounding decides. Frequencies are rounded, so that a picture without any has none.
+    """
+    return _judged(np.round(_DCT @ small_grey(grey) @ _DCT.T, 6))
+
+
+# The lowest frequencies of the DCT-II as scipy scales it.
+_DCT = 2 * np.cos(np.pi * np.arange(HASH_SIDE)[:, None] * (np.arange(_DCT_SIDE) + 0.5) / _DCT_SIDE)
 
 
 def small_grey(grey: GreyPixels) -> npt.NDArray[np.float32]:
@@ -194,7 +203,7 @@ class Perceptual:
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See the schema; all from a reduced picture, see `REDUCED_SIDE`, and the grid from a smaller one still."""
         pixels = picture.level(REDUCED_SIDE)
-        code, informative = _judged(_lowest(small_grey(picture.grey_level(REDUCED_SIDE))))
+        code, informative = reduced_hash(picture.grey_level(REDUCED_SIDE))
         box = content_box(pixels)
         light, color = content_thumbnail(pixels, box)
         return {

@@ -62,7 +62,7 @@ def _energy(grey: GreyPixels, rows: int, columns: int) -> npt.NDArray[np.int32]:
     sums = cv2.integral(cv2.absdiff(grey[:, 1:], grey[:, :-1]))
     down = np.arange(rows + 1) * (sums.shape[0] - 1) // rows
     right = np.arange(columns + 1) * (sums.shape[1] - 1) // columns
-    return np.diff(np.diff(sums[np.ix_(down, right)], axis=0), axis=1)
+    return np.asarray(np.diff(np.diff(sums[np.ix_(down, right)], axis=0), axis=1))
 
 
 def _spectrum(tiles: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
