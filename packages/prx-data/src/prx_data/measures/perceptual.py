@@ -82,7 +82,8 @@ _DCT = 2 * np.cos(np.pi * np.arange(HASH_SIDE)[:, None] * (np.arange(_DCT_SIDE) 
 def small_grey(grey: GreyPixels) -> npt.NDArray[np.float32]:
     """A small picture's luma at 32x32, as Pillow's Lanczos filter gives it but for a rounding here and there.
 
-    Two matrix products take a fifth of the time. Like Pillow it rounds to whole levels after each of the two passes.
+    Two matrix products take a fifth of the time. Like Pillow it rounds to whole levels after each of the two passes;
+    that of rows is the first, also for what is so much taller than wide that Pillow turns to columns first.
     """
     height, width = grey.shape
     return _levels(_lanczos(height), _levels(grey, _lanczos(width).T))
@@ -96,7 +97,8 @@ def _levels(a: npt.NDArray[Any], b: npt.NDArray[np.float32]) -> npt.NDArray[np.f
     rows, columns = a.shape
     blocks = np.zeros((-(-rows // 8), 8, columns), dtype=np.float32)
     blocks.reshape(-1, columns)[:rows] = a
-    return np.rint(np.clip((blocks @ b).reshape(-1, b.shape[1])[:rows], 0, 255))
+    product = (blocks @ b).reshape(-1, b.shape[1])[:rows]
+    return np.clip(np.floor(product + 0.5), 0, 255)  # halves are rounded up
 
 
 @lru_cache(maxsize=256)
