@@ -60,7 +60,7 @@ def hash_information(pixels: Pixels) -> int:
 
 
 def _frequencies(pixels: Pixels) -> npt.NDArray[np.float64]:
-    from scipy import fftpack  # takes as long to import as all else that a measuring process needs
+    from scipy import fftpack  # slow to import, and no measuring process needs it
 
     grey = Image.fromarray(pixels).convert("L").resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.LANCZOS)
     frequencies = fftpack.dct(fftpack.dct(np.asarray(grey), axis=0), axis=1)[:HASH_SIDE, :HASH_SIDE]
@@ -82,8 +82,8 @@ _DCT = 2 * np.cos(np.pi * np.arange(HASH_SIDE)[:, None] * (np.arange(_DCT_SIDE) 
 def small_grey(grey: GreyPixels) -> npt.NDArray[np.float32]:
     """A small picture's luma at 32x32, as Pillow's Lanczos filter gives it but for a rounding here and there.
 
-    Two matrix products take a fifth of the time. Like Pillow it rounds to whole levels after each of the two passes;
-    that of rows is the first, also for what is so much taller than wide that Pillow turns to columns first.
+    By two matrix products, which is several times as fast. Like Pillow it rounds to whole levels after each of the two
+    passes; that along rows is the first, also for what is so tall that Pillow begins with columns.
     """
     height, width = grey.shape
     return _levels(_lanczos(height), _levels(grey, _lanczos(width).T))
