@@ -172,53 +172,6 @@ def content_thumbnail(pixels: Pixels, box: Box) -> tuple[npt.NDArray[np.uint8], 
     content = pixels[top:bottom, left:right]
     small = cv2.resize(content, (DETAIL_SIDE, DETAIL_SIDE), interpolation=cv2.INTER_AREA)
     lab = srgb_to_lab(small)
-    return np.clip(np.rint(lab), -128, 127).astype(np.int8)
-
-
-def content_box(pixels: Pixels) -> Box:
-    """The picture without plain margins: frames, padding and empty ground on any side.
-
-    A margin is a run of outer lines of which at least 99 % of the pixels lie within 14 levels of the median colour of
-    the outermost; margins within margins are taken off too, up to four. A longer side of 256 to 511 px is enough.
-
-    Returns:
-        Left, top, right, bottom in [0, 1] of the picture's sides; the whole picture if hardly anything would be left.
-    """
-    height, width = pixels.shape[:2]
-    across = cv2.transpose(pixels)
-    left, top, right, bottom = 0, 0, width, height
-    for _ in range(_MARGINS):
-        above, below = _margins(pixels[top:bottom, left:right])
-        if above + below >= bottom - top - 4:
-            break
-        before, behind = _margins(across[left:right, top + above : bottom - below])
-        if before + behind >= right - left - 4:
-            break
-        left, top, right, bottom = left + before, top + above, right - behind, bottom - below
-        if above + below + before + behind == 0:
-            break
-    if right - left < width / 10 or bottom - top < height / 10:
-        return 0.0, 0.0, 1.0, 1.0
-    return left / width, top / height, right / width, bottom / height
-
-
-def _margins(lines: Pixels) -> tuple[int, int]:
-    """Plain lines at the beginning and at the end."""
-    return plain_lines(lines, tolerance=_MARGIN_TOLERANCE), plain_lines(lines[::-1], tolerance=_MARGIN_TOLERANCE)
-
-
-def content_thumbnail(pixels: Pixels, box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
-    """What `box` holds, to the nearest pixel, stretched to a square: lightness at 64x64 and colour at 32x32.
-
-    Returns:
-        L* times 2.55 as uint8 of shape (64, 64), and a* and b* as int8 of shape (32, 32, 2).
-    """
-    height, width = pixels.shape[:2]
-    left, top, right, bottom = (round(one * side) for one, side in zip(box, (width, height) * 2, strict=True))
-    # Bilinear and then halved: nearly as smooth as means over areas, and several times as fast.
-    double = (2 * DETAIL_SIDE, 2 * DETAIL_SIDE)
-    small = halved(cv2.resize(pixels[top:bottom, left:right], double, interpolation=cv2.INTER_LINEAR))
-    lab = srgb_to_lab(small)
     color = cv2.resize(lab[..., 1:], (DETAIL_SIDE // 2, DETAIL_SIDE // 2), interpolation=cv2.INTER_AREA)
     light = np.clip(np.rint(lab[..., 0] * 2.55), 0, 255).astype(np.uint8)
     return light, np.clip(np.rint(color), -128, 127).astype(np.int8)
