@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,7 +46,12 @@ def by_pillow(data: bytes) -> Pixels | None:
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("quality", [30, 92])
 def test_jpegs_have_the_pixels_that_pillow_gives(mode: str, progressive: bool, subsampling: int, quality: int) -> None:
-    options = {"progressive": progressive, "subsampling": subsampling, "quality": quality, "restart_marker_rows": 2}
+    options: dict[str, Any] = {
+        "progressive": progressive,
+        "subsampling": subsampling,
+        "quality": quality,
+        "restart_marker_rows": 2,
+    }
     for size in ((61, 83), (64, 48), (1, 9)):
         data = encode(draw_product(5, size=size).convert(mode), **options)
         np.testing.assert_array_equal(decode(data).pixels, by_pillow(data))
