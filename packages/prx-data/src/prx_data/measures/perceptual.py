@@ -97,8 +97,8 @@ def _levels(a: npt.NDArray[Any], b: npt.NDArray[np.float32]) -> npt.NDArray[np.f
     rows, columns = a.shape
     blocks = np.zeros((-(-rows // 8), 8, columns), dtype=np.float32)
     blocks.reshape(-1, columns)[:rows] = a
-    product = np.asarray(blocks @ b, dtype=np.float32).reshape(-1, b.shape[1])[:rows]
-    return np.clip(np.floor(product + 0.5), 0, 255)  # halves are rounded up
+    product = (blocks @ b).reshape(-1, b.shape[1])[:rows]
+    return np.asarray(np.clip(np.floor(product + 0.5), 0, 255))  # halves are rounded up
 
 
 @lru_cache(maxsize=256)
