@@ -193,7 +193,7 @@ def speed(paths: Sequence[Path]) -> None:
     The reduction that all measures of a photo share is made beforehand.
     """
     files = [path.read_bytes() for path in paths]
-    pictures = [Picture.of(made.read(path)) for path in paths]
+    pictures = [Picture(made.read(path)) for path in paths]
     for picture in pictures:
         picture.level(DETAIL_SIDE)
     times = []

@@ -2,20 +2,19 @@
 
     python benchmarks/phash_drift.py PHOTOS [EVERY]
 
-PHOTOS holds `catalogue`, `phone` and `grocery`; EVERY takes each so many-th photo (default 4). `pyramid` is the whole
-picture, halved until its longer side is the last one of at least so many pixels; `scaled` is a JPEG that is decoded at
-a half, a quarter or an eighth as long as it keeps so many. Counts are photos by the Hamming distance of the two hashes,
-of 64 bits; a distance is even as long as no two frequencies are equal, as half of the bits are always set.
+PHOTOS holds `catalogue`, `phone` and `grocery`; EVERY takes each so many-th photo (default 4). `pyramid` is what the
+measure takes: the whole picture, halved until its longer side is the last one of at least so many pixels; `scaled` is a
+JPEG that is decoded at a half, a quarter or an eighth as long as it keeps so many. Counts are photos by the Hamming
+distance of the two hashes, of 64 bits; a distance is even as long as no two frequencies are equal, as half of the bits
+are always set.
 """
 
 import sys
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
 from prx_data.decoding import decode
-from prx_data.measures.perceptual import phash
+from prx_data.measures.perceptual import phash, reduced_hash
 
 SIDES = (512, 256, 128, 64)
 FOLDERS = ("catalogue", "phone", "grocery")
@@ -37,8 +36,8 @@ def main() -> None:
             for side in SIDES:
                 scaled = decode(data, at_least=side).pixels
                 assert scaled is not None
-                for way, pixels in (("pyramid", np.asarray(picture.level(side))), ("scaled", scaled)):
-                    away = (phash(pixels) ^ whole).bit_count()
+                for way, code in (("pyramid", reduced_hash(picture.grey_level(side))[0]), ("scaled", phash(scaled))):
+                    away = (code ^ whole).bit_count()
                     distances.setdefault((way, side), Counter())[away] += 1
     most = max(max(one) for one in distances.values())
     shown = range(0, most + 1, 2)

@@ -59,7 +59,10 @@ def main() -> None:
             for quality in QUALITIES:
                 row = ""
                 for kernel in KERNELS.values():
-                    shares = [effective_resolution(enlarged(one.image, factor, kernel, quality)) for one in natives]
+                    shares = [
+                        effective_resolution(enlarged(Image.fromarray(one.pixels), factor, kernel, quality))
+                        for one in natives
+                    ]
                     told = [share for share in shares if share is not None]
                     row += f"      {auc(native, told):.3f} ({np.median(told):.2f})"
                 print(f"  {factor:<6} {quality:>8}  {row}", flush=True)

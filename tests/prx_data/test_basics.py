@@ -71,16 +71,16 @@ def test_a_digest_tells_any_change_of_a_pixel_and_of_the_shape() -> None:
 @given(st.integers(1, 900), st.integers(1, 900), st.sampled_from([64, 128, 200, 384]))
 def test_the_pyramid(width: int, height: int, side: int) -> None:
     ramp = np.linspace(0, 255, width)[None, :, None] * np.ones((height, 1, 3))
-    picture = Picture.of(ramp.astype(np.uint8))
+    picture = Picture(ramp.astype(np.uint8))
     level = picture.level(side)
-    assert max(level.size) >= min(side, picture.long_side)
-    assert max(level.size) < 2 * side + 2 or level is picture.image
+    assert max(level.shape[:2]) >= min(side, picture.long_side)
+    assert max(level.shape[:2]) < 2 * side + 2 or level is picture.pixels
     fitted = picture.at(side)
     assert max(fitted.shape[:2]) == min(side, picture.long_side)
     assert picture.grey(side).shape == fitted.shape[:2]
     reference = np.asarray(Image.fromarray(ramp.astype(np.uint8)).resize(fitted.shape[1::-1], Image.Resampling.BOX))
     if min(fitted.shape[:2]) >= 20:
-        # Where a side is odd, its last cell is made of half as many pixels and is drawn as wide as the others.
-        shift = 255 / level.width
+        # Where a side is odd, its last line is left out and the others are drawn wider.
+        shift = 255 / level.shape[1]
         assert np.abs(fitted.astype(int) - reference).mean() < 2 + shift
     assert picture.level(side) is level

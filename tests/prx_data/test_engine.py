@@ -38,7 +38,7 @@ class Marked:
         self.marks, self.name, self.pause = Path(marks), name, pause
 
     def __call__(self, picture):
-        width, height = picture.image.size
+        height, width = picture.pixels.shape[:2]
         with (self.marks / str(height)).open("a") as mark:
             mark.write("x")
         time.sleep(self.pause)

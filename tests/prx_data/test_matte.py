@@ -73,14 +73,14 @@ def test_the_probability_is_the_networks(tmp_path: Path, height: int | str, widt
 
 def test_the_network_is_asked_only_where_the_classical_mask_is_unsure(tmp_path: Path) -> None:
     measure = MatteBackground(model=write_network(tmp_path / "reds.onnx"), **RED)
-    found = measure(Picture.of(noisy_scene()))
+    found = measure(Picture(noisy_scene()))
     assert found["doubt"] > 0.2
     assert found["mask"] == "neural"
     assert found["fill"] == pytest.approx(120 * 120 / (300 * 240), abs=0.03)
     assert found["color"] == "red"
     sure = np.full((300, 240, 3), 255, dtype=np.uint8)
     sure[90:210, 60:180] = (20, 20, 230)
-    classical = measure(Picture.of(sure))
+    classical = measure(Picture(sure))
     assert classical["mask"] == "classical"
     assert classical["doubt"] <= 0.2
     assert classical["fill"] == pytest.approx(120 * 120 / (300 * 240), abs=0.01)
@@ -99,7 +99,7 @@ def test_a_mask_is_put_where_the_picture_is() -> None:
 def test_it_measures_in_a_workspace_and_travels_to_other_processes(pile: Path, tmp_path: Path) -> None:
     measure = MatteBackground(model=write_network(tmp_path / "reds.onnx"), max_doubt=0, **RED)
     measures = tuple(measure if one.name == "background" else one for one in standard_measures())
-    measure(Picture.of(noisy_scene()))
+    measure(Picture(noisy_scene()))
     assert len(dumps(measure)) < 2000
     workspace = Workspace(tmp_path / "work", measures=measures)
     workspace.add(pile)

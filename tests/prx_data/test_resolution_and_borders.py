@@ -19,13 +19,13 @@ from .conftest import draw_product, encode
 def pictures(photos: Path, folder: str, number: int) -> list[Image.Image]:
     files = sorted((photos / folder).rglob("*.jpg"))
     decoded = [decode(one.read_bytes()) for one in files[:: len(files) // number][:number]]
-    return [one.picture.image for one in decoded if one.picture is not None]
+    return [Image.fromarray(one.pixels) for one in decoded if one.pixels is not None]
 
 
 def compressed(image: Image.Image) -> Image.Image:
     decoded = decode(encode(image, quality=85))
-    assert decoded.picture is not None
-    return decoded.picture.image
+    assert decoded.pixels is not None
+    return Image.fromarray(decoded.pixels)
 
 
 @pytest.mark.parametrize("folder", ["catalogue", "phone"])
@@ -55,9 +55,9 @@ def test_resolution_of_what_is_too_small_or_blank_is_not_told() -> None:
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 5))
 def test_any_size_can_be_measured(width: int, height: int, seed: int) -> None:
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    share = effective_resolution(Picture.of(noise))
+    share = effective_resolution(Picture(noise))
     assert share is None or 0 <= share <= 1
-    assert all(0 <= one <= 0.45 for one in Borders()(Picture.of(noise)).values())
+    assert all(0 <= one <= 0.45 for one in Borders()(Picture(noise)).values())
 
 
 def test_no_photo_has_borders(photos: Path) -> None:

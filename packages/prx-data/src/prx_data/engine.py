@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
 from prx_data import decoding
 from prx_data.decoding import Decoded, decode
@@ -47,6 +46,7 @@ DECODED_SCHEMA = pa.schema(
         ("decoded_share", pa.float32()),
     ]
 )
+_DECODED_NAMES = DECODED_SCHEMA.names[1:]
 SECONDS_PER_PHOTO = 60.0
 """A photo that takes longer to decode and measure has the status `decoder_timeout`."""
 _LEAST_TASK, _LARGEST_TASK = 16, 256
@@ -96,6 +96,8 @@ def measure(
     Raises:
         WorkspaceError: The workspace cannot be written to; what was finished stays, and the next call goes on from it.
     """
+    from tqdm import tqdm  # the processes that measure need none
+
     crew = workers or os.cpu_count() or 1
     limit = None if workers == 1 else seconds_per_photo
     todo = _lacking(store, measures)
@@ -215,20 +217,18 @@ def _decode(key: str, content: Content) -> Decoded | None:
 
 
 def _decoded_row(key: str, decoded: Decoded) -> dict[str, Any]:
-    row = {name: getattr(decoded, name) for name in DECODED_SCHEMA.names if name != "key"}
+    row = {name: getattr(decoded, name) for name in _DECODED_NAMES}
     return {"key": key, **row, "status": decoded.status.value, "notes": list(decoded.notes)}
 
 
 def _measure_row(key: str, decoded: Decoded, measure: Measure) -> dict[str, Any]:
-    """A row with nulls for a photo without pixels; `error` if the measure itself failed."""
-    row: dict[str, Any] = dict.fromkeys(measure.schema.names)
-    error = None
-    if decoded.picture is not None:
-        try:
-            row |= measure(decoded.picture)
-        except Exception as failure:  # one odd photo must not end a run over a million; the verdict names it
-            error = f"{type(failure).__name__}: {failure}"
-    return {"key": key, **row, "error": error}
+    """A row without the measure's columns for a photo without pixels; with `error` if the measure itself failed."""
+    if decoded.picture is None:
+        return {"key": key}
+    try:
+        return {"key": key, **measure(decoded.picture)}
+    except Exception as failure:  # one odd photo must not end a run over a million; the verdict names it
+        return {"key": key, "error": f"{type(failure).__name__}: {failure}"}
 
 
 def _write(task: Task, rows: Mapping[str, list[dict[str, Any]]]) -> None:

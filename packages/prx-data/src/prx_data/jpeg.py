@@ -1,6 +1,7 @@
 """The quality of a JPEG file, read from its quantisation tables."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +37,12 @@ def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
     Args:
         tables: 64 steps each, row by row, by the number of the table: 0 is that of luma.
     """
-    if not tables:
-        return None
+    return _nearest(tuple(tuple(tables[number]) for number in sorted(tables))) if tables else None
+
+
+@lru_cache(maxsize=256)  # the photos of a pile share few tables
+def _nearest(tables: tuple[tuple[int, ...], ...]) -> int:
     distance = np.zeros(100)
-    for found, scaled in zip((tables[number] for number in sorted(tables)), _SCALED, strict=False):
+    for found, scaled in zip(tables, _SCALED, strict=False):
         distance += np.abs(np.log(scaled) - np.log(np.maximum(found, 1))).sum(axis=1)
     return int(np.argmin(distance)) + 1

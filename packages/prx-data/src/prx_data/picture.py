@@ -1,8 +1,8 @@
 """One decoded picture at the sizes that measures ask for: each is made once, from the next larger one."""
 
-from functools import cached_property
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -17,61 +17,64 @@ class Picture:
     """An upright sRGB picture.
 
     All measures of a photo share one `Picture`, so that none reduces the whole picture again. Reductions are means of
-    2x2 pixels, again and again (a pyramid), and from the last one that is large enough a box filter. Where a side is
-    odd, the last mean is of what is left and counts as a whole pixel: places move by less than a pixel of that level.
+    2x2 pixels, again and again (a pyramid), and from the last one that is large enough bilinear. Where a side is odd,
+    its last line is left out of the next level: places move by less than a pixel of that level. The arrays are shared:
+    nobody may write to them.
     """
 
-    def __init__(self, image: Image.Image) -> None:
-        """`image` is of mode RGB; it may have been decoded at a part of its size."""
-        self._levels = [image]
-        self._fitted: dict[int, Image.Image] = {}
-
-    @classmethod
-    def of(cls, pixels: Pixels) -> "Picture":
-        """A picture of uint8 RGB of shape (height, width, 3)."""
-        return cls(Image.fromarray(np.ascontiguousarray(pixels)))
+    def __init__(self, pixels: Pixels | Image.Image) -> None:
+        """`pixels` is uint8 RGB of shape (height, width, 3), or an image of mode RGB; perhaps a part of the size."""
+        self._levels: list[Pixels] = [np.ascontiguousarray(pixels, dtype=np.uint8)]
+        self.long_side: int = max(self.pixels.shape[:2])
+        """Pixels of the longer side, as decoded."""
+        self._greys: dict[int, GreyPixels] = {}
+        self._fitted: dict[int, GreyPixels] = {}
 
     @property
-    def image(self) -> Image.Image:
-        """As it was decoded; mode RGB."""
+    def pixels(self) -> Pixels:
+        """As it was decoded; shape (height, width, 3), rows without gaps."""
         return self._levels[0]
 
-    @cached_property
-    def pixels(self) -> Pixels:
-        """As it was decoded; shape (height, width, 3)."""
-        return np.asarray(self.image, dtype=np.uint8)
-
-    @property
-    def long_side(self) -> int:
-        """Pixels of the longer side, as decoded."""
-        return max(self.image.size)
-
-    def level(self, side: int) -> Image.Image:
+    def level(self, side: int) -> Pixels:
         """The smallest level of the pyramid whose longer side has at least `side` pixels; the picture if none has."""
-        depth = 0
-        while self.long_side >> (depth + 1) >= side:
-            depth += 1
-            if depth == len(self._levels):
-                self._levels.append(self._levels[-1].reduce(2))
+        depth = self._depth(side)
+        while len(self._levels) <= depth:
+            self._levels.append(halved(self._levels[-1]))
         return self._levels[depth]
+
+    def grey_level(self, side: int) -> GreyPixels:
+        """The luma of `level(side)`."""
+        depth = self._depth(side)
+        if depth not in self._greys:
+            self._greys[depth] = cv2.cvtColor(self.level(side), cv2.COLOR_RGB2GRAY)
+        return self._greys[depth]
 
     def at(self, side: int) -> Pixels:
         """The picture with a longer side of `side` pixels, aspect ratio kept; never enlarged."""
-        return np.asarray(self._fit(side), dtype=np.uint8)
+        return _fitted(self.level(side), side)
 
     def grey(self, side: int) -> GreyPixels:
         """The luma with a longer side of `side` pixels, aspect ratio kept; never enlarged."""
-        return np.asarray(self._fit(side).convert("L"), dtype=np.uint8)
-
-    def _fit(self, side: int) -> Image.Image:
         if side not in self._fitted:
-            self._fitted[side] = _fitted(self.level(side), side)
+            self._fitted[side] = _fitted(self.grey_level(side), side)
         return self._fitted[side]
 
+    def _depth(self, side: int) -> int:
+        return max(0, (self.long_side // max(1, side)).bit_length() - 1)
 
-def _fitted(image: Image.Image, side: int) -> Image.Image:
-    longer = max(image.size)
+
+def halved(pixels: Pixels) -> Pixels:
+    """Means of 2x2 pixels, rounded half up; the last line of an odd side is left out, a side of one pixel stays one."""
+    height, width = pixels.shape[:2]
+    size = (max(1, width // 2), max(1, height // 2))
+    even = pixels[: 2 * size[1], : 2 * size[0]]
+    return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _fitted(pixels: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    longer = max(height, width)
     if longer <= side:
-        return image
-    width, height = (max(1, round(one * side / longer)) for one in image.size)
-    return image.resize((width, height), Image.Resampling.BOX)
+        return pixels
+    size = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

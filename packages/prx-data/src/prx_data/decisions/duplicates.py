@@ -64,10 +64,14 @@ class Match:
 
 
 def matrix(column: pa.ChunkedArray, dtype: Any) -> Any:
-    """A fixed-size list column as an array of shape (rows, size)."""
+    """A column of lists, or of bytes, of a fixed size as an array of shape (rows, size)."""
+    values = column.combine_chunks()
+    if pa.types.is_fixed_size_binary(column.type):
+        bytes_, size = column.type.byte_width, column.type.byte_width // np.dtype(dtype).itemsize
+        data = values.buffers()[1][values.offset * bytes_ :] if len(values) else b""
+        return np.frombuffer(data, dtype, count=len(values) * size).reshape(-1, size)
     size = column.type.list_size
-    values = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return values.astype(dtype, copy=False).reshape(-1, size)
+    return values.flatten().to_numpy(zero_copy_only=False).astype(dtype, copy=False).reshape(-1, size)
 
 
 def find_duplicates(

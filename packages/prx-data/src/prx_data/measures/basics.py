@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import xxhash
@@ -14,7 +15,6 @@ from prx_data.picture import GreyPixels, Picture, Pixels
 WORKING_SIDE = 384
 """Sharpness is taken at a long side of at most this many pixels, so that it compares across sizes."""
 _STRONGEST = 0.001
-_WEAK = 24  # grey levels per pixel
 _DARK, _BRIGHT = 20, 243  # levels: luma below 0.08 and above 0.95
 
 
@@ -23,9 +23,9 @@ def sharpness(grey: GreyPixels) -> float:
 
     Source: Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy".
     """
-    padded = np.pad(grey.astype(np.int16), 1, mode="edge")
-    around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
-    return float((around - 4 * padded[1:-1, 1:-1]).var(dtype=np.float32))
+    laplacian = cv2.Laplacian(grey, cv2.CV_16S, ksize=1, borderType=cv2.BORDER_REPLICATE)
+    # Each pixel is taken off as often as it is added to a neighbour: the mean is 0, and the variance that of squares.
+    return float(cv2.norm(laplacian, cv2.NORM_L2SQR)) / grey.size
 
 
 def detail(grey: GreyPixels) -> float:
@@ -36,14 +36,26 @@ def detail(grey: GreyPixels) -> float:
     """
     if min(grey.shape) < 2:
         return 0.0
-    levels = grey.astype(np.int32)
-    down, right = levels[1:, :-1] - levels[:-1, :-1], levels[:-1, 1:] - levels[:-1, :-1]
-    squares = (down * down + right * right).ravel()
-    rank = 1 + int(_STRONGEST * len(squares))
-    # Most gradients are weak: to leave those out first changes nothing and is several times as fast.
-    strong = squares[squares > _WEAK**2]
-    among = strong if len(strong) >= rank else squares
-    return math.sqrt(float(np.partition(among, -rank)[-rank]))
+    here = grey[:-1, :-1]
+    down, right = cv2.absdiff(grey[1:, :-1], here), cv2.absdiff(grey[:-1, 1:], here)
+    larger = cv2.max(down, right)
+    rank = 1 + int(_STRONGEST * larger.size)
+    # |∇| lies between the larger of the two and √2 times that: few gradients can be among the strongest.
+    candidates = larger >= _level_of_rank(larger, rank) / math.sqrt(2)
+    x, y = right[candidates].astype(np.int32), down[candidates].astype(np.int32)
+    return math.sqrt(float(np.partition(x * x + y * y, -rank)[-rank]))
+
+
+def _level_of_rank(levels: GreyPixels, rank: int) -> int:
+    """The `rank`-th largest of some levels, by halving: counting is many times as fast as ordering."""
+    low, high = 0, 256
+    while high - low > 1:
+        middle = (low + high) // 2
+        if np.count_nonzero(levels >= middle) >= rank:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def pixel_digest(pixels: Pixels) -> str:
@@ -61,7 +73,7 @@ class Basics:
     """Sharpness, exposure, and a digest of the pixels."""
 
     name: str = "basics"
-    version: str = "2"
+    version: str = "3"
 
     @property
     def schema(self) -> pa.Schema:
@@ -81,13 +93,13 @@ class Basics:
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """`brightness` and `spread` in [0, 1]; `dark_share` below luma 0.08, `bright_share` above 0.95."""
         grey = picture.grey(WORKING_SIDE)
-        small = np.asarray(picture.level(64), dtype=np.uint8)
+        _, deviations = cv2.meanStdDev(picture.level(64))
         return {
             "pixel_digest": pixel_digest(picture.pixels),
             "sharpness": sharpness(grey),
             "detail": detail(grey),
-            "brightness": float(grey.mean() / 255),
-            "spread": float(small.reshape(-1, 3).std(axis=0, dtype=np.float32).max() / 255),
-            "dark_share": float((grey <= _DARK).mean()),
-            "bright_share": float((grey >= _BRIGHT).mean()),
+            "brightness": cv2.mean(grey)[0] / 255,
+            "spread": float(deviations.max()) / 255,
+            "dark_share": np.count_nonzero(grey <= _DARK) / grey.size,
+            "bright_share": np.count_nonzero(grey >= _BRIGHT) / grey.size,
         }

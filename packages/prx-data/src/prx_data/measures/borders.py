@@ -4,23 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from prx_data.measures.lines import color_of_line, plain_lines
 from prx_data.picture import Picture, Pixels
 
 SIDES = ("left", "top", "right", "bottom")
-_WORKING_SIDE = 384
+_WORKING_SIDE = 256
 _SAME = 8  # levels of any channel from the bar's colour that still are the bar
 _UNLIKE = 20  # and from which on a pixel certainly is something else
-_PURE = 0.99  # share of a line that has to be the bar's
 _EDGE = 0.8  # share of the length of a bar's inner edge across which the colour jumps
 _SHARP = 4  # lines within which it does: chroma that was subsampled blurs it
 _WIDEST = 0.45  # of the frame: wider bars on both sides would leave nothing
 _WHITE = 240  # levels
 
 Plane = npt.NDArray[np.uint8]
+Color = tuple[int, int, int]
 
 
 def borders(pixels: Pixels) -> dict[str, float]:
@@ -32,13 +34,13 @@ def borders(pixels: Pixels) -> dict[str, float]:
     width on opposite sides of a picture that is not white on the other two.
 
     Args:
-        pixels: uint8 RGB of shape (height, width, 3); 200 to 500 pixels are enough.
+        pixels: uint8 RGB of shape (height, width, 3); a longer side of 256 to 511 pixels is enough.
     """
     widths = dict.fromkeys(SIDES, 0.0)
     if min(pixels.shape[:2]) < 16:
         return widths
     turned = _turned(pixels)
-    lines = {side: _uniform_lines(view) for side, view in turned.items()}
+    lines = {side: _bar_lines(view) for side, view in turned.items()}
     white = {side: bool(view[0].min() >= _WHITE) for side, view in turned.items()}
     if all(lines.values()) and all(white.values()):
         return widths
@@ -54,42 +56,33 @@ def borders(pixels: Pixels) -> dict[str, float]:
 
 def _turned(pixels: Pixels) -> dict[str, Pixels]:
     """Views in which the side is at the top."""
-    across = pixels.transpose(1, 0, 2)
+    across = cv2.transpose(pixels)
     return {"left": across, "top": pixels, "right": across[::-1], "bottom": pixels[::-1]}
 
 
-def _distance(pixels: Pixels, color: Plane) -> Plane:
+def _distance(pixels: Pixels, color: Color) -> Plane:
     """Largest difference of a channel from a colour, in levels."""
-    off = np.maximum(pixels, color) - np.minimum(pixels, color)
+    off = cv2.absdiff(pixels, (*color, 0))
     return np.asarray(np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]))
 
 
-def _uniform_lines(turned: Pixels) -> int:
+def _bar_lines(turned: Pixels) -> int:
     """How many lines from the top have one colour; 0 also where nearly all have."""
-    color = np.median(turned[0], axis=0).astype(np.uint8)
     most = int(_WIDEST * len(turned))
-    start, step = 0, 2
-    while start < most:
-        # A fourth of the columns tells enough, and of a white studio photo it is told of hundreds of lines.
-        pure = (_distance(turned[start : start + step, ::4], color) <= _SAME).mean(axis=1) >= _PURE
-        if not pure.all():
-            found = start + int(np.argmin(pure))
-            return min(found, most)
-        start += step
-        step *= 2
-    return 0
+    found = plain_lines(turned, tolerance=_SAME, most=most)
+    return found if found < most else 0
 
 
 def _has_edge(turned: Pixels, lines: int, margins: tuple[int, int] = (0, 0)) -> bool:
     """Whether the colour jumps just below the last uniform line, all along it but for margins at its two ends."""
-    color = np.median(turned[0], axis=0).astype(np.uint8)
+    color = color_of_line(turned[0])
     inside = turned[lines : lines + _SHARP, margins[0] : turned.shape[1] - margins[1]]
     return inside.size > 0 and bool((_distance(inside, color).max(axis=0) >= _UNLIKE).mean() >= _EDGE)
 
 
 def _frame(pixels: Pixels, lines: Mapping[str, int]) -> dict[str, float] | None:
-    corner = pixels[0, 0]
-    if corner.min() >= _WHITE or _distance(pixels[[0, -1, -1], [-1, 0, -1]], corner).max() > _SAME:
+    corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]].astype(np.int16)
+    if corners[0].min() >= _WHITE or np.abs(corners - corners[0]).max() > _SAME:
         return None
     across, along = (lines["left"], lines["right"]), (lines["top"], lines["bottom"])
     margins = {"left": along, "top": across, "right": along, "bottom": across}
@@ -104,7 +97,7 @@ class Borders:
     """`border_left`, `border_top`, `border_right`, `border_bottom`: shares of the frame."""
 
     name: str = "borders"
-    version: str = "1"
+    version: str = "2"
 
     @property
     def schema(self) -> pa.Schema:
@@ -113,4 +106,4 @@ class Borders:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `borders`."""
-        return {f"border_{side}": width for side, width in borders(picture.at(_WORKING_SIDE)).items()}
+        return {f"border_{side}": width for side, width in borders(picture.level(_WORKING_SIDE)).items()}

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from PIL import Image
-from scipy import fft
 
-from prx_data.picture import Picture, Pixels
+from prx_data.picture import GreyPixels, Picture, Pixels, halved
 
 COLOR_COEFFICIENTS = (15, 10, 10)
 """Coefficients in zigzag order of Y, Cb and Cr."""
@@ -49,6 +48,24 @@ def _zigzag(side: int) -> npt.NDArray[np.intp]:
 
 
 _ORDER = _zigzag(8)
+_PART_OF_BLOCK = (
+    6 * np.kron(np.arange(_PARTS**2).reshape(_PARTS, _PARTS), np.ones((_BLOCKS, _BLOCKS), dtype=np.int64)).ravel()
+)
+
+
+def _dct_matrix(side: int) -> Vector:
+    """The orthonormal DCT-II as a matrix of shape (frequencies, places)."""
+    places = (np.arange(side) + 0.5) / side
+    waves = np.cos(np.pi * np.arange(side)[:, None] * places) * np.sqrt(2 / side)
+    waves[0] /= np.sqrt(2)
+    return np.asarray(waves, dtype=np.float32)
+
+
+_DCT = _dct_matrix(8)
+# ITU-R BT.601, full range, with Cb and Cr around 0.
+_TO_YCBCR = np.array(
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32
+)
 
 
 def color_layout(pixels: Pixels) -> Vector:
@@ -56,26 +73,30 @@ def color_layout(pixels: Pixels) -> Vector:
 
     Orthonormal DCT-II of the 8x8 mean colours in YCbCr, divided by its largest possible value of 8 · 255.
     """
-    small = Image.fromarray(pixels).resize((8, 8), Image.Resampling.BOX, reducing_gap=2.0).convert("YCbCr")
-    planes = np.asarray(small, dtype=np.float32) - np.array([0, 128, 128], dtype=np.float32)
-    frequencies = fft.dctn(planes, axes=(0, 1), norm="ortho").reshape(64, 3)[_ORDER] / (8 * 255)
-    return np.concatenate([frequencies[:n, channel] for channel, n in enumerate(COLOR_COEFFICIENTS)]).astype(np.float32)
+    means = cv2.resize(pixels.astype(np.float32), (8, 8), interpolation=cv2.INTER_AREA)
+    planes = (means @ _TO_YCBCR.T).transpose(2, 0, 1)
+    frequencies = (_DCT @ planes @ _DCT.T).reshape(3, 64)[:, _ORDER] / (8 * 255)
+    return np.concatenate([frequencies[channel, :n] for channel, n in enumerate(COLOR_COEFFICIENTS)])
 
 
-def edge_histogram(pixels: Pixels) -> Vector:
+def edge_histogram(grey: GreyPixels) -> Vector:
     """MPEG-7 edge histogram with semi-global and global bins: float32 of length 150, each in [0, 1].
 
     Five shares (vertical, horizontal, 45°, 135°, no direction) of the blocks of each of 4x4 parts; then of rows,
     columns, 2x2 neighbourhoods and centre; then of the whole.
     """
-    side = (_EDGE_SIDE, _EDGE_SIDE)
-    grey = np.asarray(Image.fromarray(pixels).convert("L").resize(side, Image.Resampling.BOX), dtype=np.float32)
+    double = (2 * _EDGE_SIDE, 2 * _EDGE_SIDE)
+    square = halved(cv2.resize(grey, double, interpolation=cv2.INTER_LINEAR))
     n = _PARTS * _BLOCKS
-    quarters = grey.reshape(n, 2, n, 2).transpose(0, 2, 1, 3).reshape(n, n, 4)
-    strengths = np.abs(quarters @ _EDGE_FILTERS.T)
-    kind = np.where(strengths.max(axis=2) > _EDGE_THRESHOLD, strengths.argmax(axis=2), 5)
-    parts = kind.reshape(_PARTS, _BLOCKS, _PARTS, _BLOCKS).transpose(0, 2, 1, 3).reshape(_PARTS, _PARTS, -1)
-    local = np.stack([(parts == edge).mean(axis=2) for edge in range(5)], axis=2)
+    quarters = square.astype(np.float32).reshape(n, 2, n, 2).transpose(1, 3, 0, 2).reshape(4, n * n)
+    strengths = np.abs(_EDGE_FILTERS @ quarters)
+    strongest = strengths.max(axis=0)
+    kinds = np.full(n * n, 5)
+    for kind in reversed(range(5)):  # of equal ones the first stands
+        kinds[strengths[kind] == strongest] = kind
+    kinds[strongest <= _EDGE_THRESHOLD] = 5
+    counts = np.bincount(kinds + _PART_OF_BLOCK, minlength=6 * _PARTS * _PARTS)
+    local = counts.reshape(_PARTS, _PARTS, 6)[..., :5] / _BLOCKS**2
     corners = [local[r : r + 2, c : c + 2].mean(axis=(0, 1)) for r in (0, 2) for c in (0, 2)]
     wide = [*local.mean(axis=1), *local.mean(axis=0), *corners, local[1:3, 1:3].mean(axis=(0, 1))]
     bins = np.concatenate([local.reshape(-1), np.concatenate(wide), local.mean(axis=(0, 1))])
@@ -86,9 +107,17 @@ def layout(pixels: Pixels) -> Vector:
     """The layout embedding: float32 of length 185, Euclidean norm 1.
 
     Both descriptors are scaled to norm 1 before they are joined, so that colour and edges weigh the same.
+
+    Args:
+        pixels: uint8 RGB of shape (height, width, 3).
     """
+    return _layout(Picture(pixels))
+
+
+def _layout(picture: Picture) -> Vector:
+    """From reduced pictures: the smallest cell of edges is a 128th of a side, that of colours an eighth."""
     halves = []
-    for half in (color_layout(pixels), edge_histogram(pixels)):
+    for half in (color_layout(picture.level(64)), edge_histogram(picture.grey_level(2 * _EDGE_SIDE))):
         norm = float(np.linalg.norm(half))
         halves.append(half / norm if norm > 1e-6 else half)
     joined = np.concatenate(halves)
@@ -101,7 +130,7 @@ class Layout:
     """The layout embedding as a column `layout`."""
 
     name: str = "layout"
-    version: str = "2"
+    version: str = "3"
 
     @property
     def schema(self) -> pa.Schema:
@@ -109,5 +138,5 @@ class Layout:
         return pa.schema([("layout", pa.list_(pa.float16(), DIMENSIONS))])
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
-        """See `layout`; from a reduced picture, as its smallest cell is a 128th of a side."""
-        return {"layout": layout(np.asarray(picture.level(2 * _EDGE_SIDE), dtype=np.uint8)).astype(np.float16)}
+        """See `layout`."""
+        return {"layout": _layout(picture).astype(np.float16)}

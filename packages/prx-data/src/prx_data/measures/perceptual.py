@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
-from scipy import fftpack
 
 from prx_data.measures.color import srgb_to_lab
-from prx_data.picture import Picture, Pixels
+from prx_data.measures.lines import plain_lines
+from prx_data.picture import GreyPixels, Picture, Pixels
 
 HASH_SIDE = 8
 _DCT_SIDE = 32
@@ -23,15 +25,12 @@ HASH_NOISE = 2.0
 REDUCED_SIDE = 256
 """The columns are taken from the picture halved until its longer side is the last one of at least this many pixels.
 
-That moves the hash by at most 2 bits: by none for 391 and by 2 for 47 of 438 photos; from 128 px on 2.5 % move by more
+That moves the hash by at most 2 bits: by none for 390 and by 2 for 48 of 438 photos; from 128 px on 1 % move by more
 (`benchmarks/phash_drift.py`). `phash` of a whole picture stays that of `imagehash`.
 """
 
-_WORKING_SIDE = 256
 _MARGIN_TOLERANCE = 14
-_MARGIN_SHARE = 0.01
 _MARGINS = 4
-_LINES = 16  # looked at at a time, as most sides end soon
 
 Box = tuple[float, float, float, float]
 
@@ -48,7 +47,7 @@ def phash(pixels: Pixels) -> int:
     Returns:
         An integer in [0, 2**64).
     """
-    return _bits(_frequencies(pixels))
+    return _judged(_frequencies(pixels))[0]
 
 
 def hash_information(pixels: Pixels) -> int:
@@ -57,23 +56,67 @@ def hash_information(pixels: Pixels) -> int:
     A bit counts if its coefficient, in the orthonormal DCT of the 32x32 grey picture, is more than 2 grey levels away
     from the median. Rounding to 8 bits alone moves coefficients by 0.3, JPEG by up to about 2.
     """
-    return _informative(_frequencies(pixels))
+    return _judged(_frequencies(pixels))[1]
 
 
 def _frequencies(pixels: Pixels) -> npt.NDArray[np.float64]:
+    from scipy import fftpack  # slow to import, and no measuring process needs it
+
     grey = Image.fromarray(pixels).convert("L").resize((_DCT_SIDE, _DCT_SIDE), Image.Resampling.LANCZOS)
     frequencies = fftpack.dct(fftpack.dct(np.asarray(grey), axis=0), axis=1)[:HASH_SIDE, :HASH_SIDE]
     return np.asarray(frequencies, dtype=np.float64)
 
 
-def _bits(frequencies: npt.NDArray[np.float64]) -> int:
-    bits = (frequencies > np.median(frequencies)).ravel()
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+def reduced_hash(grey: GreyPixels) -> tuple[int, int]:
+    """`phash` and `hash_information` of a picture that is small already, from its luma, by matrix products alone.
+
+    The same but where a rounding decides. Frequencies are rounded, so that a picture without any has none.
+    """
+    return _judged(np.round(_DCT @ small_grey(grey) @ _DCT.T, 6))
 
 
-def _informative(frequencies: npt.NDArray[np.float64]) -> int:
-    orthonormal = frequencies / (2 * _DCT_SIDE)
-    return int((np.abs(orthonormal - np.median(orthonormal)) > HASH_NOISE).sum())
+# The lowest frequencies of the DCT-II as scipy scales it.
+_DCT = 2 * np.cos(np.pi * np.arange(HASH_SIDE)[:, None] * (np.arange(_DCT_SIDE) + 0.5) / _DCT_SIDE)
+
+
+def small_grey(grey: GreyPixels) -> npt.NDArray[np.float32]:
+    """A small picture's luma at 32x32, as Pillow's Lanczos filter gives it but for a rounding here and there.
+
+    By two matrix products, which is several times as fast. Like Pillow it rounds to whole levels after each of the two
+    passes; that along rows is the first, also for what is so tall that Pillow begins with columns.
+    """
+    height, width = grey.shape
+    return _levels(_lanczos(height), _levels(grey, _lanczos(width).T))
+
+
+def _levels(a: npt.NDArray[Any], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The product of two matrices in whole levels, eight rows at a time.
+
+    For larger products NumPy's library starts threads, which then wait for each other longer than they work.
+    """
+    rows, columns = a.shape
+    blocks = np.zeros((-(-rows // 8), 8, columns), dtype=np.float32)
+    blocks.reshape(-1, columns)[:rows] = a
+    product = (blocks @ b).reshape(-1, b.shape[1])[:rows]
+    return np.asarray(np.clip(np.floor(product + 0.5), 0, 255))  # halves are rounded up
+
+
+@lru_cache(maxsize=256)
+def _lanczos(size: int) -> npt.NDArray[np.float32]:
+    """Weights of shape (32, size) that bring a line of pixels to 32: a Lanczos window of three lobes."""
+    scale = size / _DCT_SIDE
+    centres = (np.arange(_DCT_SIDE)[:, None] + 0.5) * scale
+    x = (np.arange(size) + 0.5 - centres) / max(scale, 1.0)
+    weights = np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def _judged(frequencies: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """The hash, and how many of its bits are more than noise."""
+    median = np.median(frequencies)
+    bits = int.from_bytes(np.packbits(frequencies > median).tobytes(), "big")
+    # 2 * 32 is how much larger than the orthonormal transform this one is.
+    return bits, int(np.count_nonzero(np.abs(frequencies - median) > HASH_NOISE * 2 * _DCT_SIDE))
 
 
 def lab_grid(pixels: Pixels) -> npt.NDArray[np.int8]:
@@ -81,8 +124,8 @@ def lab_grid(pixels: Pixels) -> npt.NDArray[np.int8]:
 
     L in [0, 100], a and b in [-128, 127]. Colours are averaged in sRGB, as a viewer of a thumbnail sees them.
     """
-    small = Image.fromarray(pixels).resize((GRID_SIDE, GRID_SIDE), Image.Resampling.BOX)
-    lab = srgb_to_lab(np.asarray(small, dtype=np.uint8))
+    small = cv2.resize(pixels, (GRID_SIDE, GRID_SIDE), interpolation=cv2.INTER_AREA)
+    lab = srgb_to_lab(small)
     return np.clip(np.rint(lab), -128, 127).astype(np.int8)
 
 
@@ -90,58 +133,46 @@ def content_box(pixels: Pixels) -> Box:
     """The picture without plain margins: frames, padding and empty ground on any side.
 
     A margin is a run of outer lines of which at least 99 % of the pixels lie within 14 levels of the median colour of
-    the outermost; margins within margins are taken off too, up to four. Found at a long side of 256 px.
+    the outermost; margins within margins are taken off too, up to four. A longer side of 256 to 511 px is enough.
 
     Returns:
         Left, top, right, bottom in [0, 1] of the picture's sides; the whole picture if hardly anything would be left.
     """
-    image = Image.fromarray(pixels)
-    scale = min(1.0, _WORKING_SIDE / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    small = np.asarray(image.resize(size, Image.Resampling.BOX, reducing_gap=2.0), dtype=np.int16)
-    left, top, right, bottom = 0, 0, *size
+    height, width = pixels.shape[:2]
+    across = cv2.transpose(pixels)
+    left, top, right, bottom = 0, 0, width, height
     for _ in range(_MARGINS):
-        inner = small[top:bottom, left:right]
-        above, below = _plain_lines(inner), _plain_lines(inner[::-1])
-        if above + below >= len(inner) - 4:
+        above, below = _margins(pixels[top:bottom, left:right])
+        if above + below >= bottom - top - 4:
             break
-        columns = inner[above : len(inner) - below].transpose(1, 0, 2)
-        before, behind = _plain_lines(columns), _plain_lines(columns[::-1])
-        if before + behind >= len(columns) - 4:
+        before, behind = _margins(across[left:right, top + above : bottom - below])
+        if before + behind >= right - left - 4:
             break
         left, top, right, bottom = left + before, top + above, right - behind, bottom - below
         if above + below + before + behind == 0:
             break
-    if right - left < size[0] / 10 or bottom - top < size[1] / 10:
+    if right - left < width / 10 or bottom - top < height / 10:
         return 0.0, 0.0, 1.0, 1.0
-    return left / size[0], top / size[1], right / size[0], bottom / size[1]
+    return left / width, top / height, right / width, bottom / height
 
 
-def _plain_lines(lines: npt.NDArray[np.int16]) -> int:
-    """How many of the first lines have one colour; shape (lines, pixels, 3)."""
-    color = np.median(lines[0], axis=0).astype(np.int16)
-    for start in range(0, len(lines), _LINES):
-        off = np.abs(lines[start : start + _LINES] - color)
-        far = np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]) > _MARGIN_TOLERANCE
-        uneven = far.mean(axis=1) > _MARGIN_SHARE
-        if uneven.any():
-            return start + int(np.argmax(uneven))
-    return len(lines)
+def _margins(lines: Pixels) -> tuple[int, int]:
+    """Plain lines at the beginning and at the end."""
+    return plain_lines(lines, tolerance=_MARGIN_TOLERANCE), plain_lines(lines[::-1], tolerance=_MARGIN_TOLERANCE)
 
 
 def content_thumbnail(pixels: Pixels, box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
-    """What `box` holds, stretched to a square: lightness at 64x64 and colour at 32x32.
+    """What `box` holds, to the nearest pixel, stretched to a square: lightness at 64x64 and colour at 32x32.
 
     Returns:
         L* times 2.55 as uint8 of shape (64, 64), and a* and b* as int8 of shape (32, 32, 2).
     """
-    image = Image.fromarray(pixels)
-    sides = np.array([image.width, image.height] * 2)
-    edges = tuple((np.array(box) * sides).tolist())
-    small = image.resize((DETAIL_SIDE, DETAIL_SIDE), Image.Resampling.BOX, box=edges)
-    lab = srgb_to_lab(np.asarray(small, dtype=np.uint8))
-    half = DETAIL_SIDE // 2
-    color = lab[..., 1:].reshape(half, 2, half, 2, 2).mean(axis=(1, 3))
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = (round(one * side) for one, side in zip(box, (width, height) * 2, strict=True))
+    content = pixels[top:bottom, left:right]
+    small = cv2.resize(content, (DETAIL_SIDE, DETAIL_SIDE), interpolation=cv2.INTER_AREA)
+    lab = srgb_to_lab(small)
+    color = cv2.resize(lab[..., 1:], (DETAIL_SIDE // 2, DETAIL_SIDE // 2), interpolation=cv2.INTER_AREA)
     light = np.clip(np.rint(lab[..., 0] * 2.55), 0, 255).astype(np.uint8)
     return light, np.clip(np.rint(color), -128, 127).astype(np.int8)
 
@@ -151,33 +182,36 @@ class Perceptual:
     """What duplicates are found by: about 9 KB a photo."""
 
     name: str = "perceptual"
-    version: str = "3"
+    version: str = "4"
 
     @property
     def schema(self) -> pa.Schema:
-        """See `phash`, `hash_information`, `lab_grid`, `content_box` and `content_thumbnail`; arrays row by row."""
+        """See `phash`, `hash_information`, `lab_grid`, `content_box` and `content_thumbnail`.
+
+        Small pictures are the bytes of their arrays, row by row: Parquet would give each number of a list four bytes.
+        """
         return pa.schema(
             [
                 ("phash", pa.uint64()),
                 ("hash_information", pa.uint8()),
-                ("lab_grid", pa.list_(pa.int8(), GRID_SIDE * GRID_SIDE * 3)),
+                ("lab_grid", pa.binary(GRID_SIDE * GRID_SIDE * 3)),
                 ("content_box", pa.list_(pa.float32(), 4)),
-                ("content_lightness", pa.list_(pa.uint8(), DETAIL_SIDE * DETAIL_SIDE)),
-                ("content_color", pa.list_(pa.int8(), DETAIL_SIDE * DETAIL_SIDE // 2)),
+                ("content_lightness", pa.binary(DETAIL_SIDE * DETAIL_SIDE)),
+                ("content_color", pa.binary(DETAIL_SIDE * DETAIL_SIDE // 2)),
             ]
         )
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
-        """See the schema; all from a reduced picture, see `REDUCED_SIDE`."""
-        pixels = np.asarray(picture.level(REDUCED_SIDE), dtype=np.uint8)
-        frequencies = _frequencies(pixels)
+        """See the schema; all from a reduced picture, see `REDUCED_SIDE`, and the grid from a smaller one still."""
+        pixels = picture.level(REDUCED_SIDE)
+        code, informative = reduced_hash(picture.grey_level(REDUCED_SIDE))
         box = content_box(pixels)
         light, color = content_thumbnail(pixels, box)
         return {
-            "phash": _bits(frequencies),
-            "hash_information": _informative(frequencies),
-            "lab_grid": lab_grid(pixels).ravel(),
+            "phash": code,
+            "hash_information": informative,
+            "lab_grid": lab_grid(picture.level(2 * GRID_SIDE)).tobytes(),
             "content_box": list(box),
-            "content_lightness": light.ravel(),
-            "content_color": color.ravel(),
+            "content_lightness": light.tobytes(),
+            "content_color": color.tobytes(),
         }

@@ -31,5 +31,5 @@ class Measure(Protocol):
         ...
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
-        """Measure one upright sRGB picture: `.pixels`, or what all measures share, `.at(side)` and `.grey(side)`."""
+        """Measure one upright sRGB picture: `.pixels`, or what all measures share, such as `.level(side)`."""
         ...

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from scipy import fft
 
 from prx_data.picture import GreyPixels, Picture
 
 TILE = 128
 _TILES = 4
 _LEAST_TILE = 48
+_LEAST_DEVIATION = 2.0  # grey levels
+_ENERGY_SIDE = 384
 # `benchmarks/resolution_auc.py` prints what these are worth.
 _REFERENCE = (0.1, 0.2)  # frequencies, as shares of Nyquist's, that even a picture enlarged four times holds
 _DROP = 0.16  # part of the level there, below which there is no detail
@@ -36,54 +38,57 @@ def effective_resolution(picture: Picture) -> float | None:
 
 
 def _detailed_tiles(picture: Picture) -> npt.NDArray[np.float32]:
-    """The tiles of the full-size luma with the strongest gradients; shape (n, side, side)."""
-    width, height = picture.image.size
+    """The tiles of the full-size luma with the strongest gradients, each of mean 0; shape (n, side, side)."""
+    height, width = picture.pixels.shape[:2]
     side = min(TILE, width, height)
     if side < _LEAST_TILE:
         return np.empty((0, side, side), dtype=np.float32)
     columns, rows = width // side, height // side
     left, top = (width - columns * side) // 2, (height - rows * side) // 2
-    energy = _energy(picture, rows, columns)
+    energy = _energy(picture.grey(_ENERGY_SIDE), rows, columns)
     chosen = np.argsort(-energy.ravel(), kind="stable")[:_TILES]
     tiles = []
     for row, column in zip(*np.unravel_index(chosen, energy.shape), strict=True):
         x, y = left + int(column) * side, top + int(row) * side
-        tiles.append(np.asarray(picture.image.crop((x, y, x + side, y + side)).convert("L"), dtype=np.float32))
-    found = np.stack(tiles)
-    return np.asarray(found[found.std(axis=(1, 2)) > 2])
+        tile = cv2.cvtColor(picture.pixels[y : y + side, x : x + side], cv2.COLOR_RGB2GRAY)
+        mean, deviation = cv2.meanStdDev(tile)
+        if deviation[0, 0] > _LEAST_DEVIATION:
+            tiles.append(tile.astype(np.float32) - np.float32(mean[0, 0]))
+    return np.stack(tiles) if tiles else np.empty((0, side, side), dtype=np.float32)
 
 
-def _energy(picture: Picture, rows: int, columns: int) -> npt.NDArray[np.float64]:
-    """How much changes within each of rows x columns parts, from a small picture."""
-    grey: GreyPixels = picture.grey(384)
-    change = np.abs(np.diff(grey.astype(np.int16), axis=1))
-    down = np.arange(rows) * grey.shape[0] // rows
-    right = np.arange(columns) * change.shape[1] // columns
-    return np.asarray(
-        np.add.reduceat(np.add.reduceat(change, down, axis=0, dtype=np.int64), right, axis=1), dtype=np.float64
-    )
+def _energy(grey: GreyPixels, rows: int, columns: int) -> npt.NDArray[np.int32]:
+    """How much changes from left to right within each of rows x columns parts."""
+    sums = cv2.integral(cv2.absdiff(grey[:, 1:], grey[:, :-1]))
+    down = np.arange(rows + 1) * (sums.shape[0] - 1) // rows
+    right = np.arange(columns + 1) * (sums.shape[1] - 1) // columns
+    return np.asarray(np.diff(np.diff(sums[np.ix_(down, right)], axis=0), axis=1))
 
 
 def _spectrum(tiles: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Mean power along rows and columns; length side // 2 + 1, from frequency 0 to Nyquist's."""
     side = tiles.shape[2]
     window = np.hanning(side).astype(np.float32)
-    centred = tiles - tiles.mean(axis=(1, 2), keepdims=True)
-    power = np.zeros(side // 2 + 1)
-    for turned in (centred, centred.transpose(0, 2, 1)):
-        waves = fft.rfft(turned * window, axis=2)
-        power += (waves.real**2 + waves.imag**2).mean(axis=(0, 1), dtype=np.float64)
-    return power
+    # Neighbouring lines are much alike: every other one tells as much.
+    rows = np.concatenate([tiles[:, ::2], tiles.transpose(0, 2, 1)[:, ::2]]).reshape(-1, side) * window
+    # OpenCV packs a row as Re 0, Re 1, Im 1, Re 2, ...; an even one ends with Nyquist's frequency, which is real.
+    waves = cv2.dft(rows, flags=cv2.DFT_ROWS)
+    packed = np.einsum("ij,ij->j", waves, waves) / len(rows)
+    pairs = np.append(packed[1:], np.zeros(1 - side % 2)).reshape(-1, 2)
+    return np.concatenate([packed[:1], pairs.sum(axis=1)])
 
 
 def _cutoff(power: npt.NDArray[np.float64]) -> float:
     """The first frequency, as a share of Nyquist's, at which f² times the power is below a part of its level."""
-    frequency = np.linspace(0, 1, len(power))[1:]
+    frequency = np.arange(1, len(power)) / (len(power) - 1)
     level = np.log(power[1:] * frequency**2 + 1e-6)
-    smooth = np.convolve(np.pad(level, _SMOOTH // 2, mode="edge"), np.ones(_SMOOTH) / _SMOOTH, mode="valid")
-    reference = np.median(smooth[(frequency >= _REFERENCE[0]) & (frequency <= _REFERENCE[1])])
-    below = np.flatnonzero((smooth < reference + math.log(_DROP)) & (frequency > _REFERENCE[1]))
-    return float(frequency[below[0]]) if len(below) else 1.0
+    ends = np.repeat(level[[0, -1]], _SMOOTH // 2)
+    around = np.concatenate([ends[: _SMOOTH // 2], level, ends[_SMOOTH // 2 :]])
+    smooth = np.convolve(around, np.full(_SMOOTH, 1 / _SMOOTH), mode="valid")
+    band = np.sort(smooth[(frequency >= _REFERENCE[0]) & (frequency <= _REFERENCE[1])])
+    reference = (band[(len(band) - 1) // 2] + band[len(band) // 2]) / 2
+    below = (smooth < reference + math.log(_DROP)) & (frequency > _REFERENCE[1])
+    return float(frequency[np.argmax(below)]) if below.any() else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +96,7 @@ class Resolution:
     """`effective_resolution`, a share in [0, 1]; null where it cannot be told."""
 
     name: str = "resolution"
-    version: str = "1"
+    version: str = "2"
 
     @property
     def schema(self) -> pa.Schema:
