@@ -53,10 +53,7 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
     ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.size)
     schedule = _schedule(config, clock, crew, start=progress.start)
     if crew.first:
-        for sentence in changes(run, config):
-            say(sentence)
-        write_json(run.config_file, config.model_dump(mode="json"))
-        write_json(run.environment_file, environment(crew.device))
+        _note_start(run, config, crew.device, say)
         _book_lost(run, ledger, clock, progress)
 
     with crew.first_alone():  # the others then find everything in the caches
@@ -98,6 +95,14 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
         _resume(session, saved)
     ledger.close("load", items=1, unit="checkpoints")
     return session
+
+
+def _note_start(run: Run, config: ResolvedConfig, device: str, say: Say) -> None:
+    """Says what changed since the last start, and writes what this one runs with and on."""
+    for sentence in changes(run, config):
+        say(sentence)
+    write_json(run.config_file, config.model_dump(mode="json"))
+    write_json(run.environment_file, environment(device))
 
 
 def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, *, start: float) -> Schedule:

@@ -16,12 +16,12 @@ def _bytes(mask: Mask) -> npt.NDArray[np.uint8]:
 
 def grown(mask: Mask, times: int = 1) -> Mask:
     """Binary dilation by a cross of five pixels, `times` over; nothing grows in from outside the frame."""
-    return cv2.dilate(_bytes(mask), _CROSS, iterations=times).view(np.bool_)
+    return np.asarray(cv2.dilate(_bytes(mask), _CROSS, iterations=times).view(np.bool_))
 
 
 def shrunk(mask: Mask, times: int = 1) -> Mask:
     """Binary erosion by the same cross; the frame's edge does not eat into the mask."""
-    return cv2.erode(_bytes(mask), _CROSS, iterations=times).view(np.bool_)
+    return np.asarray(cv2.erode(_bytes(mask), _CROSS, iterations=times).view(np.bool_))
 
 
 def opened(mask: Mask, times: int = 1) -> Mask:
