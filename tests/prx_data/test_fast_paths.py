@@ -100,7 +100,8 @@ def test_the_hash_of_a_small_picture_is_phash(seed: int, width: int, height: int
     pixels = np.asarray(draw_product(seed, size=(width, height)))
     code, informative = reduced_hash(Picture(pixels).grey_level(512))
     assert (code ^ phash(pixels)).bit_count() <= 2
-    assert abs(informative - hash_information(pixels)) <= 2
+    # Rounding moves coefficients by 0.3, and a few may lie that near to the threshold.
+    assert abs(informative - hash_information(pixels)) <= 5
 
 
 @pytest.mark.parametrize("level", [0, 77, 255])
