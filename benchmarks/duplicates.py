@@ -84,6 +84,11 @@ def brighter(image: Picture, factor: float) -> Picture:
     return encoded(ImageEnhance.Brightness(image).enhance(factor))
 
 
+def turned(image: Picture, angle: int, *, mirrored: bool = False) -> Picture:
+    """Rotated, counterclockwise, after it was mirrored."""
+    return encoded((ImageOps.mirror(image) if mirrored else image).rotate(angle, expand=True))
+
+
 def marked(image: Picture, text: str, *, share: float, opacity: int, centred: bool) -> Picture:
     """With text over it, a share of its width high."""
     size = max(9, round(image.width * share))
@@ -110,6 +115,9 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
     "red border 3%": partial(framed, color="#c03030", share=0.03),
     **{f"brightness × {factor}": partial(brighter, factor=factor) for factor in (0.8, 0.9, 1.1, 1.2)},
     "mirrored": lambda image: encoded(ImageOps.mirror(image)),
+    **{f"rotated by {angle}°": partial(turned, angle=angle) for angle in (90, 180, 270)},
+    **{f"mirrored, rotated by {angle}°": partial(turned, angle=angle, mirrored=True) for angle in (90, 180)},
+    "rotated by 90°, crop 10%": lambda image: cropped(turned(image, angle=90), share=0.1, centred=False),
     "text across, half opaque": partial(marked, text="SAMPLE SHOP", share=0.11, opacity=128, centred=True),
     "text in a corner, opaque": partial(marked, text="© sample-shop.com", share=0.045, opacity=255, centred=False),
     "PNG": partial(encoded, form="PNG"),
