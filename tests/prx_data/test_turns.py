@@ -40,7 +40,7 @@ def test_boxes_turn_with_their_pictures(turn: int, corner: tuple[int, int], size
     (left, top), (width, height) = corner, size
     marked = np.zeros((1, SIDE, SIDE))
     marked[:, top : top + height, left : left + width] = 1
-    box = np.array([[left, top, width, height]], dtype=np.float32) / SIDE
+    box = np.array([[left / SIDE, top / SIDE, width / SIDE, height / SIDE]], dtype=np.float32)
     x, y, w, h = np.rint(turned_boxes(box, np.array([turn], dtype=np.uint8))[0] * SIDE).astype(int)
     expected = np.zeros((1, SIDE, SIDE))
     expected[:, y : y + h, x : x + w] = 1
@@ -48,10 +48,14 @@ def test_boxes_turn_with_their_pictures(turn: int, corner: tuple[int, int], size
 
 
 @pytest.mark.parametrize(
-    ("turn", "how"),
-    [(3, Image.Transpose.ROTATE_180), (5, Image.Transpose.ROTATE_90), (6, Image.Transpose.ROTATE_270)],
+    ("turn", "how", "words"),
+    [
+        (3, Image.Transpose.ROTATE_180, "turned by 180°"),
+        (5, Image.Transpose.ROTATE_90, "turned by 90° to the left"),
+        (6, Image.Transpose.ROTATE_270, "turned by 90° to the right"),
+    ],
 )
-def test_the_words_are_those_of_somebody_who_looks(turn: int, how: Image.Transpose) -> None:
+def test_the_words_are_those_of_somebody_who_looks(turn: int, how: Image.Transpose, words: str) -> None:
     """A picture that was turned to the left has to be turned by `turn` to look like what it was."""
     image = Image.fromarray(np.arange(30, dtype=np.uint8).reshape(5, 6))
     assert np.array_equal(turned(np.asarray(image.transpose(how))[None], turn)[0], np.asarray(image))
@@ -94,6 +98,7 @@ def test_candidates_seen_from_the_other_side_and_back_are_the_same() -> None:
         distance=np.zeros(8, dtype=np.float32),
     )
     again = some.swapped().swapped()
-    assert np.array_equal(again.left, some.left) and np.array_equal(again.turn, some.turn)
+    assert np.array_equal(again.left, some.left)
+    assert np.array_equal(again.turn, some.turn)
     assert np.array_equal(again.right_inside, some.right_inside)
     assert np.allclose(again.window, some.window, atol=1e-6)

@@ -16,13 +16,13 @@ from prx_data.decisions.alignment import correlation, refine_windows, sample, sh
 from prx_data.decisions.colors import cell_differences, worst_difference
 from prx_data.decisions.neighbors import Candidates, find_candidates, joined
 from prx_data.decisions.thumbnails import Floats, Index, Thumbnails
-from prx_data.decisions.turns import Turns
+from prx_data.decisions.turns import Turns, turned
 
 MIN_GUESS = 0.7
 """Correlation of lightness at 8x8 cells through the guessed window, below which a candidate is given up."""
-MIN_COARSE = 0.86
+MIN_COARSE = 0.88
 """The same at 16x16 cells once the window is refined at these."""
-MIN_MEDIUM = 0.9
+MIN_MEDIUM = 0.92
 """The same at 32x32 cells."""
 MIN_DETAIL = 0.78
 """Correlation of fine structure below which two pictures are not copies, see `Copies.detail`."""
@@ -34,7 +34,7 @@ MIN_OVERLAP = 0.5
 """Share of the inner picture that has to lie in the outer one."""
 
 _GUESS, _COARSE, _MEDIUM = 8, 16, 32
-_COARSE_ROUNDS, _MEDIUM_ROUNDS, _LAST_ROUNDS = 5, 4, 3
+_COARSE_ROUNDS, _MEDIUM_ROUNDS, _LAST_ROUNDS = 4, 3, 3
 _BLUR = 1.5  # cells of 64: what is finer is fine structure
 _SOFT_LIGHT, _SOFT_COLOR = 0.8, 0.55  # cells of 32
 _CLIP = 8.0  # units of L: beyond it a stronger edge counts no more
@@ -100,8 +100,10 @@ def verified(pictures: Thumbnails, others: Thumbnails, guesses: Candidates, *, m
         Ordered by left and right; of a pair that is a copy in several turns the first of these.
     """
     guesses = guesses.take(np.lexsort((guesses.turn, guesses.right, guesses.left)))
-    for stage in (_coarsely_alike, _more_closely_alike):
-        guesses = joined([stage(pictures, others, part) for part in _blocks(guesses)])
+    coarse = _coarse(pictures)
+    against = coarse if others is pictures else _coarse(others)
+    guesses = joined([_coarsely_alike(coarse, against, part) for part in _blocks(guesses)])
+    guesses = joined([_more_closely_alike(pictures, others, part) for part in _blocks(guesses)])
     parts = [_compared(pictures, others, part, max_color) for part in _blocks(guesses)]
     found = Copies(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Copies)})
     again = np.zeros(len(found), dtype=bool)
@@ -115,9 +117,24 @@ def _blocks(guesses: Candidates) -> list[Candidates]:
     return [guesses.take(np.arange(start, min(start + _BLOCK, len(guesses)))) for start in starts]
 
 
-def _coarsely_alike(pictures: Thumbnails, others: Thumbnails, guesses: Candidates) -> Candidates:
+def _coarse(pictures: Thumbnails) -> npt.NDArray[np.uint8]:
+    """All of the pictures at 16x16 cells, L* times 2.55: every picture is in several candidates."""
+    parts = [
+        shrink(pictures.lightness[start : start + _BLOCK].astype(np.float32), _COARSE)
+        for start in range(0, max(len(pictures), 1), _BLOCK)
+    ]
+    return np.rint(np.concatenate(parts)).astype(np.uint8)
+
+
+def _coarsely_alike(pictures: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8], guesses: Candidates) -> Candidates:
     """The candidates that are alike at few cells, with better windows."""
-    outer, inner = (shrink(one.light(), _COARSE) for one in _outer_and_inner(pictures, others, guesses))
+    first, second = pictures[guesses.left], others[guesses.right]
+    for turn in np.unique(guesses.turn).tolist():
+        rows = guesses.turn == turn
+        second[rows] = turned(second[rows], turn)
+    wide = guesses.right_inside[:, None, None]
+    outer = np.where(wide, first, second).astype(np.float32)
+    inner = np.where(wide, second, first).astype(np.float32)
     likely = np.flatnonzero(_fit(outer, inner, guesses.window, _GUESS) >= MIN_GUESS)
     outer, inner, guesses = outer[likely], inner[likely], guesses.take(likely)
     window = refine_windows(outer, inner, guesses.window, _COARSE_ROUNDS)

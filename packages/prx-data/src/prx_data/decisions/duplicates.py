@@ -37,6 +37,15 @@ class PhotoColumns:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def take(self, rows: Index) -> "PhotoColumns":
+        """Some of the photos."""
+        return PhotoColumns(
+            codes=self.codes[rows],
+            informative=self.informative[rows],
+            grids=self.grids[rows],
+            thumbnails=self.thumbnails.take(rows),
+        )
+
     @classmethod
     def of(cls, columns: pa.Table) -> "PhotoColumns":
         """From a table with `COLUMNS`, `width` and `height`, one row for each photo, none null."""

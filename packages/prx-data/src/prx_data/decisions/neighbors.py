@@ -27,7 +27,7 @@ _CELLS = 16
 _LIGHT, _COLOR = 6, 3  # frequencies along a side
 _EXACT_INDEX = 2_000
 _LEAST_LIST = 40  # vectors that an inverted list is made for: fewer than 39 are too few to place its centre
-_PROBES = 16
+_PROBES = 8
 _BLOCK = 2048
 
 
