@@ -28,8 +28,12 @@ Photos = str | os.PathLike[str]
 """What names a source: a path, an fsspec URL, a pattern, or `owner/name` on the hub."""
 
 
-def source_name(photos: Photos) -> str:
+def source_name(photos: Photos, setting: str = "photos") -> str:
     """The location that a source is known by: the same pile has the same name.
+
+    Args:
+        photos: What names it.
+        setting: What the user calls it, for the message.
 
     Raises:
         SourceError: There is nothing of that name.
@@ -40,7 +44,7 @@ def source_name(photos: Photos) -> str:
         return location
     if _HUB_ID.fullmatch(text) and not Path(text.split("/")[0]).exists():
         return PREFIX + text
-    raise SourceError(f"photos = {text!r} does not exist.")
+    raise SourceError(f"{setting} = {text!r} does not exist.")
 
 
 def open_source(photos: Photos, metadata: Photos | None = None) -> Source:
