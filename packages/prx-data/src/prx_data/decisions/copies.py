@@ -18,11 +18,11 @@ from prx_data.decisions.neighbors import Candidates, find_candidates, joined
 from prx_data.decisions.thumbnails import Floats, Index, Thumbnails
 from prx_data.decisions.turns import Turns, turned
 
-MIN_GUESS = 0.7
+MIN_GUESS = 0.6
 """Correlation of lightness at 8x8 cells through the guessed window, below which a candidate is given up."""
-MIN_COARSE = 0.88
+MIN_COARSE = 0.84
 """The same at 16x16 cells once the window is refined at these."""
-MIN_MEDIUM = 0.92
+MIN_MEDIUM = 0.9
 """The same at 32x32 cells."""
 MIN_DETAIL = 0.78
 """Correlation of fine structure below which two pictures are not copies, see `Copies.detail`."""

@@ -18,7 +18,7 @@ from prx_data.sources.inline import INLINE_COLUMNS, decoded, inline_picture
 
 NAME_COLUMNS = (
     *("file_name", "filename", "file", "path", "image_path", "image", "url", "image_url"),
-    *("file_names", "paths", "image_paths", "images", "urls", "image_urls"),
+    *("file_names", "filenames", "files", "paths", "image_paths", "images", "urls", "image_urls"),
 )
 """Columns that may name the photo, whatever their case; the first of these that a file has does, unless it has one of
 `INLINE_COLUMNS`."""
