@@ -67,7 +67,6 @@ class Spool:
         locator = row["locator"]
         return locator.startswith(self._prefix) and not Path(Locator.parse(locator).location).exists()
 
-
     def sweep(self, locators: Iterable[str]) -> None:
         """Remove the bytes that none of these locators names: a killed run may have left them, or a source is gone."""
         names = {Path(Locator.parse(one).location).name for one in locators if one.startswith(self._prefix)}

@@ -19,7 +19,7 @@ from prx_data.decisions.turns import MIRRORED, TURNS, UPRIGHT, Turns, back, turn
 
 _INTERVALS = np.array([(0.0, 1.0), (0.04, 0.92), (0.09, 0.82), (0.0, 0.85), (0.15, 0.85)])  # start, share
 _WINDOWS = ((0, 0), (1, 1), (2, 2), (3, 0), (4, 0), (0, 3), (0, 4), (3, 3), (3, 4), (4, 3), (4, 4))  # down, across
-_MAX_DISTANCE = 0.2  # squared, of unit vectors
+_MAX_DISTANCES = {UPRIGHT: 0.25, MIRRORED: 0.2}  # squared, of unit vectors; by turn
 _MAX_TURNED_DISTANCE = 0.1
 _MAX_STRETCH = 0.35  # of the natural logarithm of width / height: more is another picture, not a squeezed one
 _NEIGHBORS = 8
@@ -120,10 +120,9 @@ def _windows_in(outer: Thumbnails, inner: Thumbnails) -> Candidates:
     index = _index(np.concatenate([vectors[:, 0] for vectors in _vectors(inner)]))
     for start, vectors in zip(range(0, len(outer), _BLOCK), _vectors(outer), strict=True):
         for turn in TURNS:
-            straight = turn in (UPRIGHT, MIRRORED)
-            windows = vectors if straight else vectors[:, :1]
+            windows = vectors if turn in _MAX_DISTANCES else vectors[:, :1]
             place, sign = _TURNED[turn]
-            limit = _MAX_DISTANCE if straight else _MAX_TURNED_DISTANCE
+            limit = _MAX_DISTANCES.get(turn, _MAX_TURNED_DISTANCE)
             row, window, column, distance = _nearest(index, windows[:, :, place] * sign, limit)
             part = Candidates(
                 left=row + start,
