@@ -100,8 +100,7 @@ def verified(pictures: Thumbnails, others: Thumbnails, guesses: Candidates, *, m
         Ordered by left and right; of a pair that is a copy in several turns the first of these.
     """
     guesses = guesses.take(np.lexsort((guesses.turn, guesses.right, guesses.left)))
-    coarse = _coarse(pictures)
-    against = coarse if others is pictures else _coarse(others)
+    coarse, against = _coarse(pictures, guesses.left), _coarse(others, guesses.right)
     guesses = joined([_coarsely_alike(coarse, against, part) for part in _blocks(guesses)])
     guesses = joined([_more_closely_alike(pictures, others, part) for part in _blocks(guesses)])
     parts = [_compared(pictures, others, part, max_color) for part in _blocks(guesses)]
@@ -117,13 +116,14 @@ def _blocks(guesses: Candidates) -> list[Candidates]:
     return [guesses.take(np.arange(start, min(start + _BLOCK, len(guesses)))) for start in starts]
 
 
-def _coarse(pictures: Thumbnails) -> npt.NDArray[np.uint8]:
-    """All of the pictures at 16x16 cells, L* times 2.55: every picture is in several candidates."""
-    parts = [
-        shrink(pictures.lightness[start : start + _BLOCK].astype(np.float32), _COARSE)
-        for start in range(0, max(len(pictures), 1), _BLOCK)
-    ]
-    return np.rint(np.concatenate(parts)).astype(np.uint8)
+def _coarse(pictures: Thumbnails, used: Index) -> npt.NDArray[np.uint8]:
+    """Pictures at 16x16 cells, L* times 2.55: each is in several candidates. Those that are not used stay unset."""
+    small = np.empty((len(pictures), _COARSE, _COARSE), dtype=np.uint8)
+    every = np.unique(used)
+    for start in range(0, len(every), _BLOCK):
+        rows = every[start : start + _BLOCK]
+        small[rows] = np.rint(shrink(pictures.lightness[rows].astype(np.float32), _COARSE))
+    return small
 
 
 def _coarsely_alike(pictures: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8], guesses: Candidates) -> Candidates:
