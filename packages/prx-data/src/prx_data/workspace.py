@@ -152,10 +152,11 @@ class WorkspaceStore:
     def readable(self) -> pa.Table:
         """`key` and `locator` of every distinct content that could be read, ordered by the first origin of each."""
         table = self.photos(["origin", "key", "locator", "status"])
-        table = table.filter(pc.equal(table["status"], Status.OK)).select(["key", "locator"]).combine_chunks()
-        rows = table.append_column("row", pa.array(np.arange(len(table))))
-        first = rows.group_by("key").aggregate([("row", "min")])["row_min"]
-        return table.take(first.take(pc.sort_indices(first)))
+        rows = np.flatnonzero(pc.equal(table["status"], Status.OK).to_numpy())
+        # Numbers for the keys: texts are not copied more often than once.
+        numbers = table["key"].combine_chunks().dictionary_encode().indices.fill_null(0).to_numpy()
+        _, first = np.unique(numbers[rows], return_index=True)
+        return table.select(["key", "locator"]).take(rows[np.sort(first)])
 
     def locators(self) -> dict[str, str]:
         """Key to locator for every distinct content that could be read."""
