@@ -5,10 +5,16 @@
 PHOTOS is a folder of photos that hold no copies of each other, such as one with `catalogue`, `phone` and `grocery`.
 ORIGINALS of them (200 unless given) are changed in each way, and each change is looked for among all photos: recall is
 the share that is matched to its own original, precision the share of all matches that are. Beside it stands plain
-pHash at radius 4 by `imagehash`. The last rows count pairs among the untransformed photos, which all are false where
-the photos hold no copies. Thresholds were chosen by changes of photos whose file name hashes to an even number, and
-the originals are of the others; but the margin to false pairs was chosen on the untransformed photos of both halves, so
-that the last rows are no held-out result. Nothing is written.
+pHash at radius 4 by `imagehash`. Thresholds were chosen by changes of photos whose file name hashes to an even number,
+and the originals are of the others.
+
+The second table counts pairs among the untransformed photos, which all are false where the photos hold no copies, by
+half: thresholds were chosen on the half of the products whose name hashes to an even number, and the other half was
+looked at afterwards only.
+
+The third gives the time of all decisions about near duplicates: for the photos, and for many more that are made of
+them, each the mean of two of one folder, so that their thumbnails crowd as photos do and none is a copy. Nothing is
+written.
 """
 
 import hashlib
@@ -26,16 +32,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from scipy import fft
 
 from prx_data import picture as pictures
 from prx_data.decisions.duplicates import PhotoColumns, find_duplicates, find_leaks
 from prx_data.decisions.groups import cross_pairs
+from prx_data.decisions.join import Codes
+from prx_data.decisions.neighbors import find_candidates
 from prx_data.decisions.settings import Settings
+from prx_data.decisions.thumbnails import Thumbnails
 from prx_data.measures.perceptual import Perceptual
 
 Picture = Image.Image
 Row = dict[str, object]
 RADIUS = 4
+LIMIT = Settings().duplicate_color_difference
+MANY = 20_000
 
 
 def encoded(image: Picture, quality: int = 90, form: str = "JPEG") -> Picture:
@@ -84,6 +96,11 @@ def brighter(image: Picture, factor: float) -> Picture:
     return encoded(ImageEnhance.Brightness(image).enhance(factor))
 
 
+def turned(image: Picture, angle: int, *, mirrored: bool = False) -> Picture:
+    """Rotated, counterclockwise, after it was mirrored."""
+    return encoded((ImageOps.mirror(image) if mirrored else image).rotate(angle, expand=True))
+
+
 def marked(image: Picture, text: str, *, share: float, opacity: int, centred: bool) -> Picture:
     """With text over it, a share of its width high."""
     size = max(9, round(image.width * share))
@@ -110,6 +127,9 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
     "red border 3%": partial(framed, color="#c03030", share=0.03),
     **{f"brightness × {factor}": partial(brighter, factor=factor) for factor in (0.8, 0.9, 1.1, 1.2)},
     "mirrored": lambda image: encoded(ImageOps.mirror(image)),
+    **{f"rotated by {angle}°": partial(turned, angle=angle) for angle in (90, 180, 270)},
+    **{f"mirrored, rotated by {angle}°": partial(turned, angle=angle, mirrored=True) for angle in (90, 180)},
+    "rotated by 90°, crop 10%": lambda image: cropped(turned(image, angle=90), share=0.1, centred=False),
     "text across, half opaque": partial(marked, text="SAMPLE SHOP", share=0.11, opacity=128, centred=True),
     "text in a corner, opaque": partial(marked, text="© sample-shop.com", share=0.045, opacity=255, centred=False),
     "PNG": partial(encoded, form="PNG"),
@@ -117,9 +137,19 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
 }
 
 
+def name_hash(name: str) -> int:
+    """A byte that depends on a name alone."""
+    return hashlib.sha256(name.encode()).digest()[0]
+
+
 def tuned_on(path: Path) -> bool:
-    """Whether the thresholds were chosen on this photo."""
-    return hashlib.sha256(path.name.encode()).digest()[0] % 2 == 0
+    """Whether the thresholds were chosen on changes of this photo."""
+    return name_hash(path.name) % 2 == 0
+
+
+def product_of(path: Path) -> str:
+    """All colours and views of a catalogue product have its number before the first dash; other photos stand alone."""
+    return path.name.partition("-")[0] if path.parent.name == "catalogue" else path.name
 
 
 def measured(image: Picture) -> Row:
@@ -159,33 +189,76 @@ def main(photos: Path, originals: int) -> None:
         found = list(pool.map(rows_of, files, flags, chunksize=4))
     base, plain = arrays([one[0] for one in found])
     own = np.flatnonzero(flags)
-    defaults = Settings()
-    limit = defaults.duplicate_color_difference
     print("| change | recall | precision | pHash ≤ 4: recall | precision |")
     print("|---|---|---|---|---|")
     for number, name in enumerate(CHANGES, start=1):
         changed, codes = arrays([found[position][number] for position in own])
-        matches = find_leaks(changed, base, radius=RADIUS, max_color=limit)
+        matches = find_leaks(changed, base, radius=RADIUS, max_color=LIMIT)
         ours = scores([(one.photo, one.other) for one in matches], len(own), own)
         pairs = np.concatenate([np.empty((2, 0), dtype=np.int64), *cross_pairs(codes, plain, RADIUS)], axis=1)
         peer = scores(list(zip(*pairs.tolist(), strict=True)), len(own), own)
         print(f"| {name} | {ours[0]:.1%} | {ours[1]:.1%} | {peer[0]:.1%} | {peer[1]:.1%} |", flush=True)
-    start = time.process_time()
-    dropped = find_duplicates(base, np.arange(len(base)), radius=RADIUS, max_color=limit)
-    seconds = time.process_time() - start
     folders = [path.relative_to(photos).parts[0] for path in files]
-    pairs = np.concatenate(list(cross_pairs(plain, plain, RADIUS)), axis=1)
-    pairs = pairs[:, pairs[0] < pairs[1]]
-    print(f"\n{len(files):,} photos, {len(own)} originals; {1000 * seconds / len(files):.1f} ms of CPU a photo.\n")
-    print("| untransformed photos | photos | pairs matched | pHash ≤ 4: pairs |")
+    print_pairs(files, folders, base, plain)
+    print_times(base, np.array(folders))
+
+
+def print_pairs(files: Sequence[Path], folders: Sequence[str], base: PhotoColumns, plain: Codes) -> None:
+    """What is matched among the untransformed photos, and what the hash alone would match."""
+    print("\n| untransformed photos | photos | pairs | matched | pHash ≤ 4 matches |")
+    print("|---|---|---|---|---|")
+    for half, told in ((True, "thresholds chosen on them"), (False, "held out")):
+        for folder in sorted(set(folders)):
+            rows = [
+                row
+                for row, path in enumerate(files)
+                if folders[row] == folder and (name_hash(product_of(path)) % 2 == 0) == half
+            ]
+            here = base.take(np.array(rows))
+            dropped = find_duplicates(here, np.arange(len(rows)), radius=RADIUS, max_color=LIMIT)
+            peer = sum(int((pairs[0] < pairs[1]).sum()) for pairs in cross_pairs(plain[rows], plain[rows], RADIUS))
+            count = len(rows) * (len(rows) - 1) // 2
+            print(f"| {folder}, {told} | {len(rows)} | {count:,} | {len(dropped)} | {peer} |")
+            for one in dropped:
+                print(f"  {files[rows[one.photo]].name} = {files[rows[one.other]].name}: {one.how}")
+
+
+def print_times(base: PhotoColumns, folders: npt.NDArray[np.str_]) -> None:
+    """What a photo costs, for few and for many."""
+    print("\n| photos | candidates for alignment, a photo | CPU ms a photo | matched |")
     print("|---|---|---|---|")
-    for folder in sorted(set(folders)):
-        found_here = sum(folder in (folders[one.photo], folders[one.other]) for one in dropped)
-        peer_here = sum(folder in (folders[a], folders[b]) for a, b in pairs.T.tolist())
-        print(f"| {folder} | {folders.count(folder)} | {found_here} | {peer_here} |")
-    for one in dropped:
-        names = [files[place].relative_to(photos).as_posix() for place in (one.photo, one.other)]
-        print(f"{names[0]} = {names[1]}: {one.how}")
+    for count in (len(base), MANY):
+        here = base if count == len(base) else means_of_two(base, folders, count)
+        start = time.process_time()
+        matched = find_duplicates(here, np.arange(len(here)), radius=RADIUS, max_color=LIMIT)
+        took = time.process_time() - start
+        looked_at = len(find_candidates(here.thumbnails))
+        print(
+            f"| {len(here):,} | {looked_at / len(here):.1f} | {1000 * took / len(here):.2f} | {len(matched)} |",
+            flush=True,
+        )
+
+
+def means_of_two(base: PhotoColumns, folders: npt.NDArray[np.str_], count: int) -> PhotoColumns:
+    """Pictures that are each the mean of two of one folder."""
+    random = np.random.default_rng(0)
+    pairs = random.integers(0, len(base), (20 * count, 2))
+    pairs = pairs[(pairs[:, 0] < pairs[:, 1]) & (folders[pairs[:, 0]] == folders[pairs[:, 1]])]
+    first, second = random.permutation(np.unique(pairs, axis=0))[:count].T
+    a, b = base.take(first), base.take(second)
+    light = (a.thumbnails.lightness // 2) + (b.thumbnails.lightness // 2)
+    low = fft.dctn(light[:, ::2, ::2].astype(np.float32), axes=(1, 2))[:, :8, :8].reshape(len(light), 64)
+    bits = np.packbits(low > np.median(low, axis=1, keepdims=True), axis=1)
+    return PhotoColumns(
+        codes=bits.view(">u8")[:, 0].astype(np.uint64),
+        informative=np.ones(len(light), dtype=bool),
+        grids=(a.grids // 2) + (b.grids // 2),
+        thumbnails=Thumbnails(
+            aspect=a.thumbnails.aspect,
+            lightness=light,
+            color=(a.thumbnails.color // 2) + (b.thumbnails.color // 2),
+        ),
+    )
 
 
 if __name__ == "__main__":

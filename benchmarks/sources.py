@@ -45,7 +45,7 @@ def measure(source: Path, work: Path) -> tuple[list[float], int]:
     """Seconds to index, to index again, and to read; bytes in the spool."""
     store = WorkspaceStore(work)
     times = [seconds(lambda: store.add(source)), seconds(lambda: store.add(source))]
-    locators = list(store.readable().values())
+    locators = store.readable()["locator"].to_pylist()
 
     def read_all() -> None:
         for task in parts(locators, _TASK):

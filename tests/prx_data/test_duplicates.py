@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from prx_data import color_difference, lab_grid, phash
-from prx_data.decisions import copies
+from prx_data.decisions import neighbors
 from prx_data.decisions.duplicates import COLUMNS, PhotoColumns, find_duplicates, find_leaks, find_variants
 from prx_data.decisions.groups import cross_pairs
 from prx_data.measures.perceptual import Perceptual, content_box, hash_information
@@ -62,8 +62,8 @@ def test_color_variants_of_the_catalogue_are_told_apart(photos: Path) -> None:
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "jpeg30": lambda image: jpeg(image, 30),
     "half": lambda image: image.resize((image.width // 2, image.height // 2)),
-    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.05),
-    "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.95),
+    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+    "darker": lambda image: ImageEnhance.Brightness(image).enhance(0.8),
     "contrast": lambda image: ImageEnhance.Contrast(image).enhance(1.05),
     "saturation": lambda image: ImageEnhance.Color(image).enhance(1.1),
 }
@@ -84,6 +84,12 @@ def test_a_trim_is_a_color() -> None:
     trimmed.paste((30, 90, 220), (100, 140, 140, 152))
     assert difference(plain, plain) == 0
     assert difference(plain, trimmed) > LIMIT
+
+
+def test_more_light_is_no_color_and_much_more_is() -> None:
+    grey = draw_product(5, color="#606060")
+    assert difference(grey, ImageEnhance.Brightness(grey).enhance(1.25)) <= LIMIT
+    assert difference(grey, draw_product(5, color="#a0a0a0")) > LIMIT
 
 
 def measured(images: list[Image.Image]) -> PhotoColumns:
@@ -109,6 +115,12 @@ COPIES: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
     "padded": (padded, "in other margins"),
     "framed": (lambda image: ImageOps.expand(image, image.width // 20, "#803020"), "in other margins"),
     "mirrored": (ImageOps.mirror, "mirrored, the same content"),
+    "turned": (lambda image: image.rotate(90, expand=True), "turned by 90° to the left, the same content"),
+    "turned round": (lambda image: image.rotate(180), "turned by 180°, the same content"),
+    "turned and mirrored": (
+        lambda image: ImageOps.mirror(image.rotate(270, expand=True)),
+        "mirrored and turned by 90°",
+    ),
     "mirrored and cropped": (lambda image: cut(ImageOps.mirror(image), 0.06, 0.06, 1, 1), "mirrored, cropped to"),
 }
 
@@ -135,7 +147,8 @@ def test_a_large_pile_is_searched_in_lists(originals: list[Image.Image], monkeyp
     images = originals[:12]
     photos = measured([*images, *(jpeg(cut(one, 0.05, 0, 1, 0.95), 88) for one in images)])
     exact = find_duplicates(photos, np.arange(24), radius=4, max_color=LIMIT)
-    monkeypatch.setattr(copies, "_EXACT_INDEX", 5)
+    monkeypatch.setattr(neighbors, "_EXACT_INDEX", 5)
+    monkeypatch.setattr(neighbors, "_LEAST_LIST", 6)
     assert find_duplicates(photos, np.arange(24), radius=4, max_color=LIMIT) == exact
     assert len(exact) >= 10
 
@@ -182,6 +195,17 @@ def test_leaks_are_dropped_from_one_side_only(originals: list[Image.Image]) -> N
     found = {one.photo: one.other for one in find_leaks(train, held_out, radius=4, max_color=LIMIT)}
     count = len(originals)
     assert found == {2: 0, 4: 1, count: 0, count + 1: 1}
+
+
+def test_a_leak_is_told_as_seen_from_the_photo_that_goes(originals: list[Image.Image]) -> None:
+    photo = originals[-1]
+    crop = cut(photo, 0.05, 0, 0.95, 0.9)
+    ((of_crop,), (of_whole,)) = (
+        find_leaks(measured([one]), measured([other]), radius=4, max_color=LIMIT)
+        for one, other in ((crop, photo), (photo, crop))
+    )
+    assert re.match(r"cropped to (79|80|81|82|83)% of it; aligned", of_crop.how)
+    assert re.match(r"that one is cropped to (79|80|81|82|83)% of this; aligned", of_whole.how)
 
 
 @pytest.mark.parametrize("color", ["white", "black", "#803020"])

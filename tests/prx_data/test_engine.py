@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from prx_data import Workspace
+from prx_data import Workspace, engine
 from prx_data.engine import DECODED, DECODED_VERSION, measure
 from prx_data.measures import Measure, standard_measures
 from prx_data.processes import Job
+from prx_data.reading import Locator
 from prx_data.storage import remove_leftovers
 
 from .conftest import draw_product, encode
@@ -269,3 +273,29 @@ def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_stay(tmp_path
         names = sorted(path.name[:10] for path in (tmp_path / "work").iterdir())
         assert names == [".b.parquet", ".c.parquet"]
         alive.kill()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["file", "range", "parquet", "arrow"]), st.integers(1, 9)), max_size=6))
+def test_portions_are_all_photos_and_keep_the_cells_of_a_file_together(files: list[tuple[str, int]]) -> None:
+    places = [
+        Locator(location=f"/{number}", kind=kind, block=row, row=row, size=1, column="image" * (kind != "range"))
+        for number, (kind, rows) in enumerate(files)
+        for row in range(rows)
+    ]
+    photos = pa.table({"key": [str(number) for number in range(len(places))], "locator": pa.array(map(str, places))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_PORTION", 4)
+        portions = list(engine._portions(photos))
+    assert [key for one in portions for key in one["key"].to_pylist()] == photos["key"].to_pylist()
+    cells = [
+        (one.location, number)
+        for number, part in enumerate(portions)
+        for one in _parsed(part)
+        if one.kind in ("parquet", "arrow")
+    ]
+    assert len({location for location, _ in cells}) == len(set(cells))
+    assert all(len(one) <= 4 + 9 for one in portions)
+
+
+def _parsed(photos: pa.Table) -> list[Locator]:
+    return [Locator.parse(one) for one in photos["locator"].to_pylist()]

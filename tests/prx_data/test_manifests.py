@@ -140,7 +140,7 @@ def parquet(rows: list[dict[str, Any]]) -> bytes:
         ("a.parquet", b"PAR1 nothing", r"a\.parquet' is not Parquet"),
         ("a.parquet", parquet([{"name": "x"}]), "no column 'file_name'"),
         ("a.parquet", parquet([{"file_name": "x"}])[:-9], "is not Parquet"),
-        ("a.tar.gz", b"\x1f\x8b\x08", "of no known kind .a compressed one"),
+        ("a.tar.gz", b"\x1f\x8b\x08", "of no known kind"),
         ("a.jpg", PHOTO, "is one picture; name the folder"),
         ("a.txt", b"hello", "is a file, not a folder, and of no known kind; give a folder, a CSV"),
         ("a.csv", b"file_name\nnosuch://x/y.jpg\n", "nothing is known of nosuch://"),

@@ -101,6 +101,30 @@ def test_leaks_into_another_set_are_dropped_and_listed(curated: Curate, pile: Pa
     assert "leak" not in curated()["counts"]["dropped"]
 
 
+def test_leaks_into_a_written_dataset_are_found(curated: Curate, pile: Path, tmp_path: Path) -> None:
+    """A dataset's rows are photos like any others: its key and the row that knows the photo are listed."""
+    held_out = tmp_path / "held out"
+    held_out.mkdir()
+    (held_out / "one.jpg").write_bytes((pile / "1.jpg").read_bytes())
+    (held_out / "two.png").write_bytes(encode(Image.open(pile / "5.jpg").rotate(90, expand=True), "PNG"))
+    (held_out / "other.jpg").write_bytes(encode(draw_product(50)))
+    written = tmp_path / "evaluation"
+    curate(photos=held_out, workspace=tmp_path / "w2", output=written, validation_fraction=0)
+    rows = pq.read_table(written / "data").to_pylist()
+    curated(against=written)
+    leaks = {one["origin"]: one for one in pq.read_table(tmp_path / "dataset" / "leaks.parquet").to_pylist()}
+    known = {origin: rows[int(one["known"].rpartition("/")[2])] for origin, one in leaks.items()}
+    assert {origin: row["origin"] for origin, row in known.items()} == {"1.jpg": "one.jpg", "5.jpg": "two.png"}
+    assert all(leaks[origin]["known_key"] == row["key"] for origin, row in known.items())
+    assert leaks["5.jpg"]["how"].startswith("turned by 90° to the right, the same content")
+
+
+def test_what_leaks_are_looked_for_in_is_checked_before_any_work(curated: Curate, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"^against = '.*nowhere' does not exist\.$"):
+        curated(against=tmp_path / "nowhere")
+    assert not (tmp_path / "work").exists()
+
+
 def test_the_dataset_loads_with_images_and_metadata(curated: Curate, tmp_path: Path) -> None:
     manifest = curated(validation_fraction=0.3)
     loaded = datasets.load_dataset(str(tmp_path / "dataset"), cache_dir=str(tmp_path / "cache"))

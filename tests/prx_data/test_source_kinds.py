@@ -124,7 +124,7 @@ def write_saved_splits(pile: Pile, home: Path) -> Path:
 
 
 def write_tar(path: Path, pile: Pile) -> None:
-    with tarfile.open(path, "w") as tar:
+    with tarfile.open(path, "w:gz" if path.suffix in (".tgz", ".gz") else "w") as tar:
         for name, (data, metadata) in pile.items():
             for member, content in ((name, data), (f"{Path(name).stem}.json", json.dumps(metadata).encode())):
                 info = tarfile.TarInfo(member)
@@ -137,12 +137,21 @@ def write_one_tar(pile: Pile, home: Path) -> Path:
     return home / "one.tar"
 
 
-def write_tars(pile: Pile, home: Path) -> Path:
+def write_tars(pile: Pile, home: Path, suffix: str = "tar") -> Path:
     names = list(pile)
     (home / "shards").mkdir()
     for number, part in enumerate((names[:4], names[4:])):
-        write_tar(home / "shards" / f"{number:03d}.tar", {name: pile[name] for name in part})
+        write_tar(home / "shards" / f"{number:03d}.{suffix}", {name: pile[name] for name in part})
     return home / "shards"
+
+
+def write_packed_tar(pile: Pile, home: Path) -> Path:
+    write_tar(home / "one.tgz", pile)
+    return (home / "one.tgz").rename(home / "one")  # known by its bytes
+
+
+def write_packed_tars(pile: Pile, home: Path) -> Path:
+    return write_tars(pile, home, "tar.gz") / "{000..001}.tar.gz"
 
 
 def write_brace_pattern(pile: Pile, home: Path) -> Path:
@@ -190,11 +199,15 @@ def write_memory_manifest(pile: Pile, home: Path) -> str:
     return write_memory(pile, home) + "/sub/metadata.jsonl"
 
 
-def write_memory_tars(pile: Pile, home: Path) -> str:
+def write_memory_tars(pile: Pile, home: Path, suffix: str = "tar") -> str:
     memory = fsspec.filesystem("memory")
-    for file in write_tars(pile, home).glob("*.tar"):
+    for file in write_tars(pile, home, suffix).iterdir():
         memory.pipe(f"/{home.name}/{file.name}", file.read_bytes())
-    return f"memory://{home.name}/*.tar"
+    return f"memory://{home.name}/*.{suffix}"
+
+
+def write_memory_packed_tars(pile: Pile, home: Path) -> str:
+    return write_memory_tars(pile, home, "tgz")
 
 
 def write_memory_parquet(pile: Pile, home: Path) -> str:
@@ -221,6 +234,8 @@ WRITERS: list[Callable[[Pile, Path], Path | str]] = [
     write_saved_splits,
     write_one_tar,
     write_tars,
+    write_packed_tar,
+    write_packed_tars,
     write_brace_pattern,
     write_star_pattern,
     write_zip,
@@ -231,6 +246,7 @@ WRITERS: list[Callable[[Pile, Path], Path | str]] = [
     write_memory,
     write_memory_manifest,
     write_memory_tars,
+    write_memory_packed_tars,
     write_memory_parquet,
     write_memory_saved,
 ]
@@ -446,9 +462,9 @@ def test_a_tar_that_did_not_change_is_not_looked_into(
     looked: list[str] = []
     honest = tars._scan
 
-    def counted(location: str) -> Any:
+    def counted(location: str, **how: bool) -> Any:
         looked.append(location)
-        return honest(location)
+        return honest(location, **how)
 
     monkeypatch.setattr(tars, "_scan", counted)
     photos = Workspace(tmp_path / "work")
@@ -465,6 +481,48 @@ def test_a_tar_that_did_not_change_is_not_looked_into(
         assert len(photos.photos()) == 4 + 8
         photos.add(source)
         assert len(looked) == 3
+
+
+def test_a_packed_tar_is_read_again_only_if_its_bytes_are_gone(
+    photos_in: Pile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_tars(photos_in, tmp_path, "tar.gz")
+    photos = Workspace(tmp_path / "work")
+    looked: list[str] = []
+    honest = tars._scan
+
+    def counted(location: str, **how: bool) -> Any:
+        looked.append(location)
+        return honest(location, **how)
+
+    monkeypatch.setattr(tars, "_scan", counted)
+    photos.add(source)
+    table = photos.photos()
+    assert (tmp_path / "work" / "spool").is_dir()
+    photos.add(source)
+    assert (len(looked), photos.photos()) == (2, table)
+    next((tmp_path / "work" / "spool").glob("*/*")).unlink()
+    photos.add(source)
+    assert (len(looked), photos.photos()) == (3, table)
+    assert len(list((tmp_path / "work" / "spool").glob("*/*"))) == len(set(table["key"].to_pylist()))
+
+
+def test_a_cut_packed_tar_loses_no_row(photos_in: Pile, tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    write_tar(tmp_path / "shards" / "good.tgz", photos_in)
+    whole = (tmp_path / "shards" / "good.tgz").read_bytes()
+    (tmp_path / "shards" / "cut.tgz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "shards" / "other.tgz").write_bytes(b"\x1f\x8b no tar at all")
+    photos = Workspace(tmp_path / "work")
+    photos.add(tmp_path / "shards")
+    rows = {row["origin"]: row for row in photos.photos().to_pylist()}
+    assert rows["cut.tgz"]["status"] == rows["other.tgz"]["status"] == "unreadable"
+    of_cut = [row["status"] for origin, row in rows.items() if origin.startswith("cut.tgz/")]
+    assert 0 < of_cut.count("ok") < len(photos_in)
+    assert set(of_cut) <= {"ok", "unreadable"}
+    assert sum(row["status"] == "ok" for origin, row in rows.items() if origin.startswith("good.tgz/")) == len(
+        photos_in
+    )
 
 
 @pytest.mark.parametrize("name", ["0.jpg", "2.jpg"])

@@ -5,8 +5,10 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_data import ConfigError, SourceError, Workspace, curate
+from prx_data import ConfigError, SourceError, Workspace, curate, storage
 from prx_data import index as indexing
 from prx_data.dataset import metadata_columns
 from prx_data.features import arrow_of, feature_of, infer, plain, unify
@@ -333,3 +335,67 @@ def test_link_loops_and_links_out_of_a_folder(tmp_path: Path) -> None:
     photos.add(folder)
     statuses = {row["origin"]: row["status"] for row in photos.photos().to_pylist()}
     assert statuses == {"1.jpg": "ok", "again/2.jpg": "ok", "file.jpg": "ok", "dangling.jpg": "missing"}
+
+
+def packed(path: Path, seeds: list[int]) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for seed in seeds:
+            data = encode(draw_product(seed))
+            info = tarfile.TarInfo(f"{seed}.jpg")
+            info.size = len(data)
+            tar.addfile(info, BytesIO(data))
+    return path
+
+
+def spooled(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "spool").rglob("*") if path.is_file()}
+
+
+def test_bytes_that_a_killed_run_left_are_swept_by_the_next(tmp_path: Path) -> None:
+    photos = Workspace(tmp_path / "work")
+    photos.add(packed(tmp_path / "a.tgz", [1, 2]))
+    kept = spooled(photos.folder)
+    assert kept == set(photos.photos()["key"].to_pylist())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = photos.folder / "spool" / "ab" / f".{'ab' * 32}.{storage._HOST}-{ended.pid}-x.tmp"
+    for path in (left, left.with_name("ab" * 32)):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half a photo")
+    photos.add(write_pile(tmp_path / "b", [3]))
+    assert spooled(photos.folder) == kept
+    packed(tmp_path / "a.tgz", [1])
+    photos.add(tmp_path / "a.tgz")
+    assert len(spooled(photos.folder)) == 1
+    photos.keep_only([tmp_path / "b"])
+    assert spooled(photos.folder) == set()
+
+
+def test_bytes_are_not_swept_while_another_process_adds(tmp_path: Path) -> None:
+    photos = Workspace(tmp_path / "work")
+    photos.add(packed(tmp_path / "a.tgz", [1]))
+    fresh = photos.folder / "spool" / "cd" / ("cd" * 32)
+    fresh.parent.mkdir()
+    fresh.write_bytes(b"a photo that is in no source yet")
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    mark = photos.folder / f".writing.{storage._HOST}-{other.pid}-x.tmp"
+    mark.touch()
+    photos.add(write_pile(tmp_path / "b", [3]))
+    assert fresh.exists()
+    other.communicate(b"\n")
+    photos.add(tmp_path / "b")
+    assert not fresh.exists()
+
+
+def test_what_is_readable_is_what_a_walk_over_the_rows_finds(tmp_path: Path) -> None:
+    photos = Workspace(tmp_path / "work")
+    photos.add(write_pile(tmp_path / "b", [1, 2]))
+    photos.add(write_pile(tmp_path / "a", [2, 3]))
+    (tmp_path / "a" / "gone.csv").write_text("file_name\ngone.jpg\n")
+    photos.add(tmp_path / "a" / "gone.csv")
+    slow: dict[str, str] = {}
+    for row in photos.photos().to_pylist():
+        if row["status"] == "ok":
+            slow.setdefault(row["key"], row["locator"])
+    assert photos.locators() == slow
+    assert photos.readable()["key"].to_pylist() == list(slow)

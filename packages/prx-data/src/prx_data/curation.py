@@ -58,7 +58,7 @@ class Workspace(WorkspaceStore):
 
     def columns(self) -> pa.Table:
         """One row per distinct content, ordered by key: what decoding and every measure gave, side by side."""
-        keys = pa.array(list(self.readable()), pa.string())
+        keys = self.readable().sort_by("key")["key"].combine_chunks()
         names: dict[str, Any] = {"key": keys}
         errors = [pa.nulls(len(keys), pa.string())]
         for name, version in ((DECODED, DECODED_VERSION), *((one.name, one.version) for one in self.measures)):
@@ -247,8 +247,8 @@ class Selection:
         )
 
     def _pictures(self) -> Pictures:
-        known = {} if self.other is None else self.other.readable()
-        return Pictures(self.decisions, known | self.workspace.readable())
+        known = {} if self.other is None else self.other.locators()
+        return Pictures(self.decisions, known | self.workspace.locators())
 
     def _content(self, captions: Mapping[str, tuple[str, str]], config: Mapping[str, Any]) -> Content:
         photos = self.workspace.photos().select(["key", "bytes"]).to_pydict()
@@ -258,7 +258,7 @@ class Selection:
             columns=self.columns,
             captions=captions,
             features=self.workspace.features,
-            locators=self.workspace.readable(),
+            locators=self.workspace.locators(),
             sizes=dict(zip(photos["key"], photos["bytes"], strict=True)),
             config=config,
             versions={"prx-data": VERSION, "decoding": DECODED_VERSION, "measures": measures},

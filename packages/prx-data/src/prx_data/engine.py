@@ -23,7 +23,7 @@ from prx_data.decoding import Decoded, decode
 from prx_data.files import only_here
 from prx_data.measures import Measure
 from prx_data.processes import Job
-from prx_data.reading import Content, parts, read_many
+from prx_data.reading import Content, Locator, parts, read_many
 from prx_data.records import Status
 from prx_data.storage import ledger_stage, remove_leftovers
 from prx_data.workspace import WorkspaceStore
@@ -51,6 +51,7 @@ SECONDS_PER_PHOTO = 60.0
 """A photo that takes longer to decode and measure has the status `decoder_timeout`."""
 _LEAST_TASK, _LARGEST_TASK = 16, 256
 _TASKS_PER_WORKER = 8
+_PORTION = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ def measure(
     total = sum(len(photos) for photos in todo.values())
     if not total:
         return 0
-    here = any(map(only_here, store.readable().values()))
+    here = any(only_here(locator.as_py()) for locator in store.readable()["locator"])
     tasks = _tasks(store, measures, todo, size=total // (_TASKS_PER_WORKER * crew), limit=limit)
     job = Job(run_task, halves=Task.halves, blame=_blame)
     with ledger_stage(store.ledger, "measure") as counted:
@@ -120,11 +121,10 @@ def measure(
 
 def _lacking(store: WorkspaceStore, measures: Sequence[Measure]) -> dict[frozenset[str], pa.Table]:
     """Photos (`key`, `locator`) by what they lack: names of measures, and `decoded`."""
-    locators = store.readable()
-    photos = pa.table({"key": pa.array(locators, pa.string()), "locator": pa.array(locators.values(), pa.string())})
+    photos = store.readable()
     versions = {DECODED: DECODED_VERSION, **{one.name: one.version for one in measures}}
     lacks = {
-        name: pc.invert(pc.is_in(photos["key"], pa.array(store.measured_keys(name, version), pa.string())))
+        name: pc.invert(pc.is_in(photos["key"], store.measured_keys(name, version)))
         for name, version in versions.items()
     }
     # One bit for each name, so that photos that lack the same share a number.
@@ -148,8 +148,8 @@ def _tasks(
 ) -> Iterator[Task]:
     """Made as they are run: a million photos are thousands of tasks."""
     size = min(max(size, _LEAST_TASK), _LARGEST_TASK)
-    for names, photos in todo.items():
-        keys = dict(zip(photos["locator"].to_pylist(), photos["key"].to_pylist(), strict=True))
+    for names, some in ((names, some) for names, photos in todo.items() for some in _portions(photos)):
+        keys = dict(zip(some["locator"].to_pylist(), some["key"].to_pylist(), strict=True))
         for together in parts(keys, size):
             yield Task(
                 folder=store.folder,
@@ -158,6 +158,22 @@ def _tasks(
                 decoded=DECODED in names,
                 seconds=limit,
             )
+
+
+def _portions(photos: pa.Table) -> Iterator[pa.Table]:
+    """A few thousand photos at a time, as Python's objects take ten times their memory; cells of a file together."""
+    locators, start = photos["locator"].combine_chunks(), 0
+    while start < len(photos):
+        stop = min(start + _PORTION, len(photos))
+        last = Locator.parse(locators[stop - 1].as_py())
+        while (
+            last.kind in ("parquet", "arrow")
+            and stop < len(photos)
+            and Locator.parse(locators[stop].as_py()).location == last.location
+        ):
+            stop += 1
+        yield photos.slice(start, stop - start)
+        start = stop
 
 
 def run_task(task: Task) -> int:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from prx_data.files import as_os_error, is_url, open_local, stamp_of
 from prx_data.reading import Content, Locator, blocks, read_block
 from prx_data.records import PhotoFile, Status
-from prx_data.storage import atomic_path, write_table
+from prx_data.storage import atomic_path, remove_leftovers, write_table
 
 PHOTOS_SCHEMA = pa.schema(
     [
@@ -66,6 +66,14 @@ class Spool:
         """Whether a row's bytes should be here and are not."""
         locator = row["locator"]
         return locator.startswith(self._prefix) and not Path(Locator.parse(locator).location).exists()
+
+    def sweep(self, locators: Iterable[str]) -> None:
+        """Remove the bytes that none of these locators names: a killed run may have left them, or a source is gone."""
+        names = {Path(Locator.parse(one).location).name for one in locators if one.startswith(self._prefix)}
+        for path in self.folder.glob("*/*"):
+            if path.name not in names and not path.name.startswith("."):
+                path.unlink(missing_ok=True)
+        remove_leftovers(self.folder)
 
 
 @dataclass(frozen=True)

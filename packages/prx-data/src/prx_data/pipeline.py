@@ -15,6 +15,7 @@ from prx_data.decisions.profiles import ProfileSetting
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.errors import ConfigError
+from prx_data.sources import source_name
 from prx_data.storage import write_text
 
 
@@ -44,13 +45,14 @@ class CurateConfig(BaseModel):
     duplicate_color_difference: Annotated[float, Field(ge=0)] = Settings().duplicate_color_difference
     """Largest colour difference (ΔE) of near duplicates."""
     duplicate_alignment: bool = Settings().duplicate_alignment
-    """Whether to look for cropped, padded, framed and mirrored copies too."""
+    """Whether to look for cropped, padded, framed, mirrored and turned copies too."""
     keep: tuple[Preference, ...] = Settings().keep
     """By what the best of several copies is chosen, the most important first."""
     variants: Literal["keep", "group", "drop"] = Settings().variants
     """Colour variants: `keep` them, `group` them in the column `family`, or `drop` all but the best of each family."""
     against: str | Path | None = None
-    """Photos that none in the dataset may show again: a workspace, or anything that `photos` may be."""
+    """Photos that none in the dataset may show again: a workspace, a dataset that was written, or anything else that
+    `photos` may be."""
     clusters: Annotated[int, Field(ge=1)] | None = None
     """Number of visual clusters; None for √(photos / 2)."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
@@ -120,6 +122,8 @@ def preview(config: CurateConfig) -> Selection:
         SourceError: There are no photos.
         WorkspaceError: The workspace cannot be written.
     """
+    if config.against is not None:
+        source_name(config.against, "against")
     workspace = Workspace(config.workspace)
     piles = config.photos if isinstance(config.photos, tuple) else (config.photos,)
     for pile in piles:

@@ -8,6 +8,8 @@ the bytes of one photo are:
     arrow:OFFSET+SIZE:ROW:COLUMN:LOCATION    a cell of the record batch that lies at OFFSET in a stream of batches
     parquet:GROUP:ROW:COLUMN:LOCATION        a cell of a row group; ROW counts in the group, COLUMN is percent-encoded
 
+Where a cell holds a list of photos, ROW is `ROW.ITEM`, and ITEM counts in the list.
+
 A local path that is not Unicode text is written percent-encoded, after `escaped:`.
 
 Whatever cannot be read is an `OSError` with a sentence: `FileNotFoundError` if it is not there.
@@ -24,8 +26,8 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from prx_data.files import as_os_error, beside, filesystem, is_url, open_binary, open_local, read_stretch
 
 _RANGE = re.compile(r"range:(\d+)\+(\d+):(.+)", re.DOTALL)
-_ARROW = re.compile(r"arrow:(\d+)\+(\d+):(\d+):([^:]*):(.+)", re.DOTALL)
-_PARQUET = re.compile(r"parquet:(\d+):(\d+):([^:]*):(.+)", re.DOTALL)
+_ARROW = re.compile(r"arrow:(\d+)\+(\d+):(\d+)(?:\.(\d+))?:([^:]*):(.+)", re.DOTALL)
+_PARQUET = re.compile(r"parquet:(\d+):(\d+)(?:\.(\d+))?:([^:]*):(.+)", re.DOTALL)
 _BATCH_ROWS = 16
 _BLOCK_PARTS = 8
 _REMOTE_THREADS = 8
@@ -46,19 +48,34 @@ class Locator:
     size: int = 0
     """Bytes of the stretch or of the record batch."""
     row: int = 0
+    item: int | None = None
+    """Which of a list of photos; None where the cell is one."""
     column: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Locator":
         """Any string is a locator; one that has no other form is a whole file."""
         if found := _PARQUET.fullmatch(text):
-            block, row, column, location = found.groups()
-            place = {"block": int(block), "row": int(row)}
-            return cls(location=_unescaped(location), kind="parquet", column=unquote(column), **place)
+            block, row, item, column, location = found.groups()
+            return cls(
+                location=_unescaped(location),
+                kind="parquet",
+                block=int(block),
+                row=int(row),
+                item=None if item is None else int(item),
+                column=unquote(column),
+            )
         if found := _ARROW.fullmatch(text):
-            block, size, row, column, location = found.groups()
-            place = {"block": int(block), "size": int(size), "row": int(row)}
-            return cls(location=_unescaped(location), kind="arrow", column=unquote(column), **place)
+            block, size, row, item, column, location = found.groups()
+            return cls(
+                location=_unescaped(location),
+                kind="arrow",
+                block=int(block),
+                size=int(size),
+                row=int(row),
+                item=None if item is None else int(item),
+                column=unquote(column),
+            )
         if found := _RANGE.fullmatch(text):
             block, size, location = found.groups()
             return cls(location=_unescaped(location), kind="range", block=int(block), size=int(size))
@@ -66,11 +83,12 @@ class Locator:
 
     def __str__(self) -> str:
         location, column = _escaped(self.location), quote(self.column, safe="")
+        row = f"{self.row}" if self.item is None else f"{self.row}.{self.item}"
         match self.kind:
             case "parquet":
-                return f"parquet:{self.block}:{self.row}:{column}:{location}"
+                return f"parquet:{self.block}:{row}:{column}:{location}"
             case "arrow":
-                return f"arrow:{self.block}+{self.size}:{self.row}:{column}:{location}"
+                return f"arrow:{self.block}+{self.size}:{row}:{column}:{location}"
             case "range":
                 return f"range:{self.block}+{self.size}:{location}"
         return location
@@ -78,7 +96,7 @@ class Locator:
     @property
     def order(self) -> tuple[Any, ...]:
         """Sorts photos so that what lies together is read together."""
-        return (self.location, self.kind, self.block, self.column, self.row)
+        return (self.location, self.kind, self.block, self.column, self.row, self.item or 0)
 
     @property
     def together(self) -> tuple[Any, ...]:
@@ -216,18 +234,22 @@ def _read_arrow(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
         message = file.read_buffer(places[0].size)  # of a memory map: no copy
         column = pa.ipc.read_record_batch(message, schema)[places[0].column]
         for place in places:
-            yield str(place), _cell(column[place.row].as_py(), location)
+            yield str(place), _cell(column[place.row].as_py(), place)
 
 
 def _read_parquet(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
     """Decodes a row group once, up to the last row that is wanted, and holds a few of its rows in memory."""
-    location, wanted = places[0].location, {place.row: place for place in places}
+    location = places[0].location
+    wanted: dict[int, list[Locator]] = {}
+    for place in places:
+        wanted.setdefault(place.row, []).append(place)
     with open_parquet(location) as file:
         start = 0
         names, groups = [places[0].column], [places[0].block]
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=groups, columns=names, use_threads=False):
             for row in [row for row in wanted if start <= row < start + batch.num_rows]:
-                yield str(wanted.pop(row)), _cell(batch.column(0)[row - start].as_py(), location)
+                value = batch.column(0)[row - start].as_py()
+                yield from ((str(place), _cell(value, place)) for place in wanted.pop(row))
             start += batch.num_rows
             if not wanted:
                 return
@@ -244,14 +266,16 @@ def open_parquet(location: str) -> Any:
     return pq.ParquetFile(open_binary(location), buffer_size=1 << 20, pre_buffer=False)
 
 
-def _cell(value: Any, location: str) -> Content:
-    """A cell is bytes, or a struct of bytes and the path of a file beside."""
+def _cell(value: Any, place: Locator) -> Content:
+    """A cell, or its item, is bytes, or a struct of bytes and the path of a file beside."""
+    if place.item is not None:
+        value = next(islice(value or (), place.item, None), None)
     data, path = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, None)
     if data is not None:
         return bytes(data)
     if not path:
         return FileNotFoundError("the row holds no picture")
     try:
-        return read(beside(location, path))
+        return read(beside(place.location, path))
     except OSError as error:
         return error

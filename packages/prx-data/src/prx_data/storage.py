@@ -44,6 +44,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Leave a mark in a folder while this process writes there, see `others_write`; a killed one's is a leftover."""
+    with tempfile.NamedTemporaryFile(prefix=f".writing.{_HOST}-{os.getpid()}-", suffix=".tmp", dir=folder):
+        yield
+
+
+def others_write(folder: Path) -> bool:
+    """Whether a process that runs, or one on another machine, has claimed a folder."""
+    marks = [found for path in folder.glob(".writing.*.tmp") if (found := _WRITER.search(path.name))]
+    return any(mark["host"] != _HOST or _runs(int(mark["pid"])) for mark in marks)
+
+
 def remove_leftovers(folder: Path) -> int:
     """Remove the temporary files below a folder whose writers on this machine were killed; returns how many."""
     left = 0

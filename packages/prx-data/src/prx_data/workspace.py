@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -28,7 +29,7 @@ from prx_data.features import Feature
 from prx_data.index import PHOTOS_SCHEMA, Journal, Row, Spool, index_photos
 from prx_data.records import Status
 from prx_data.sources import NOTHING, Earlier, Findings, Photos, open_source, source_name
-from prx_data.storage import ledger_stage, make_writable_folder, write_table
+from prx_data.storage import claimed, ledger_stage, make_writable_folder, others_write, write_table
 
 
 class WorkspaceStore:
@@ -91,7 +92,7 @@ class WorkspaceStore:
         Raises:
             SourceError: There are no photos, or the source or its metadata is unusable as a whole.
         """
-        with ledger_stage(self.ledger, "index") as counted:
+        with ledger_stage(self.ledger, "index") as counted, claimed(self.folder):
             name = source_name(photos)
             source, path = open_source(photos, metadata), self._source_path(name)
             journal, spool = Journal(path.with_suffix(".journal")), Spool(self.folder / "spool")
@@ -111,6 +112,7 @@ class WorkspaceStore:
             write_table(path, table.replace_schema_metadata({"prx-data": json.dumps(about)}))
             journal.remove()
             counted["items"] = len(rows)
+        self._sweep_spool()
         return len(rows)
 
     def keep_only(self, sources: Iterable[Photos]) -> None:
@@ -119,14 +121,26 @@ class WorkspaceStore:
         for path in self._source_paths():
             if path not in wanted:
                 path.unlink()
+        self._sweep_spool()
 
-    def photos(self) -> pa.Table:
+    def _sweep_spool(self) -> None:
+        """Remove kept bytes that no source needs; not while others add to the workspace, who may be about to."""
+        spool = Spool(self.folder / "spool")
+        if not spool.folder.exists() or others_write(self.folder):
+            return
+        written = [*self._source_paths(), *(self.folder / "sources").glob("*.journal/*.parquet")]
+        spool.sweep(one.as_py() for path in written for one in pq.read_table(path, columns=["locator"])["locator"])
+
+    def photos(self, columns: Sequence[str] | None = None) -> pa.Table:
         """One row per input photo, ordered by origin; see `prx_data.index.PHOTOS_SCHEMA`.
 
         With several sources, an origin begins with the name of its source: as many of the last parts of its location
         as it takes to tell the sources apart.
+
+        Args:
+            columns: Which, `origin` first; None for all.
         """
-        tables = [pq.read_table(path) for path in self._source_paths()]
+        tables = [pq.read_table(path, columns=columns) for path in self._source_paths()]
         if not tables:
             raise WorkspaceError(f"The workspace {self.folder} has no photos yet; add a folder first.")
         if len(tables) == 1:
@@ -135,13 +149,19 @@ class WorkspaceStore:
         named = [_prefixed(table, label) for table, label in zip(tables, labels, strict=True)]
         return pa.concat_tables(named).sort_by("origin")
 
-    def readable(self) -> dict[str, str]:
-        """Key to locator for every distinct content that could be read, ordered by key."""
-        table = self.photos()
-        known = table.filter(pc.equal(table["status"], Status.OK)).select(["key", "locator"]).to_pydict()
-        # Reversed, so that of several photos with one content the first by origin stands.
-        locators = dict(zip(reversed(known["key"]), reversed(known["locator"]), strict=True))
-        return {key: locators[key] for key in sorted(locators)}
+    def readable(self) -> pa.Table:
+        """`key` and `locator` of every distinct content that could be read, ordered by the first origin of each."""
+        table = self.photos(["origin", "key", "locator", "status"])
+        rows = np.flatnonzero(pc.equal(table["status"], Status.OK).to_numpy())
+        # Numbers for the keys: texts are not copied more often than once.
+        numbers = table["key"].combine_chunks().dictionary_encode().indices.fill_null(0).to_numpy()
+        _, first = np.unique(numbers[rows], return_index=True)
+        return table.select(["key", "locator"]).take(rows[np.sort(first)])
+
+    def locators(self) -> dict[str, str]:
+        """Key to locator for every distinct content that could be read."""
+        table = self.readable()
+        return dict(zip(table["key"].to_pylist(), table["locator"].to_pylist(), strict=True))
 
     def measured(self, name: str, version: str, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of one measure, ordered by key, whether or not their photos are still in the source."""
@@ -151,10 +171,11 @@ class WorkspaceStore:
         table = pa.concat_tables(pq.read_table(shard, columns=columns) for shard in shards).sort_by("key")
         return table.filter(_first_of_each(table["key"]))
 
-    def measured_keys(self, name: str, version: str) -> set[str]:
-        """Keys that one measure has rows for."""
-        shards = self._measure_folder(name, version).glob("*.parquet")
-        return {key for shard in shards for key in pq.read_table(shard, columns=["key"])["key"].to_pylist()}
+    def measured_keys(self, name: str, version: str) -> pa.ChunkedArray:
+        """Keys that one measure has rows for; some may be there twice."""
+        shards = sorted(self._measure_folder(name, version).glob("*.parquet"))
+        columns = [pq.read_table(shard, columns=["key"])["key"] for shard in shards]
+        return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
 
     def write_shard(self, name: str, version: str, table: pa.Table) -> None:
         """Add rows of one measure; equal keys give the same file."""

@@ -10,9 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from prx_data.decisions.colors import color_difference
-from prx_data.decisions.copies import Copies, Thumbnails, find_copies, verified
+from prx_data.decisions.copies import Copies, find_copies, verified
 from prx_data.decisions.groups import cross_pairs, keeper_groups, near_duplicates
 from prx_data.decisions.join import Codes, Index, distinct, hamming_join
+from prx_data.decisions.neighbors import Candidates
+from prx_data.decisions.thumbnails import Thumbnails
+from prx_data.decisions.turns import WORDS
 
 MIN_INFORMATION = 32
 """Bits of a hash that have to be more than noise for it to be compared: half of them."""
@@ -33,6 +36,15 @@ class PhotoColumns:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def take(self, rows: Index) -> "PhotoColumns":
+        """Some of the photos."""
+        return PhotoColumns(
+            codes=self.codes[rows],
+            informative=self.informative[rows],
+            grids=self.grids[rows],
+            thumbnails=self.thumbnails.take(rows),
+        )
 
     @classmethod
     def of(cls, columns: pa.Table) -> "PhotoColumns":
@@ -87,7 +99,7 @@ def find_duplicates(
         preference: Their positions, best first.
         radius: Largest Hamming distance of the hashes.
         max_color: Largest colour difference (ΔE).
-        align: Whether to look for cropped, padded, framed and mirrored copies too.
+        align: Whether to look for cropped, padded, framed, mirrored and turned copies too.
 
     Returns:
         Ordered by photo.
@@ -139,12 +151,19 @@ def _join_copies(photos: PhotoColumns, keeper: Index, kept: Index, max_color: fl
         groups.setdefault(int(keeper[one]), []).append(one)
     left = [(pair, one) for pair, worse in enumerate(found.right.tolist()) for one in groups.get(int(kept[worse]), ())]
     pair_of, member = np.array(left, dtype=np.int64).reshape(-1, 2).T
-    better = kept[found.left[pair_of]]
-    flipped = found.mirrored[pair_of]
-    proved = verified(photos.thumbnails, photos.thumbnails, better, member, flipped, max_color=max_color)
+    # A member lies about where its keeper lies, as their hashes are near.
+    guesses = Candidates(
+        left=kept[found.left[pair_of]],
+        right=member,
+        turn=found.turn[pair_of],
+        right_inside=found.right_inside[pair_of],
+        window=found.window[pair_of],
+        distance=np.zeros(len(member), dtype=np.float32),
+    )
+    proved = verified(photos.thumbnails, photos.thumbnails, guesses, max_color=max_color)
     reached = set(zip(proved.left.tolist(), proved.right.tolist(), strict=True))
     missed = {pair for pair, one in left if (int(kept[found.left[pair]]), one) not in reached}
-    found = found.where(~np.isin(np.arange(len(found)), sorted(missed)))
+    found = found.take(~np.isin(np.arange(len(found)), sorted(missed)))
     merged = kept[keeper_groups(len(kept), found.left, found.right)]
     said = dict(zip(zip(kept[found.left].tolist(), kept[found.right].tolist(), strict=True), _told(found), strict=True))
     said |= dict(zip(zip(proved.left.tolist(), proved.right.tolist(), strict=True), _told(proved), strict=True))
@@ -158,7 +177,7 @@ def _join_copies(photos: PhotoColumns, keeper: Index, kept: Index, max_color: fl
 
 def _told(copies: Copies) -> list[str]:
     rows = zip(
-        copies.mirrored.tolist(),
+        copies.turn.tolist(),
         copies.right_inside.tolist(),
         copies.share.tolist(),
         copies.detail.tolist(),
@@ -168,9 +187,9 @@ def _told(copies: Copies) -> list[str]:
     return [_sentence(*row) for row in rows]
 
 
-def _sentence(mirrored: bool, right_inside: bool, share: float, detail: float, color: float) -> str:
+def _sentence(turn: int, right_inside: bool, share: float, detail: float, color: float) -> str:
     """How the right picture of a pair, the one that goes, was found to be a copy of the left one."""
-    words = "mirrored, " if mirrored else ""
+    words = f"{WORDS[turn]}, " if turn else ""
     if share > 0.96:
         words += "the same content in other margins"
     elif right_inside:
@@ -216,7 +235,7 @@ def find_leaks(
         others: k photos, such as those to evaluate with; `Match.other` counts in them.
         radius: Largest Hamming distance of the hashes.
         max_color: Largest colour difference (ΔE).
-        align: Whether to look for cropped, padded, framed and mirrored copies too.
+        align: Whether to look for cropped, padded, framed, mirrored and turned copies too.
 
     Returns:
         Ordered by photo.
@@ -233,8 +252,8 @@ def find_leaks(
         _remember(known, zip(left.tolist(), right.tolist(), told, strict=True))
     if align:
         rest = np.array([one for one in mine.tolist() if one not in known], dtype=np.int64)
-        found = find_copies(photos.thumbnails.take(rest), others.thumbnails.take(theirs), max_color=max_color)
-        pairs = zip(rest[found.left].tolist(), theirs[found.right].tolist(), _told(found), strict=True)
+        found = find_copies(others.thumbnails.take(theirs), photos.thumbnails.take(rest), max_color=max_color)
+        pairs = zip(rest[found.right].tolist(), theirs[found.left].tolist(), _told(found), strict=True)
         _remember(known, pairs)
     return [known[one] for one in sorted(known)]
 

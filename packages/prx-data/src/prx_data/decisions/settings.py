@@ -24,7 +24,7 @@ class Settings(BaseModel):
     duplicate_color_difference: Annotated[float, Field(ge=0)] = 10.0
     """Largest colour difference (ΔE) of near duplicates; beyond it two photos are colour variants."""
     duplicate_alignment: bool = True
-    """Whether to look for cropped, padded, framed and mirrored copies, which the hash misses, by aligning pictures."""
+    """Whether to look for cropped, padded, framed, mirrored and turned copies, which the hash misses, by aligning."""
     keep: tuple[Preference, ...] = DEFAULT_KEEP
     """By what the best of several copies is chosen, the most important first; what is left equal, the key decides."""
     variants: Literal["keep", "group", "drop"] = "keep"

@@ -1,9 +1,11 @@
 """Photos that are cells of a table: Parquet files, and Arrow files as `datasets` saves them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from prx_data.features import Feature, readable_columns
 from prx_data.files import as_os_error, beside, is_url, open_binary
@@ -11,12 +13,13 @@ from prx_data.reading import Locator, open_parquet
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.found import Findings
 from prx_data.sources.locations import FoundFile
-from prx_data.sources.tables import left_out_note, split_features
+from prx_data.sources.tables import POSITION, left_out_note, split_features, with_position
 
 # Of a row group beyond both, which is a whole large file as pandas writes it, single photos are too dear to read again:
 # every gallery of the report would decode the half of it. Its photos are kept in the workspace.
 _GROUP_ROWS = 16_384
 _GROUP_BYTES = 1 << 30
+_FEW_ROWS = 16
 
 _BYTES_NAMES = frozenset(
     ["image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "bytes", "image_bytes", "img_bytes", "data"]
@@ -24,7 +27,7 @@ _BYTES_NAMES = frozenset(
 
 
 def picture_column(schema: pa.Schema) -> str | None:
-    """The column that holds pictures' bytes: a struct with `bytes`, or a binary column that is called like one.
+    """The column that holds pictures' bytes: a struct with `bytes`, a binary column that is called like one, or a list.
 
     Where there are several, `image` is it, else the first.
     """
@@ -32,7 +35,14 @@ def picture_column(schema: pa.Schema) -> str | None:
     return "image" if "image" in found else next(iter(found), None)
 
 
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column holds lists."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
 def _holds_bytes(field: pa.Field) -> bool:
+    if is_list(field.type):
+        return _holds_bytes(pa.field(field.name.lower().removesuffix("s"), field.type.value_type))
     if pa.types.is_struct(field.type):
         index = field.type.get_field_index("bytes")
         return index >= 0 and _is_binary(field.type.field(index).type)
@@ -56,19 +66,58 @@ def parquet_photos(file: FoundFile, column: str, findings: Findings) -> Iterator
     """One photo per row, in the file's order; its origin is the file's name and the row's number, from 0."""
     stamp, number = file.stamped(), 0
     with open_parquet(file.location) as opened:
+        listed = is_list(opened.schema_arrow.field(column).type)
         features, left_out = split_features(opened.schema_arrow, column)
-        findings.add_features(features)
+        findings.add_features(with_position(features, listed=listed))
         findings.notes.extend(left_out_note(file.location, left_out))
         for group in range(opened.num_row_groups):
             facts = opened.metadata.row_group(group)
-            spool, paths = _too_large(facts, column), _paths(opened, group, column)
+            spool, paths = _too_large(facts, column), None if listed else _paths(opened, group, column)
+            lengths = _lengths(opened, group, column) if listed else [None] * facts.num_rows
             described = opened.read_row_group(group, columns=list(features)) if features else None
             rows = readable_columns(described, features) if described is not None else [{}] * facts.num_rows
-            for row, metadata in enumerate(rows):
+            for row, (metadata, length) in enumerate(zip(rows, lengths, strict=True)):
                 place = Locator(location=file.location, kind="parquet", block=group, row=row, column=column)
-                locator, known = (str(place), stamp) if paths is None else _beside(file, paths[row])
-                yield _photo(file, number, locator, known, metadata, spool=spool and paths is None)
+                if paths is not None:
+                    locator, known = _beside(file, paths[row])
+                    yield _photo(file, number, locator, known, metadata)
+                else:
+                    yield from _photos(file, number, place, length, stamp, metadata, spool=spool)
                 number += 1
+
+
+def _photos(
+    file: FoundFile,
+    number: int,
+    place: Locator,
+    length: int | None,
+    stamp: str,
+    metadata: dict[str, Any],
+    *,
+    spool: bool = False,
+) -> Iterator[PhotoFile]:
+    """The photo of a row, or each of its list; a row with an empty list is a photo that is missing."""
+    if length is None:
+        yield _photo(file, number, str(place), stamp, metadata, spool=spool)
+    elif length == 0:
+        yield _photo(file, number, "", stamp, metadata)
+    for item in range(length or 0):
+        one = _photo(file, number, str(replace(place, item=item)), stamp, {**metadata, POSITION: item}, spool=spool)
+        yield replace(one, origin=f"{one.origin}/{item}")
+
+
+def _lengths(opened: Any, group: int, column: str) -> Iterator[int]:
+    """How many pictures each row of a row group lists; by their paths, where there are any, as these are small."""
+    facts = opened.metadata.row_group(group)
+    leaves = [chunk.path_in_schema for chunk in _chunks(facts, column)]
+    leaf = next((one for one in leaves if one.endswith(".path")), leaves[0])
+    for batch in opened.iter_batches(_FEW_ROWS, row_groups=[group], columns=[leaf], use_threads=False):
+        yield from _list_lengths(batch.column(0))
+
+
+def _list_lengths(cells: pa.Array) -> list[int]:
+    lengths: list[int] = pc.fill_null(pc.list_value_length(cells), 0).to_pylist()
+    return lengths
 
 
 def _photo(
@@ -126,14 +175,16 @@ def _arrow_photos(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
         if column is None:
             findings.ignored += 1
             return
+        listed = is_list(schema.field(column).type)
         features, left_out = split_features(schema, column)
-        findings.add_features(features)
+        findings.add_features(with_position(features, listed=listed))
         findings.notes.extend(left_out_note(file.location, left_out))
         opened.seek(0)
         for offset, size, batch in _batches(opened, schema):
-            for row, metadata in enumerate(_batch_rows(batch, features)):
+            lengths = _list_lengths(batch[column]) if listed else [None] * batch.num_rows
+            for row, (metadata, length) in enumerate(zip(_batch_rows(batch, features), lengths, strict=True)):
                 place = Locator(location=file.location, kind="arrow", block=offset, size=size, row=row, column=column)
-                yield _photo(file, number, str(place), stamp, metadata)
+                yield from _photos(file, number, place, length, stamp, metadata)
                 number += 1
 
 

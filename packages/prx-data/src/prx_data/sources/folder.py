@@ -20,7 +20,7 @@ from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import FoundFile, unpacked
 from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture, suffix_of
 from prx_data.sources.tables import TABLE_SUFFIXES, Table, read_table
-from prx_data.sources.tars import tar_photos
+from prx_data.sources.tars import PACKED_SUFFIXES, tar_photos
 
 METADATA_NAMES = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 
@@ -83,7 +83,7 @@ class Folder:
             yield PhotoFile(origin=file.name, locator=file.locator, stamp=file.stamp)
         elif file.last in METADATA_NAMES | _OF_DATASETS or file.location == self._metadata:
             return
-        elif file.suffix == ".tar":
+        elif file.suffix == ".tar" or file.last.endswith(PACKED_SUFFIXES):
             # What metadata files add is not the tar's, so that with such files a tar is always looked at again.
             yield from tar_photos(file, findings, NOTHING if described.by_origin else earlier)
         elif file.suffix == ".zip":
@@ -115,14 +115,16 @@ class Folder:
     def _describe(self, table: Table, base: str, known: set[str], described: Descriptions, findings: Findings) -> None:
         findings.add_features(table.features)
         findings.notes.extend(table.notes)
-        for line, name, metadata in table.rows:
+        for row in table.rows:
+            place = f"{table.location}, line {row.line}"
+            if row.content is not None or row.damage:
+                told = "holds a picture and names none; name the file itself as photos"
+                raise SourceError(f"{place}: {told}, if it is a list of photos.")
             # A row that names nothing is a photo that is missing, under the row's own name.
-            last = f"{table.location.rpartition('/')[2]}/{line}"
-            origin = self._origin(name if name and name.strip() else last, base, known)
+            origin = self._origin(row.name or f"{table.location.rpartition('/')[2]}/{row.line}", base, known)
             if origin.startswith(".."):
-                place = f"{table.location}, line {line}"
-                raise SourceError(f"{place}: file_name = {name!r} is not a path below {self.name}.")
-            described.add(origin, table, line, metadata)
+                raise SourceError(f"{place}: file_name = {row.name!r} is not a path below {self.name}.")
+            described.add(origin, table, row.line, row.metadata)
 
     def _origin(self, name: str, base: str, known: set[str]) -> str:
         """The name relative to the folder; begins with `..` if it is not below it."""

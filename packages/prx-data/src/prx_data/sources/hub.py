@@ -7,16 +7,16 @@ from itertools import chain
 from typing import Any
 
 from prx_data.errors import SourceError
-from prx_data.features import Feature, plain
+from prx_data.features import plain
 from prx_data.files import as_os_error
 from prx_data.reading import read
 from prx_data.records import PhotoFile, Status
-from prx_data.sources.cells import picture_column
+from prx_data.sources.cells import is_list, picture_column
 from prx_data.sources.extras import load_datasets
 from prx_data.sources.folder import Folder
 from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import walk
-from prx_data.sources.tables import left_out_note, split_features
+from prx_data.sources.tables import POSITION, left_out_note, split_features, with_position
 
 PREFIX = "hf://datasets/"
 
@@ -83,15 +83,23 @@ def streamed_photos(splits: Mapping[str, Any], findings: Findings, *, name: str)
         if column is None:
             raise SourceError(f"photos = {name!r} has no column of pictures; it has {schema.names}.")
         features, left_out = split_features(schema, column)
-        findings.add_features(features)
+        findings.add_features(with_position(features, listed=is_list(schema.field(column).type)))
         findings.notes.extend(left_out_note(f"{name}, {split}", left_out))
         for number, row in enumerate(resolved.decode(False)):
-            yield _streamed_photo(f"{split}/{number}", row, column, features)
+            described = {name: plain(row[name], one) for name, one in features.items() if row.get(name) is not None}
+            yield from _streamed_row(f"{split}/{number}", row[column], described)
 
 
-def _streamed_photo(origin: str, row: Mapping[str, Any], column: str, features: Mapping[str, Feature]) -> PhotoFile:
-    metadata = {name: plain(row[name], feature) for name, feature in features.items() if row.get(name) is not None}
-    cell = row[column] or {}
+def _streamed_row(origin: str, cell: Any, metadata: Mapping[str, Any]) -> Iterator[PhotoFile]:
+    """The photo of a row, or each of its list; a row with an empty list is a photo that is missing."""
+    if not isinstance(cell, list) or not cell:
+        yield _streamed_photo(origin, cell or {}, metadata)
+        return
+    for position, one in enumerate(cell):
+        yield _streamed_photo(f"{origin}/{position}", one or {}, {**metadata, POSITION: position})
+
+
+def _streamed_photo(origin: str, cell: Mapping[str, Any], metadata: Mapping[str, Any]) -> PhotoFile:
     content: bytes | None = cell.get("bytes")
     problem = None
     if content is None:

@@ -1,6 +1,7 @@
 """A CSV, JSONL or Parquet file that names photos."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from prx_data.errors import SourceError
@@ -11,7 +12,8 @@ from prx_data.records import PhotoFile, Status
 from prx_data.sources.described import Descriptions, meant
 from prx_data.sources.extras import check_protocols
 from prx_data.sources.found import NOTHING, Earlier, Findings
-from prx_data.sources.tables import read_table
+from prx_data.sources.locations import FoundFile
+from prx_data.sources.tables import Row, read_table
 
 
 def _exists(path: str) -> bool:
@@ -36,20 +38,28 @@ class Manifest:
         table = read_table(self.name, self._suffix)
         if not table.rows:
             raise SourceError(f"photos = {self.name!r} has no rows.")
-        check_protocols(name for _, name, _ in table.rows if name)
+        check_protocols(row.name for row in table.rows if row.name)
         findings.add_features(table.features)
         findings.notes.extend(table.notes)
-        described = Descriptions()
-        for line, name, metadata in table.rows:
-            if not name or not name.strip():
-                origin = f"{Path(self.name).name}/{line}"
-                yield PhotoFile(origin=origin, locator="", metadata=metadata, problem=(Status.MISSING, "names no file"))
+        described, stamp = Descriptions(), FoundFile(location=self.name, name="").stamped()
+        for row in table.rows:
+            if not row.name:
+                yield self._unnamed(row, stamp)
                 continue
-            location = self._location(name)
+            location = self._location(row.name)
             origin = printable(self._origin(location))
-            if described.add(origin, table, line, metadata):
-                yield PhotoFile(origin=origin, locator=str(Locator(location=location)), metadata=metadata)
+            if described.add(origin, table, row.line, row.metadata):
+                yield PhotoFile(origin=origin, locator=str(Locator(location=location)), metadata=row.metadata)
         findings.notes.extend(described.notes())
+
+    def _unnamed(self, row: Row, stamp: str) -> PhotoFile:
+        """A row that holds its photo itself, or that has none: under the manifest's name and the row's number."""
+        origin = f"{Path(self.name).name}/{row.line}" + (f"/{row.position}" if row.position is not None else "")
+        photo = PhotoFile(origin=origin, locator="", stamp=stamp, metadata=row.metadata)
+        if row.content is not None:
+            return replace(photo, content=row.content, spool=True)
+        problem = (Status.UNREADABLE, row.damage) if row.damage else (Status.MISSING, "names no file")
+        return replace(photo, stamp=None, problem=problem)
 
     def _location(self, name: str) -> str:
         if is_url(name) or is_url(self.name):

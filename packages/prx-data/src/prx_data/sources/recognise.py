@@ -16,7 +16,7 @@ from prx_data.sources.locations import FoundFile, as_location, is_pattern, match
 from prx_data.sources.manifest import Manifest
 from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture
 from prx_data.sources.tables import CSV_SUFFIXES, JSONL_SUFFIXES
-from prx_data.sources.tars import is_tar
+from prx_data.sources.tars import PACKED_SUFFIXES, is_packed_tar, is_tar
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
 _KINDS = (
@@ -28,8 +28,12 @@ Photos = str | os.PathLike[str]
 """What names a source: a path, an fsspec URL, a pattern, or `owner/name` on the hub."""
 
 
-def source_name(photos: Photos) -> str:
+def source_name(photos: Photos, setting: str = "photos") -> str:
     """The location that a source is known by: the same pile has the same name.
+
+    Args:
+        photos: What names it.
+        setting: What the user calls it, for the message.
 
     Raises:
         SourceError: There is nothing of that name.
@@ -40,7 +44,7 @@ def source_name(photos: Photos) -> str:
         return location
     if _HUB_ID.fullmatch(text) and not Path(text.split("/")[0]).exists():
         return PREFIX + text
-    raise SourceError(f"photos = {text!r} does not exist.")
+    raise SourceError(f"{setting} = {text!r} does not exist.")
 
 
 def open_source(photos: Photos, metadata: Photos | None = None) -> Source:
@@ -108,12 +112,14 @@ def _open_file(name: str, metadata: str | None) -> Source:
         return _open_parquet(file, metadata)
     if is_tar(head):
         return Folder(name, lambda: [_named(file, ".tar")], metadata)
+    if is_packed_tar(head):
+        packed = file if file.last.endswith(PACKED_SUFFIXES) else _named(file, ".tgz")
+        return Folder(name, lambda: [packed], metadata)
     if head.startswith(b"PK\x03\x04"):
         return Folder(name, lambda: [_named(file, ".zip")], metadata)
     if named_like_a_picture(name) or begins_like_a_picture(head):
         raise SourceError(f"photos = {name!r} is one picture; name the folder that it lies in.")
-    packed = " (a compressed one: its members cannot be read at random)" if head.startswith(b"\x1f\x8b") else ""
-    raise SourceError(f"photos = {name!r} is a file, not a folder, and of no known kind{packed}; give {_KINDS}.")
+    raise SourceError(f"photos = {name!r} is a file, not a folder, and of no known kind; give {_KINDS}.")
 
 
 def _open_parquet(file: FoundFile, metadata: str | None) -> Source:

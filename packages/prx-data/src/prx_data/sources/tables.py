@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -11,18 +11,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prx_data.errors import SourceError
-from prx_data.features import TEXT, Feature, declared_features, infer, plain, readable_columns
+from prx_data.features import TEXT, Feature, declared_features, infer, plain, readable_columns, value_feature
 from prx_data.files import as_os_error
 from prx_data.reading import read
+from prx_data.sources.inline import INLINE_COLUMNS, decoded, inline_picture
 
-NAME_COLUMNS = ("file_name", "filename", "file", "path", "image_path", "image", "url", "image_url")
-"""Columns that may name the photo, whatever their case; the first of these that a file has does."""
+NAME_COLUMNS = (
+    *("file_name", "filename", "file", "path", "image_path", "image", "url", "image_url"),
+    *("file_names", "filenames", "files", "paths", "image_paths", "images", "urls", "image_urls"),
+)
+"""Columns that may name the photo, whatever their case; the first of these that a file has does, unless it has one of
+`INLINE_COLUMNS`."""
+POSITION = "image_position"
+"""The column that says which of its row's photos a photo is, from 0, in tables that list several photos in a row."""
 
 CSV_SUFFIXES = frozenset({".csv", ".tsv"})
 JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 TABLE_SUFFIXES = CSV_SUFFIXES | JSONL_SUFFIXES | {".parquet"}
 
 _DELIMITERS = (",", ";", "\t", "|")
+csv.field_size_limit(2**31 - 1)  # the default is shorter than a photo in base64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a metadata file says of one photo."""
+
+    line: int
+    """Of a Parquet file: row, from 1."""
+    name: str | None
+    """What names the photo, if anything does."""
+    metadata: dict[str, Any]
+    """Its other columns without nulls."""
+    position: int | None = None
+    """Which photo of the row it is, from 0, where rows list photos."""
+    content: bytes | None = None
+    """The photo itself, where it stands in the row."""
+    damage: str = ""
+    """Why there is neither a name nor a photo, although something stands there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +56,7 @@ class Table:
     """The rows of a metadata file."""
 
     location: str
-    rows: Sequence[tuple[int, str | None, dict[str, Any]]]
-    """Line (of a Parquet file: row, from 1), the photo that it names, and its other columns without nulls."""
+    rows: Sequence[Row]
     features: dict[str, Feature]
     """The type of each other column."""
     notes: tuple[str, ...] = ()
@@ -55,7 +80,7 @@ def read_table(location: str, suffix: str) -> Table:
         return _parquet(location, data)
     text, notes = _decoded(location, data)
     table = _csv(location, text) if suffix in CSV_SUFFIXES else _jsonl(location, text)
-    return Table(location=location, rows=table.rows, features=table.features, notes=notes)
+    return replace(table, notes=notes)
 
 
 def name_column(columns: Sequence[str], location: str) -> str:
@@ -66,17 +91,53 @@ def name_column(columns: Sequence[str], location: str) -> str:
     """
     found = _name_column(columns)
     if found is None:
-        raise SourceError(f"{location} has no column 'file_name' (or {_others()}); it has {list(columns)}.")
+        others = ", ".join((*NAME_COLUMNS[1:], *INLINE_COLUMNS))
+        raise SourceError(f"{location} has no column 'file_name' (or {others}); it has {list(columns)}.")
     return found
 
 
 def _name_column(columns: Sequence[str]) -> str | None:
     lowered = {column.strip().lower(): column for column in reversed(columns)}
-    return next((lowered[name] for name in NAME_COLUMNS if name in lowered), None)
+    return next((lowered[name] for name in (*INLINE_COLUMNS, *NAME_COLUMNS) if name in lowered), None)
 
 
-def _others() -> str:
-    return ", ".join(NAME_COLUMNS[1:])
+def _photos(line: int, column: str, value: Any, metadata: dict[str, Any]) -> Iterator[Row]:
+    """The photos that one cell names or holds: one, or each of a list."""
+    if not isinstance(value, list) or not value:
+        yield _photo(Row(line=line, name=None, metadata=metadata), column, value)
+        return
+    for position, one in enumerate(value):
+        row = Row(line=line, name=None, metadata={**metadata, POSITION: position}, position=position)
+        yield _photo(row, column, one)
+
+
+def _photo(row: Row, column: str, value: Any) -> Row:
+    """The row with its photo: text, bytes, or a struct with either; without, if there is nothing."""
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes):
+        return replace(row, content=value)
+    if not isinstance(value, str) or not value.strip():
+        return row
+    try:
+        content = decoded(value) if column.strip().lower() in INLINE_COLUMNS else inline_picture(value)
+    except ValueError as error:
+        return replace(row, damage=str(error))
+    return replace(row, content=content) if content is not None else replace(row, name=value)
+
+
+def _table(
+    location: str, column: str, cells: Iterable[tuple[int, Any, dict[str, Any]]], features: dict[str, Feature]
+) -> Table:
+    """A table from lines, what stands for their photos, and their other columns."""
+    rows = [row for line, value, metadata in cells for row in _photos(line, column, value, metadata)]
+    listed = any(row.position is not None for row in rows)
+    return Table(location=location, rows=rows, features=with_position(features, listed=listed))
+
+
+def with_position(features: dict[str, Feature], *, listed: bool) -> dict[str, Feature]:
+    """The columns with `POSITION`, if rows list photos."""
+    return {**features, POSITION: value_feature("int64")} if listed else features
 
 
 def _decoded(location: str, data: bytes) -> tuple[str, tuple[str, ...]]:
@@ -101,12 +162,12 @@ def _csv(location: str, text: str) -> Table:
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise SourceError(f"{location}, line 1: two columns are called {twice[0]!r}.")
-    rows = []
+    cells = []
     for line, values in _csv_rows(location, text, delimiter, len(header)):
         row = {column: value for column, value in zip(header, values, strict=False) if column}
-        rows.append((line, row.pop(named, None), row))
+        cells.append((line, row.pop(named, None), row))
     features = {column: TEXT for column in header if column and column != named}
-    return Table(location=location, rows=rows, features=features)
+    return _table(location, named, cells, features)
 
 
 def _header(location: str, text: str, delimiter: str) -> list[str]:
@@ -147,10 +208,9 @@ def _jsonl(location: str, text: str) -> Table:
         parsed.append((line, row))
     columns = list(dict.fromkeys(column for _, row in parsed for column in row))
     named = name_column(columns, location)
-    features = infer_columns([row for _, row in parsed])
-    del features[named]
-    rows = [(line, _named(row.get(named)), typed(row, features)) for line, row in parsed]
-    return Table(location=location, rows=rows, features=features)
+    described = [(line, row.pop(named, None), row) for line, row in parsed]
+    features = infer_columns([row for _, _, row in described])
+    return _table(location, named, [(line, value, typed(row, features)) for line, value, row in described], features)
 
 
 def infer_columns(rows: Sequence[dict[str, Any]]) -> dict[str, Feature]:
@@ -167,13 +227,6 @@ def typed(row: dict[str, Any], features: dict[str, Feature]) -> dict[str, Any]:
     return {name: plain(row[name], feature) for name, feature in features.items() if row.get(name) is not None}
 
 
-def _named(value: Any) -> str | None:
-    """What names a photo: text, or a struct with a path."""
-    if isinstance(value, dict):
-        value = value.get("path")
-    return value if isinstance(value, str) else None
-
-
 def _parquet(location: str, data: bytes) -> Table:
     try:
         file = pq.ParquetFile(BytesIO(data))
@@ -182,13 +235,13 @@ def _parquet(location: str, data: bytes) -> Table:
         table = file.read(columns=[named, *features])
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"The metadata {location} is not Parquet: {as_os_error(error)}.") from error
-    names = [_named(value) for value in table[named].to_pylist()]
-    described = readable_columns(table, features)
-    rows = [
-        (number, name, {column: value for column, value in row.items() if value is not None})
-        for number, (name, row) in enumerate(zip(names, described, strict=True), start=1)
+    rows = zip(table[named].to_pylist(), readable_columns(table, features), strict=True)
+    cells = [
+        (number, value, {column: one for column, one in row.items() if one is not None})
+        for number, (value, row) in enumerate(rows, start=1)
     ]
-    return Table(location=location, rows=rows, features=features, notes=left_out_note(location, left_out))
+    found = _table(location, named, cells, features)
+    return replace(found, notes=left_out_note(location, left_out))
 
 
 def split_features(schema: pa.Schema, photo: str) -> tuple[dict[str, Feature], list[str]]:

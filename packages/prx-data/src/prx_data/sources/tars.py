@@ -1,9 +1,12 @@
-"""WebDataset: tars in which the members of one key are one sample."""
+"""WebDataset: tars in which the members of one key are one sample; plain, or compressed by gzip."""
 
 import json
 import tarfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from prx_data.features import printable
@@ -16,6 +19,8 @@ from prx_data.sources.pictures import begins_like_a_picture, named_like_a_pictur
 from prx_data.sources.tables import infer_columns, typed
 
 _TEXTS = frozenset({"json", "txt", "cls"})
+PACKED_SUFFIXES = (".tgz", ".tar.gz")
+_GZIP = b"\x1f\x8b"
 _MAGIC = b"ustar"
 _MAGIC_OFFSET = 257
 
@@ -23,6 +28,16 @@ _MAGIC_OFFSET = 257
 def is_tar(head: bytes) -> bool:
     """Whether the first 512 bytes are the header of a tar."""
     return head[_MAGIC_OFFSET : _MAGIC_OFFSET + len(_MAGIC)] == _MAGIC
+
+
+def is_packed_tar(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of a tar that gzip has compressed."""
+    if not head.startswith(_GZIP):
+        return False
+    try:
+        return is_tar(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head))
+    except zlib.error:
+        return False
 
 
 @dataclass(kw_only=True)
@@ -44,40 +59,79 @@ def tar_photos(file: FoundFile, findings: Findings, earlier: Earlier = NOTHING) 
     A tar that is damaged gives what comes before the damage, and a row of its own that says so. One that has not
     changed since it was listed is not read again.
     """
-    stamp = file.stamped()
+    stamp, packed = file.stamped(), file.last.endswith(PACKED_SUFFIXES)
     listed = earlier.listing(file.name, stamp)
     if listed is not None:
-        findings.add_tar(file.name, listed)
-        yield from earlier.photos_below(file.name, stamp)
-        return
-    shard = _scan(file.location)
+        photos = list(earlier.photos_below(file.name, stamp))
+        if not packed or all(Path(Locator.parse(one.locator).location).exists() for one in photos):
+            findings.add_tar(file.name, listed)
+            yield from photos
+            return
+    shard = _scan(file.location, packed=packed)
     described = {key: _metadata(texts) for key, texts in shard.texts.items()}
     features = infer_columns(list(described.values()))
     # A damaged tar has no stamp: it is looked at again.
     findings.add_tar(
         file.name, {"stamp": "" if shard.problem else stamp, "ignored": shard.ignored, "features": features}
     )
-    for name, place in shard.pictures.items():
+    for name, place in shard.pictures.items() if not packed else ():
         metadata = typed(described.get(_key(name)[0], {}), features)
         yield PhotoFile(origin=f"{file.name}/{name}", locator=str(place), stamp=stamp, metadata=metadata)
+    left = set(shard.pictures) if packed else set()
+    for name, content in _contents(file.location, left):
+        metadata = typed(described.get(_key(name)[0], {}), features)
+        origin = f"{file.name}/{name}"
+        yield PhotoFile(origin=origin, locator="", stamp=stamp, metadata=metadata, content=content, spool=True)
+    for name in sorted(left):
+        problem = (Status.UNREADABLE, "the tar cannot be decompressed up to it")
+        yield PhotoFile(origin=f"{file.name}/{name}", locator=file.locator, problem=problem)
     if shard.problem:
         problem = (Status.UNREADABLE, shard.problem)
         yield PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 
-def _scan(location: str) -> _Shard:
+def _scan(location: str, *, packed: bool) -> _Shard:
+    """List a tar; one that is compressed is decompressed to its end for it, as what describes a picture may follow."""
     shard = _Shard()
     try:
-        with open_binary(location) as opened, tarfile.open(fileobj=opened, mode="r:") as tar:
-            end = opened.seek(0, 2)
+        with _opened(location, packed=packed) as (tar, end):
             for member in tar:
-                if member.offset_data + member.size > end:
+                if end is not None and member.offset_data + member.size > end:
                     shard.problem = f"the tar ends within its member {member.name}"
-                if member.isreg() and not member.issparse() and not _hidden(member.name):
+                if _counts(member):
                     _sort(shard, tar, member, location)
     except Exception as error:  # tarfile and remote systems raise nearly anything
         shard.problem = shard.problem or f"the tar is damaged: {as_os_error(error)}"
     return shard
+
+
+@contextmanager
+def _opened(location: str, *, packed: bool) -> Iterator[tuple[tarfile.TarFile, int | None]]:
+    """A tar, and its length if that is known."""
+    with open_binary(location) as opened, tarfile.open(fileobj=opened, mode="r|gz" if packed else "r:") as tar:
+        yield tar, None if packed else opened.seek(0, 2)
+
+
+def _contents(location: str, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+    """The pictures of a compressed tar with their bytes, one after the other; what was not read is left in `wanted`."""
+    if not wanted:
+        return
+    with suppress(tarfile.TarError, OSError, EOFError, zlib.error), _opened(location, packed=True) as (tar, _):
+        for member in tar:
+            name = _name(member)
+            opened = tar.extractfile(member) if _counts(member) and name in wanted else None
+            if opened is not None:
+                content = opened.read()
+                wanted.discard(name)
+                yield name, content
+
+
+def _counts(member: tarfile.TarInfo) -> bool:
+    return member.isreg() and not member.issparse() and not _hidden(member.name)
+
+
+def _name(member: tarfile.TarInfo) -> str:
+    return printable(member.name.removeprefix("./"))
 
 
 def _hidden(name: str) -> bool:
@@ -85,7 +139,7 @@ def _hidden(name: str) -> bool:
 
 
 def _sort(shard: _Shard, tar: tarfile.TarFile, member: tarfile.TarInfo, location: str) -> None:
-    name = printable(member.name.removeprefix("./"))
+    name = _name(member)
     key, extension = _key(name)
     opened = tar.extractfile(member)
     if opened is None:
