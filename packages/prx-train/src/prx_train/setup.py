@@ -39,6 +39,58 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
         ModelError: the base model or the text encoder is missing.
         BudgetError: the budget is over before training can begin.
     """
+    begun = _begin(settings, run, clock, say)
+    config, crew = begun.config, begun.crew
+    with crew.first_alone():  # the others then find everything in the caches
+        found = _prepare(config, begun.base, begun.space, begun.ledger, crew.device, begun.say)
+    if crew.first and not begun.progress.step:
+        begun.schedule.check("reading the photos and encoding the captions")
+
+    transformer = _transformer(config, begun.base, begun.space, found.encoder.width, crew.device)
+    session = Session(
+        **vars(begun),
+        run=run,
+        clock=clock,
+        train=found.train,
+        examples=[],
+        encoder=found.encoder,
+        texts=found.texts,
+        latents=found.latents,
+        transformer=transformer,
+        weights=trained(transformer),
+        average=Average(trained(transformer)),
+        optimizers=optimizers_for(
+            transformer, name=config.optimizer, learning_rate=config.learning_rate, weight_decay=config.weight_decay
+        ),
+        prompts=found.prompts,
+        sample_size=found.train.buckets().most_common(1)[0][0],
+        held_out=found.held_out is not found.train,
+    )
+    session.examples += _examples(session, found.held_out, found.chosen)
+    if saved := checkpoint.list_checkpoints(run.checkpoints):
+        _resume(session, saved[-1])
+    session.ledger.close("load", items=1, unit="checkpoints")
+    return session
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Begun:
+    """What is known of a run before anything is read: these become fields of the session."""
+
+    config: ResolvedConfig
+    say: Say
+    crew: Crew
+    base: model.Base
+    space: model.Space
+    identity: dict[str, Any]
+    progress: Progress
+    journal: Journal
+    ledger: Ledger
+    schedule: Schedule
+
+
+def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
+    """Settles the settings, and finds where the run stood and what it has spent."""
     crew = join_crew(_device(settings))
     say = say if crew.first else lambda text: None
     base = model.open_base(settings)
@@ -47,7 +99,7 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
     files = data.split_files(config.dataset)
     fingerprint = data.fingerprint(config.dataset, [*files["train"], *files["validation"]])
     identity = identify(config, fingerprint, processes=crew.size)
-    saved, progress = _last_checkpoint(run, identity)
+    progress = _progress(run, identity)
     journal = Journal(say, writes=crew.first)
     clock.already = _already_spent(run, progress)
     ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.size)
@@ -55,46 +107,18 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
     if crew.first:
         _note_start(run, config, crew.device, say)
         _book_lost(run, ledger, clock, progress)
-
-    with crew.first_alone():  # the others then find everything in the caches
-        found = _prepare(config, base, space, ledger, crew.device, say)
-    if crew.first and not progress.step:
-        schedule.check("reading the photos and encoding the captions")
-
-    transformer = _transformer(config, base, space, found.encoder.width, crew.device)
-    session = Session(
+    return _Begun(
         config=config,
-        run=run,
         say=say,
         crew=crew,
-        clock=clock,
-        schedule=schedule,
-        ledger=ledger,
-        journal=journal,
-        train=found.train,
-        examples=[],
-        encoder=found.encoder,
-        texts=found.texts,
-        latents=found.latents,
         base=base,
         space=space,
-        transformer=transformer,
-        weights=trained(transformer),
-        average=Average(trained(transformer)),
-        optimizers=optimizers_for(
-            transformer, name=config.optimizer, learning_rate=config.learning_rate, weight_decay=config.weight_decay
-        ),
         identity=identity,
         progress=progress,
-        prompts=found.prompts,
-        sample_size=found.train.buckets().most_common(1)[0][0],
-        held_out=found.held_out is not found.train,
+        journal=journal,
+        ledger=ledger,
+        schedule=schedule,
     )
-    session.examples += _examples(session, found.held_out, found.chosen)
-    if saved is not None:
-        _resume(session, saved)
-    ledger.close("load", items=1, unit="checkpoints")
-    return session
 
 
 def _note_start(run: Run, config: ResolvedConfig, device: str, say: Say) -> None:
@@ -192,13 +216,14 @@ def _cache_folder(config: ResolvedConfig) -> Path:
     return config.cache or config.output / "cache"
 
 
-def _last_checkpoint(run: Run, identity: dict[str, Any]) -> tuple[Path | None, Progress]:
+def _progress(run: Run, identity: dict[str, Any]) -> Progress:
+    """Where the last checkpoint stood; at the start if there is none."""
     saved = checkpoint.list_checkpoints(run.checkpoints)
     if not saved:
-        return None, Progress()
+        return Progress()
     progress, begun = checkpoint.read_progress(saved[-1])
     check_identity(identity, begun)
-    return saved[-1], progress
+    return progress
 
 
 def _load_data(config: ResolvedConfig, cell: int, files: dict[str, list[Any]]) -> tuple[data.Split, data.Split]:
