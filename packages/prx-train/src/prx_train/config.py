@@ -70,8 +70,9 @@ class TrainConfig(_Settings):
     budget: str = "5m"
     """What everything may take, report included: `90s`, `24h`, `MM:SS`; `$25`; `until 2026-12-01 08:00`; or, for
     training alone, `200 steps`, or `as runs/first` for the steps and learning rates of another run."""
-    base: str | None = None
-    """PRX pipeline to start from, a folder or a hub id such as `Photoroom/prx-512-t2i-sft`; None for a new model."""
+    base: str | None = "prx-tiny"
+    """PRX pipeline to start from: `prx-tiny`, the small one that comes along, a folder, or a hub id such as
+    `Photoroom/prx-512-t2i-sft`; None for a new model, which setting `model` or `text_encoder` alone asks for too."""
     lora: LoraConfig | None = None
     """Adapters on the base model, as a table `[lora]`; None to train all weights."""
     text_encoder: Path | None = None
@@ -153,6 +154,13 @@ class TrainConfig(_Settings):
         if value is not None:
             parse_interval(value)
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _new_model(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and "base" not in settings and {"model", "text_encoder"} & settings.keys():
+            return {**settings, "base": None}
+        return settings
 
     @field_validator("base", mode="before")
     @classmethod
