@@ -79,8 +79,9 @@ class TrainConfig(_Settings):
     shuffle_groups: Count | None = None
     """So many row groups of the files are shuffled together at a time, for datasets that are slow to read in any order;
     None to shuffle all photos."""
-    base: str | None = None
-    """PRX pipeline to start from, a folder or a hub id such as `Photoroom/prx-512-t2i-sft`; None for a new model."""
+    base: str | None = "prx-tiny"
+    """PRX pipeline to start from: `prx-tiny`, the small one that comes along, a folder, or a hub id such as
+    `Photoroom/prx-512-t2i-sft`; None for a new model, which setting `model` or `text_encoder` alone asks for too."""
     lora: LoraConfig | None = None
     """Adapters on the base model, as a table `[lora]`; None to train all weights."""
     text_encoder: Path | None = None
@@ -166,6 +167,13 @@ class TrainConfig(_Settings):
         if value is not None:
             parse_interval(value)
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _new_model(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and "base" not in settings and {"model", "text_encoder"} & settings.keys():
+            return {**settings, "base": None}
+        return settings
 
     @field_validator("base", mode="before")
     @classmethod

@@ -7,27 +7,27 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prx_train.hardware import has_bf16
+
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 @torch.no_grad()
-def orthogonalized(matrices_NAB: Tensor, steps: int = 5) -> Tensor:
+def orthogonalized(matrices_NAB: Tensor, *, steps: int = 5, dtype: torch.dtype = torch.float32) -> Tensor:
     """Each matrix with its singular values moved to about 1, shape (N, A, B), by a quintic Newton–Schulz iteration.
 
     (Jordan et al. 2024, "Muon: an optimizer for hidden layers"; the coefficients leave singular values in [0.7, 1.2].)
-    On a GPU in bfloat16, whose error the iteration forgives; on a processor in float32, as those without bf16
-    arithmetic emulate it, tens of times slower.
+    `dtype` is what is computed in; float32 is returned.
     """
     a, b, c = _NEWTON_SCHULZ
     x: Tensor = matrices_NAB / (matrices_NAB.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    if x.device.type == "cuda":
-        x = x.bfloat16()
+    x = x.to(dtype)
     wide = x.shape[1] <= x.shape[2]
     x = x if wide else x.mT
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.mT
+    return (x if wide else x.mT).float()
 
 
 class Muon(torch.optim.Optimizer):
@@ -52,8 +52,10 @@ class Muon(torch.optim.Optimizer):
                     shapes.setdefault(parameter.shape, []).append(parameter)
             for shape, parameters in shapes.items():
                 updates = torch.stack([self._momentum(parameter, group["momentum"]) for parameter in parameters])
+                # bf16 is enough, and its authors' choice; processors without it emulate it, tens of times slower.
+                dtype = torch.bfloat16 if has_bf16(updates.device.type) else torch.float32
                 scale = 0.2 * max(shape) ** 0.5
-                for parameter, update in zip(parameters, orthogonalized(updates), strict=True):
+                for parameter, update in zip(parameters, orthogonalized(updates, dtype=dtype), strict=True):
                     parameter.mul_(1 - group["lr"] * group["weight_decay"])
                     parameter.add_(update, alpha=-group["lr"] * scale)
 

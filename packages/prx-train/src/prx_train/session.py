@@ -20,6 +20,7 @@ from prx_train.crew import Crew
 from prx_train.decoding import Pixels
 from prx_train.evaluate import Example
 from prx_train.feed import Feed
+from prx_train.hardware import has_bf16
 from prx_train.journal import Journal
 from prx_train.ledger import Ledger
 from prx_train.optim import Average
@@ -84,7 +85,7 @@ class Session:
         text, mask = self.text(captions)
         # bf16 only where the hardware has it; the weights stay in fp32 either way.
         kind = self.device.partition(":")[0]
-        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
+        with torch.autocast(kind, torch.bfloat16, enabled=has_bf16(kind)):
             return model.predict(self.transformer, x_t_BCHW.to(self.device), t_B.to(self.device), text, mask)
 
     def clean_batch(

@@ -18,6 +18,9 @@ from prx_train.storage import read_json
 diffusers.utils.logging.disable_progress_bar()
 
 _PIXELS, _LATENTS = "PRXPixelPipeline", "PRXPipeline"
+TINY = Path(__file__).parent.parent / "prx-tiny"
+"""The small model that comes with this package; its card says what it was trained on."""
+
 _PIXEL_TOKENS = 256
 """Of a pixel pipeline that does not say; diffusers' default."""
 
@@ -120,12 +123,12 @@ def open_base(config: TrainConfig) -> Base:
 
 
 def pipeline_folder(base: str) -> Path:
-    """The folder of a pipeline that is named by its folder or its hub id.
+    """The folder of a pipeline that is named by its folder or its hub id, or `prx-tiny` for the one that comes along.
 
     Raises:
         ModelError: it is neither, or the folder holds no pipeline.
     """
-    folder = Path(base)
+    folder = TINY if base == TINY.name else Path(base)
     if not folder.is_dir():
         folder = _from_hub(base)
     if not (folder / "model_index.json").is_file():
