@@ -54,8 +54,9 @@ def _fill(place: Path, work: Path) -> None:
     # transformers would load it as it lies there, and half precision cannot be multiplied on every processor.
     settings = place / "text_encoder" / "config.json"
     write_json(settings, {**read_json(settings), "dtype": "float32"})
+    loaded = load_pipeline(place)
     drawn = [
-        draw(load_pipeline(place), prompt, size=(64, 64), seed=seed, steps=28, guidance=3.0)
+        draw(loaded, prompt, size=(64, 64), seed=seed, steps=28, guidance=3.0)
         for seed, prompt in enumerate(PROMPTS)
     ]
     grid(drawn, columns=10).save(place / "samples.png", optimize=True)
@@ -82,5 +83,6 @@ def _facts(place: Path, work: Path) -> dict[str, Any]:
         count = sum(parameter.numel() for parameter in getattr(pipeline, name).parameters())
         facts[name] = f"{count / 1e6:.2f}"
     facts["prompts"] = "\n".join(f"{number}. {prompt}" for number, prompt in enumerate(PROMPTS, 1))
+    facts["prompts_count"] = str(len(PROMPTS))
     facts["torch"] = torch.__version__.partition("+")[0]
     return facts

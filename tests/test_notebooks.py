@@ -1,0 +1,69 @@
+"""The notebooks run from the first cell to the last, on real photos, as a reader would run them."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture
+def pile(photos: Path, tmp_path: Path) -> Path:
+    """Forty photos of a catalogue with what is known of them, one of them twice."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    chosen = sorted((photos / "catalogue").glob("*.jpg"))[:40]
+    for photo in chosen:
+        (folder / photo.name).symlink_to(photo)
+    (folder / "again.jpg").symlink_to(chosen[0])
+    rows = (photos / "catalogue" / "metadata.csv").read_text(encoding="utf-8").splitlines()
+    names = {photo.name for photo in chosen}
+    known = [rows[0], *(row for row in rows[1:] if row.partition(",")[0] in names)]
+    (folder / "metadata.csv").write_text("\n".join(known), encoding="utf-8")
+    return folder
+
+
+def execute(name: str, tmp_path: Path, **environment: str) -> nbformat.NotebookNode:
+    """The notebook after its cells ran; a cell that raises fails the test."""
+    notebook = nbformat.read(EXAMPLES / name, as_version=4)
+    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
+    # The kernel starts with the environment of this process.
+    before = {key: os.environ.get(key) for key in environment}
+    os.environ.update(environment)
+    try:
+        executed: nbformat.NotebookNode = client.execute()
+    finally:
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+    return executed
+
+
+def texts(notebook: nbformat.NotebookNode) -> str:
+    """Everything that the cells printed or showed, pictures as the name of their type."""
+    found: list[str] = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            found.append(output.get("text", ""))
+            for kind, data in output.get("data", {}).items():
+                found.append(kind if kind.startswith("image/") else "".join(data))
+    return "\n".join(found)
+
+
+def test_photos_become_a_dataset(pile: Path, tmp_path: Path) -> None:
+    shown = texts(execute("curate.ipynb", tmp_path, PHOTOS=str(pile), WORK=str(tmp_path / "work")))
+    assert "data:image/" in shown  # the galleries
+    assert (tmp_path / "work/dataset/curation.json").is_file()
+    assert "photo of" in shown  # a caption
+
+
+def test_a_model_is_fine_tuned(pile: Path, tmp_path: Path) -> None:
+    shown = texts(execute("finetune.ipynb", tmp_path, PHOTOS=str(pile), WORK=str(tmp_path / "work"), BUDGET="6 steps"))
+    assert shown.count("image/png") >= 3  # before, after, and a picture drawn
+    assert "6 steps of" in shown
+    assert (tmp_path / "work/run/report.html").is_file()
