@@ -16,14 +16,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from package import package
 from PIL import Image
-from text_encoder import TextRecipe, distill
 
 import prx_data
 import prx_train
+from package import package
 from prx_train.model import minilm_folder
 from prx_train.storage import write_folder
+from text_encoder import TextRecipe, distill
 
 HERE = Path(__file__).parent
 WORK = Path("runs/prx-tiny")
