@@ -39,6 +39,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/fuzz_decoding.py ../shared/images
 	$(BIN)/python benchmarks/duplicates.py ../shared/images
 	$(BIN)/python benchmarks/join.py
+	$(BIN)/python benchmarks/precision.py
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache

@@ -47,10 +47,8 @@ for number in range(4):
     Image.new("RGB", (32, 32), (60 * number, 200, 30)).save(buffer, "PNG")
     rows.append({"image": {"bytes": buffer.getvalue(), "path": "x.png"}, "caption": f"number {number}"})
 pq.write_table(pa.Table.from_pylist(rows), folder / "train.parquet")
-model = {"hidden_size": 32, "depth": 1, "num_heads": 2}
-prx_train.fit(
-    prx_train.TrainConfig(dataset=folder, output=folder / "run", budget="2 steps", resolution=16, model=model)
-)
+prx_train.fit(prx_train.TrainConfig(dataset=folder, output=folder / "run", budget="2 steps", resolution=16))
+assert (folder / "run" / "config.json").read_text().count("prx-tiny") == 1
 assert (folder / "run" / "pipeline" / "model_index.json").exists()
 assert (folder / "run" / "report.html").exists()
 """
@@ -60,7 +58,7 @@ assert (folder / "run" / "report.html").exists()
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("package", "extra", "other", "code"),
-    [("prx-data", "", "prx_train", CURATE), ("prx-train", "[minilm]", "prx_data", FIT)],
+    [("prx-data", "", "prx_train", CURATE), ("prx-train", "", "prx_data", FIT)],
 )
 def test_the_wheel_works_alone(package: str, extra: str, other: str, code: str, tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path)]

@@ -1,10 +1,15 @@
 """Puts the trained pipeline into prx-train: weights in half precision, the card, and pictures that it drew."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import torch
+from PIL import Image, ImageOps
 
 import prx_train
 from prx_train.model import draw, load_pipeline
@@ -38,6 +43,22 @@ PROMPTS = (
 """The last two are of things that no photo was labelled with."""
 
 
+def seams(pictures: Sequence[Image.Image], patch: int = 4) -> float:
+    """How many times as steep pictures are across the borders of patches as within them; 1 has no seams.
+
+    The mean absolute difference of neighbouring pixels, over rows and columns.
+    """
+    across, within = [], []
+    for picture in pictures:
+        pixels = np.asarray(picture, dtype=np.float32)
+        for one in (pixels, pixels.transpose(1, 0, 2)):
+            steps = np.abs(np.diff(one, axis=0)).mean((1, 2))
+            border = np.arange(1, len(one)) % patch == 0
+            across.append(steps[border].mean())
+            within.append(steps[~border].mean())
+    return float(np.mean(across) / np.mean(within))
+
+
 def package(work: Path) -> Path:
     """Writes the package's model folder from a finished recipe in `work`; returns the folder."""
     write_folder(TINY, lambda place: _fill(place, work))
@@ -52,18 +73,23 @@ def _fill(place: Path, work: Path) -> None:
     pipeline.text_encoder.half()
     pipeline.save_pretrained(place, safe_serialization=True)
     # transformers would load it as it lies there, and half precision cannot be multiplied on every processor.
-    settings = place / "text_encoder" / "config.json"
-    write_json(settings, {**read_json(settings), "dtype": "float32"})
-    loaded = load_pipeline(place)
+    for name, changes in (
+        ("model_index.json", {}),
+        ("transformer/config.json", {}),
+        ("text_encoder/config.json", {"dtype": "float32"}),
+    ):
+        settings = {**read_json(place / name), **changes}
+        settings.pop("_name_or_path", None)  # where it lay while it was trained
+        write_json(place / name, settings)
     drawn = [
-        draw(loaded, prompt, size=(64, 64), seed=seed, steps=28, guidance=3.0)
+        draw(load_pipeline(place), prompt, size=(64, 64), seed=seed, steps=28, guidance=3.0)
         for seed, prompt in enumerate(PROMPTS)
     ]
     grid(drawn, columns=10).save(place / "samples.png", optimize=True)
-    write_atomic(place / "README.md", Template(CARD.read_text(encoding="utf-8")).substitute(_facts(place, work)))
+    write_atomic(place / "README.md", Template(CARD.read_text(encoding="utf-8")).substitute(_facts(place, work, drawn)))
 
 
-def _facts(place: Path, work: Path) -> dict[str, Any]:
+def _facts(place: Path, work: Path, drawn: Sequence[Image.Image]) -> dict[str, Any]:
     """The numbers of the card."""
     runs = {name: prx_train.Run(work / name) for name in ("small", "large")}
     facts: dict[str, Any] = {}
@@ -83,6 +109,13 @@ def _facts(place: Path, work: Path) -> dict[str, Any]:
         count = sum(parameter.numel() for parameter in getattr(pipeline, name).parameters())
         facts[name] = f"{count / 1e6:.2f}"
     facts["prompts"] = "\n".join(f"{number}. {prompt}" for number, prompt in enumerate(PROMPTS, 1))
-    facts["prompts_count"] = str(len(PROMPTS))
+    facts["seams"], facts["seams_photos"] = f"{seams(drawn):.2f}", f"{seams(_held_out(work)):.2f}"
     facts["torch"] = torch.__version__.partition("+")[0]
     return facts
+
+
+def _held_out(work: Path) -> list[Image.Image]:
+    """The photos that were not trained on, at the size of the samples."""
+    files = sorted((work / "dataset" / "data").glob("validation-*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file, columns=["image"])["image"].to_pylist()]
+    return [ImageOps.fit(Image.open(io.BytesIO(row["bytes"])).convert("RGB"), (64, 64)) for row in rows]

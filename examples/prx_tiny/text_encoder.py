@@ -21,7 +21,7 @@ from prx_train.hardware import has_bf16
 from prx_train.storage import write_folder
 
 COLORS = """black white gray silver brown beige cream red pink orange yellow gold green olive khaki blue navy teal
-turquoise purple violet burgundy maroon multicolored striped checked floral printed plain dark light bright""".split()  # noqa: SIM905  # noqa: SIM905
+turquoise purple violet burgundy maroon multicolored striped checked floral printed plain dark light bright""".split()  # noqa: SIM905
 THINGS = """t-shirt shirt blouse polo top tank undershirt longsleeve sweater pullover hoodie sweatshirt cardigan jacket
 coat parka outwear outerwear blazer suit vest dress gown skirt shorts pants trousers jeans leggings tights tee bra
 underwear pajamas robe swimsuit bikini socks stockings body romper jumpsuit overalls shoes sneakers trainers boots
@@ -33,7 +33,7 @@ milk yoghurt cream cheese butter bread bottle can carton box jar cup mug glass p
 kettle lamp chair table sofa armchair bed shelf desk stool cushion pillow blanket rug curtain towel vase candle clock
 mirror frame book pen notebook phone laptop tablet camera headphones speaker keyboard mouse charger cable toy doll ball
 puzzle car bicycle helmet skateboard racket guitar plant flower pot tool hammer drill screwdriver paint brush soap
-shampoo perfume lipstick toothbrush""".split()  # noqa: SIM905  # noqa: SIM905
+shampoo perfume lipstick toothbrush""".split()  # noqa: SIM905
 GROUNDS = ["white", "gray", "black", "beige", "brown", "red", "pink", "blue", "green", "yellow", "purple", "orange"]
 SURFACES = ["plain ", "textured ", "", "wooden ", "clean "]
 PLACES = ["a cluttered background", "a table", "the floor", "a bed", "a carpet", "a shelf", "a hanger", "a model"]

@@ -240,7 +240,8 @@ def test_accumulated_gradients_are_those_of_the_batches_together(settings: dict[
     norm = torch.stack([torch.as_tensor(g).square().sum() for g in expected]).sum().sqrt()
     with session.feed(order) as feed:
         step(session, next(feed).batches, 1e-3)
-    assert session.run.metrics[-1]["grad_norm"] == pytest.approx(float(norm), rel=1e-4)
+    # A processor with AMX trains in bf16, where padding to another length rounds another way.
+    assert session.run.metrics[-1]["grad_norm"] == pytest.approx(float(norm), rel=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of the compiler, about tensors of its own

@@ -48,9 +48,9 @@ def reckoned(measured: Measured = MEASURED, budget: float = 600.0, every: float 
 
 
 def test_a_plan_by_hand() -> None:
-    """540 s are left; each 60 s of training bring a validation of 2 s and a checkpoint of 1 s."""
+    """540 s are left; each 120 steps of 0.5 s bring a validation of 2 s and a checkpoint of 1 s."""
     found = reckoned()
-    assert found.steps == int(540 * (1 - 2 / 62 - 1 / 61) / 0.5)
+    assert found.steps == int(540 / 63 * 120)
     assert found.photos == 16 * found.steps
     assert found.epochs == pytest.approx(16 * found.steps / 400, abs=0.01)
     assert found.image_tokens == 64 * found.photos

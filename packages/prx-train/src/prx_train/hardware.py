@@ -6,7 +6,8 @@ import torch
 def has_bf16(device: str) -> bool:
     """Whether `device` multiplies bf16 matrices in hardware; where it does not, they are emulated, and slow.
 
-    GPUs do, and CPUs with AMX: there such a product took a ninth of the time of one in float32 and more.
+    GPUs do, and CPUs with AMX: there a product took a fifth of the time of one in float32, and a training step of
+    prx-tiny, most of which are other things than products, five sixths (`benchmarks/precision.py`).
     """
     if device.partition(":")[0] != "cpu":
         return True

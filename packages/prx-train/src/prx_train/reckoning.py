@@ -1,5 +1,6 @@
 """What a budget buys: pure arithmetic on what the start of a run and some of its steps have measured."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -102,8 +103,8 @@ def reckon(
         steps = int(budget.amount)
     train = steps * measured.step
     extras = {
-        "validate": measured.validation * _times(validate_every, steps, train),
-        "checkpoint": measured.checkpoint * _times(checkpoint_every, steps, train),
+        "validate": measured.validation * (steps // _in_steps(validate_every, measured.step)),
+        "checkpoint": measured.checkpoint * (steps // _in_steps(checkpoint_every, measured.step)),
     }
     stages = {**measured.start, "train": train}
     for name, seconds in extras.items():
@@ -152,20 +153,17 @@ def elsewhere(measured: Measured, *, photos_per_second: float, devices: int) -> 
     )
 
 
-def _times(interval: Budget, steps: int, train: float) -> int:
-    return int(steps // interval.amount) if interval.unit == "steps" else int(train // interval.amount)
+def _in_steps(interval: Budget, step: float) -> int:
+    """So many whole steps go by before an interval is over."""
+    return max(1, int(interval.amount) if interval.unit == "steps" else math.ceil(interval.amount / step))
 
 
 def _steps_in(left: float, measured: Measured, validate_every: Budget, checkpoint_every: Budget) -> int:
     """Steps that fit into what is left with their validations and checkpoints."""
     per_step = measured.step
-    lost = 0.0  # share of the time
-    for interval, cost in ((validate_every, measured.validation), (checkpoint_every, measured.checkpoint)):
-        if interval.unit == "steps":
-            per_step += cost / interval.amount
-        else:
-            lost += cost / (interval.amount + cost)
-    return int(left * max(1 - lost, 0.0) / per_step)
+    per_step += measured.validation / _in_steps(validate_every, measured.step)
+    per_step += measured.checkpoint / _in_steps(checkpoint_every, measured.step)
+    return int(left / per_step)
 
 
 def _faster(measured: Measured, stages: Mapping[str, float], settings: Mapping[str, Any]) -> list[str]:

@@ -83,9 +83,11 @@ class Session:
     def predict(self, x_t_BCHW: Tensor, t_B: Tensor, captions: Sequence[str]) -> Tensor:
         """What the transformer predicts with the weights it has, on the device."""
         text, mask = self.text(captions)
-        # bf16 only where the hardware has it; the weights stay in fp32 either way.
+        # bf16 only where the hardware has it; the weights stay in fp32 either way. On a CPU it is for training alone:
+        # pipelines run in float32 there, and samples are to be what the exported one draws.
         kind = self.device.partition(":")[0]
-        with torch.autocast(kind, torch.bfloat16, enabled=has_bf16(kind)):
+        half = has_bf16(kind) and (kind != "cpu" or torch.is_grad_enabled())
+        with torch.autocast(kind, torch.bfloat16, enabled=half):
             return model.predict(self.transformer, x_t_BCHW.to(self.device), t_B.to(self.device), text, mask)
 
     def clean_batch(
