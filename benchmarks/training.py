@@ -36,6 +36,7 @@ import prx_train
 from prx_train import model
 from prx_train.caching import padded
 from prx_train.decoding import cropped
+from prx_train.hardware import has_bf16
 from prx_train.objective import losses, noisy
 from prx_train.session import Session, as_signal
 
@@ -57,7 +58,7 @@ class Rows(Dataset[tuple[Tensor, str]]):
     def __getitem__(self, index: int) -> tuple[Tensor, str]:
         row = self.session.train.rows[self.rows[index]]
         image = Image.open(io.BytesIO(self.files[index])).convert("RGB")
-        return as_signal(cropped(image, row.size)[None])[0], row.caption
+        return as_signal(cropped(image, row.size)[None].copy())[0], row.caption
 
 
 class Rivals(prx_train.Callback):
@@ -110,7 +111,7 @@ def _bare(session: Session, batches: list[tuple[int, ...]]) -> Callable[[], obje
 
     def run() -> None:
         x0, eps, t, x_t, text, mask = next(stream)
-        losses(model.predict(network, x_t, t, text, mask), x0, eps, t).mean().backward()  # type: ignore[no-untyped-call]
+        losses(_predict(network, x_t, t, text, mask), x0, eps, t).mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -133,7 +134,7 @@ def _plain(session: Session, batches: list[tuple[int, ...]], *, cached: bool) ->
         else:
             text, mask = padded(session.encoder.encode(captions))
         eps, t = torch.randn_like(pixels), torch.rand(len(pixels)).sigmoid()
-        loss = losses(model.predict(network, noisy(pixels, eps, t), t, text, mask), pixels, eps, t).mean()
+        loss = losses(_predict(network, noisy(pixels, eps, t), t, text, mask), pixels, eps, t).mean()
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
@@ -146,6 +147,12 @@ def ranges(batches: list[tuple[int, ...]]) -> list[list[int]]:
     """Batches as ranges into their concatenation."""
     starts = accumulate((len(batch) for batch in batches), initial=0)
     return [list(range(start, start + len(batch))) for start, batch in zip(starts, batches, strict=False)]
+
+
+def _predict(network: Any, *inputs: Tensor) -> Tensor:
+    """In the type that the trainer computes in."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16("cpu")):
+        return model.predict(network, *inputs).float()
 
 
 def _copy(session: Session) -> tuple[Any, torch.optim.Optimizer]:
@@ -169,6 +176,7 @@ def main() -> None:
             checkpoint_every="100000 steps",
             validate_every="100000 steps",
             device="cpu",
+            base=None,
             trackers=(),
         )
         prx_train.fit(config, callbacks=[rivals], say=lambda text: None)
