@@ -98,10 +98,10 @@ class Pace:
 
     @property
     def slowdown(self) -> float:
-        """How many times slower the machine is than when the end was tried, in [0.8, 3]; 1 before that is known."""
+        """How many times slower the machine is than when the end was tried, in [1, 3]; 1 before that is known."""
         if not self.reference or len(self.recent) < 5:
             return 1.0
-        return min(max(self.seconds / self.reference, 0.8), 3.0)
+        return min(max(self.seconds / self.reference, 1.0), 3.0)
 
 
 @dataclass
