@@ -86,6 +86,16 @@ def test_time_and_cost_add_up_over_both_ledgers(run: Run) -> None:
     assert float(cost["rows"][0][2]) == pytest.approx(3.0 * total / 3600, abs=1e-4)
 
 
+def test_every_device_is_paid_for(run: Run) -> None:
+    rows = [{**row, "devices": 8} for row in read_jsonl(run.ledger_file)]
+    run.ledger_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    hours = (100.0 + 8 * sum(row["seconds"] for row in rows)) / 3600
+    cost = next(
+        block for block in build_report(run)["blocks"] if block["kind"] == "table" and "price" in block["header"][0]
+    )
+    assert float(cost["rows"][0][2]) == pytest.approx(3.0 * hours, abs=1e-4)
+
+
 def test_example_prices_are_marked_as_such(run: Run) -> None:
     config = json.loads(run.config_file.read_text())
     run.config_file.write_text(json.dumps({**config, "price_per_hour": None}))

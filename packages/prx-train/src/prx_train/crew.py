@@ -33,6 +33,11 @@ class Crew:
         """Whether this is the process that writes, prints and reads the clock."""
         return self.rank == 0
 
+    @property
+    def devices(self) -> int:
+        """What is paid for: one for each process on GPUs; a machine without them is one, however many share it."""
+        return self.size if self.device.startswith("cuda") else 1
+
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Makes every gradient the sum over all processes; one that a process lacks counts as zero."""
         if self.size == 1:
@@ -51,17 +56,15 @@ class Crew:
 
     def sums(self, *values: float) -> list[float]:
         """The sum of each value over all processes."""
-        return self._reduced(values, dist.ReduceOp.SUM) if self.size > 1 else list(values)
+        if self.size == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor)
+        return [float(value) for value in tensor]
 
     def from_first(self, *values: float) -> list[float]:
         """The first process's values."""
-        if self.size == 1:
-            return list(values)
-        return self._reduced(values if self.first else [0.0] * len(values), dist.ReduceOp.SUM)
-
-    def any(self, value: bool) -> bool:
-        """Whether it is true in one process at least."""
-        return self.sums(float(value))[0] > 0
+        return self.sums(*(values if self.first else [0.0] * len(values)))
 
     def wait(self) -> None:
         """Returns when all processes have come here."""
@@ -76,11 +79,6 @@ class Crew:
         yield
         if self.first:
             self.wait()
-
-    def _reduced(self, values: Iterable[float], how: "dist.ReduceOp.RedOpType") -> list[float]:
-        tensor = torch.tensor([*values], dtype=torch.float64, device=self.device)
-        dist.all_reduce(tensor, how)
-        return [float(value) for value in tensor]
 
 
 def join_crew(device: str) -> Crew:

@@ -51,7 +51,7 @@ def measure(session: Session) -> Measured:
         image_tokens=sum(row.size[0] * row.size[1] for row in rows) / cell**2 / len(rows),
         text_tokens=sum(len(session.texts[row.caption]) for row in rows) / len(rows),
         memory=_memory(session.device),
-        devices=session.crew.size,
+        devices=session.crew.devices,
         price_per_hour=config.price_per_hour,
     )
 

@@ -1,11 +1,14 @@
 """The folder of a run: what lies where, and what can be done with it afterwards."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prx_train.errors import ConfigError
 from prx_train.storage import read_json, read_jsonl, sweep
+
+_STALE = 3600.0  # seconds: what is older was left by a process that was killed
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,13 @@ def open_run(output: Path) -> Run:
     try:
         output.mkdir(parents=True, exist_ok=True)
         planned = {run.plan_file.name, "cache", ".plan"}
-        foreign = not run.config_file.exists() and any(path.name not in planned for path in output.iterdir())
-        probe = output / ".writable"
+        # Another process of the same run may be at this very place: what it has half written is nothing foreign.
+        others = [path.name for path in output.iterdir() if not path.match(".*.tmp")]
+        foreign = not run.config_file.exists() and not planned.issuperset(others)
+        probe = output / f".writable.{os.getpid()}.tmp"
         probe.touch()
         probe.unlink()
-        sweep(output)
+        sweep(output, older_than=_STALE)
     except OSError as error:
         raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {error.strerror}.") from None
     if foreign:

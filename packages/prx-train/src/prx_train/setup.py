@@ -102,7 +102,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
     progress = _progress(run, identity)
     journal = Journal(say, writes=crew.first)
     clock.already = _already_spent(run, progress)
-    ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.size)
+    ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.devices)
     schedule = _schedule(config, clock, crew, start=progress.start)
     if crew.first:
         _note_start(run, config, crew.device, say)
@@ -145,7 +145,7 @@ def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, *, start: float)
         budget = Budget(amount=len(rates), unit="steps")
     else:
         price = config.price_per_hour
-        budget = settled(asked, spent=clock.spent, devices=crew.size, price_per_hour=price)
+        budget = settled(asked, spent=clock.spent, devices=crew.devices, price_per_hour=price)
     return Schedule(budget, clock, config.warmup, config.decay, peak=config.learning_rate, start=start, replayed=rates)
 
 

@@ -205,7 +205,7 @@ def _planned(run: Run, steps: Sequence[Block], ledger: Sequence[Block]) -> list[
 def _cost(ledger: Sequence[Block], data_ledger: Sequence[Block], price: float | None) -> list[Block]:
     if not ledger:
         return []
-    hours = sum(row["seconds"] for row in [*data_ledger, *ledger]) / 3600
+    hours = sum(row["seconds"] * row["devices"] for row in [*data_ledger, *ledger]) / 3600
     prices = EXAMPLE_PRICES if price is None else (price,)
     caption = (
         "At example prices, which are round numbers and nobody's offer; set price_per_hour for your own."
@@ -216,7 +216,7 @@ def _cost(ledger: Sequence[Block], data_ledger: Sequence[Block], price: float | 
         [f"{value:,.2f} an hour", f"{hours:.3f} hours", f"{hours * value:,.4f}", f"{24 * value:,.2f}"]
         for value in prices
     ]
-    header = ["price of the machine", "this took", "so it cost", "24 hours would cost"]
+    header = ["price of a device", "devices took", "so it cost", "24 hours would cost"]
     return [
         {"kind": "heading", "text": "What it cost", "level": 2},
         {
