@@ -49,10 +49,10 @@ def test_the_same_twice() -> None:
 def test_fields_are_within_their_ranges(photos: Path) -> None:
     for one in known(photos):
         found = background(one.pixels)
-        shares = (found.cleanliness, found.share, found.border_share, found.clutter, found.fill, found.fill_side)
+        shares = (found.cleanliness, found.share, found.border_share, found.surfaces, found.fill, found.fill_side)
         more = (found.purity, found.lines, found.surfaces, found.doubt, found.frame, found.collage, found.overlay)
         assert all(0 <= share <= 1 for share in shares + more)
-        assert min(found.grain, found.grain_floor, found.unevenness, found.whiteness, found.contrast) >= 0
+        assert min(found.grain, found.mottle, found.hues, found.unevenness, found.whiteness, found.contrast) >= 0
         assert max(abs(found.center_x), abs(found.center_y)) <= 0.5
         assert 0 <= found.sides_touched <= 4
 
@@ -189,9 +189,7 @@ def test_the_more_a_shelf_covers_the_less_clean(photos: Path, number: int) -> No
     assert (scores[:, 0] > 0.7).all()
     assert (scores[:, 1:] < 0.5).all()
     rises = np.diff(scores, axis=1)
-    # What is left of a plain ground below a shelf may look like a bar, and then what is inside counts alone.
-    assert np.quantile(rises, 0.95) <= 0.02
-    assert rises.max() <= 0.2
+    assert rises.max() <= 0.02
 
 
 def test_each_further_thing_lying_about_does_not_make_it_cleaner(photos: Path) -> None:
@@ -201,7 +199,8 @@ def test_each_further_thing_lying_about_does_not_make_it_cleaner(photos: Path) -
         pixels, scores = one.pixels.copy(), [background(one.pixels).cleanliness]
         for number in range(6):
             thing, inside = things[number % len(things)]
-            top = int(random.integers(0, pixels.shape[0] - inside.shape[0]))
+            # Each in a place of its own: one that covers another may be the smoother of the two.
+            top = int(random.integers(0, pixels.shape[0] // 3 - inside.shape[0])) + number // 2 * (pixels.shape[0] // 3)
             left = (0, pixels.shape[1] - inside.shape[1])[number % 2]
             pixels[top : top + inside.shape[0], left : left + inside.shape[1]][inside] = thing[inside]
             scores.append(background(pixels).cleanliness)
@@ -226,15 +225,18 @@ def test_the_stronger_a_texture_the_less_clean(photos: Path, seed: int) -> None:
 
 
 @given(
-    st.tuples(*[st.floats(0, 8)] * 3, *[st.floats(0, 1)] * 4, st.floats(0, 20), st.integers(0, 30)),
-    st.integers(0, 8),
+    st.tuples(*[st.floats(0, 8)] * 2, *[st.floats(0, 1)] * 4, st.floats(0, 20), st.floats(0, 100)),
+    st.integers(0, 7),
     st.integers(0, 3),
 )
-def test_cleanliness_falls_with_each_component(values: tuple[float, ...], which: int, more: int) -> None:
-    names = ("grain", "grain_floor", "tint", "lines", "divided", "surfaces", "clutter", "departure", "border_things")
+def test_cleanliness_falls_with_each_component_and_rises_with_chroma(
+    values: tuple[float, ...], which: int, more: int
+) -> None:
+    names = ("grain", "mottle", "lines", "divided", "surfaces", "border_share", "hues", "chroma")
     before = dict(zip(names, values, strict=True))
     after = {**before, names[which]: before[names[which]] + more}
-    assert cleanliness(after) <= cleanliness(before)  # type: ignore[arg-type]
+    change = cleanliness(after) - cleanliness(before)  # type: ignore[arg-type]
+    assert change >= 0 if names[which] in ("chroma", "border_share") else change <= 0
 
 
 @pytest.mark.parametrize(("kind", "overlap"), [("plain", 0.98), ("gradient", 0.98), ("shadowed", 0.95)])

@@ -96,7 +96,7 @@ class Locator:
     @property
     def order(self) -> tuple[Any, ...]:
         """Sorts photos so that what lies together is read together."""
-        return (self.location, self.kind, self.block, self.column, self.row, self.item or 0)
+        return (self.location, self.kind, self.block, self.column, self.row, self.item or 0, self.size)
 
     @property
     def together(self) -> tuple[Any, ...]:

@@ -21,7 +21,7 @@ from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.masks import Mask
 from prx_data.picture import Pixels
 
-VERSION = "4"
+VERSION = "5"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _ENOUGH = 1000  # pixels for a median
@@ -45,24 +45,21 @@ class Background:
     grain: float
     """Mean detail that a median of 3x3 pixels takes away, in L, over the border zone, in [0, 8]; corners weigh
     most, and in front of a studio's flat ground the subject does not count."""
-    grain_floor: float
-    """The median of the same over patches of 4x4 pixels, ≥ 0: high only where the whole ground is grained."""
+    mottle: float
+    """How much a and b change from pixel to pixel on the ground's smoothest tenth, mean ΔE over 9x9 pixels, ≥ 0."""
     lines: float
     """How far edges outside the subject agree on one direction and its perpendicular, in [0, 1]: planks, tiles."""
-    tint: float
-    """Lower quartile of the ground's ΔE from its smooth colour across the direction of light and shade, ≥ 0."""
-    departure: float
-    """Mean ΔE of the border zone from the smooth surface, in [0, 20]; corners weigh most: second surfaces."""
+    hues: float
+    """Mean ΔE of the border zone from the ground's own colour with light and shade left out, in [0, 20]: second
+    surfaces and things of other colours; in front of a studio's flat ground the subject does not count."""
     divided: float
     """Share of the border ring beyond a straight line from side to side, in [0, 1]; 0 without one: a shelf, a table."""
     surfaces: float
     """Share of the border ring under surfaces other than the ground, in [0, 1]; less where of one colour: a shelf."""
-    clutter: float
-    """Share of the border-near quarter of the frame that is neither background nor the main subject, in [0, 1]."""
-    border_things: float
-    """How many separate runs along the frame's edge are not background, ≥ 0; less where they are of one colour."""
     unevenness: float
     """Largest change of the background's smooth part across the frame, in ΔE, ≥ 0: shadow or gradient."""
+    chroma: float
+    """ΔE of the background's own colour from grey, ≥ 0."""
     whiteness: float
     """ΔE of the background's own colour from white, ≥ 0; 0 is white."""
     color: str
@@ -123,25 +120,23 @@ def background_mask(pixels: Pixels) -> Mask:
 def judged(region: Region) -> Background:
     """The measure of a picture that is divided already."""
     mask, subject = region.mask, region.subject
-    components = clutter_components(region)
-    border_share = float(on_ring(mask).mean())
     # Every so many pixels give the same medians; a quadratic surface has its extremes nearly there too.
     shown = some(mask, _ENOUGH)
     ground = colors_at(region.surface if len(shown) else region.lab, shown if len(shown) else some(~mask, _ENOUGH))
     ordered = np.sort(ground, axis=0)
     own = ordered[len(ordered) // 2]
+    components = clutter_components(region, own)
     front = some(subject, _ENOUGH)
     return Background(
         cleanliness=cleanliness(components),
         share=float(region.framed(mask, outside=True).mean()),
-        border_share=border_share,
         purity=_purity(region),
         uniformity=middle(region.off.take(shown) if len(shown) else region.off.ravel()),
         **components,
         unevenness=math.hypot(*(ordered[-1] - ordered[0]).tolist()) if len(shown) else 0.0,
         whiteness=math.dist(own.tolist(), (100, 0, 0)),
         color=hex_color(own),
-        doubt=region.doubt if border_share >= _COMMON else 1.0,
+        doubt=region.doubt if components["border_share"] >= _COMMON else 1.0,
         contrast=middle(region.off.take(front)) if len(front) else 0.0,
         subject_colors=dominant_colors(region.lab, subject),
         **framing(region.framed(subject, outside=False), region.inner),

@@ -1,9 +1,10 @@
-"""What can be seen on a ground: grain, lines, second surfaces, things lying about; and the one number made of them.
+"""What can be seen on a ground: grain, mottle, lines, second surfaces; and the one number made of them.
 
-Grain, floor and departure are means over the border zone that weigh its corners most, subject or not: a product, even
-one that the frame cuts off, rarely covers a corner, and a shelf always does. So no decision about what the subject is
-can forgive clutter, but for one: where a part of the border is as flat as only a studio makes it, what covers the rest
-in one piece is a subject that the frame cuts off, unless it ends in a straight line.
+Grain is a mean over the border zone that weighs its corners most, subject or not: a product, even one that the frame
+cuts off, rarely covers a corner, and a shelf always does. So no decision about what the subject is can forgive clutter,
+but for one: where a part of the border is as flat as only a studio makes it, what covers the rest in one piece is a
+subject that the frame cuts off, unless it ends in a straight line. Light and shade are forgiven everywhere: a fold in a
+sheet moves a colour towards black, and whatever else lies there moves it aside.
 """
 
 import math
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from prx_data.measures.background_maps import (
     Floats,
-    colors_at,
+    Lab,
     halved,
     middle,
     mode,
@@ -29,6 +30,20 @@ from prx_data.measures.background_maps import (
 from prx_data.measures.background_region import LEAST_STUDIO, LIGHT, Region
 from prx_data.measures.masks import Mask, grown, opened
 
+WEIGHTS: dict[str, float] = {
+    "grain": -2.4,
+    "mottle": -1.5,
+    "lines": -9.3,
+    "hues": -0.6,
+    "divided": -4.5,
+    "surfaces": -2.2,
+    "chroma": 0.086,
+}
+"""Of the evidence; printed by `benchmarks/background_fit.py` and rounded."""
+_ONE = -2.87
+_SURFACE = 0.3  # share of the border under second surfaces from which it cannot get worse
+_SATURATED = 60.0  # ΔE from grey from which a ground cannot be more of a backdrop
+
 _ZONE = 0.12  # width of the border zone, in parts of the shorter side
 _LEAST_WEIGHT = 0.01  # of the border zone, in front of which a subject may stand
 _SIDE_WEIGHT = 0.02  # of the middle of a side, where a corner weighs 1.02
@@ -39,8 +54,9 @@ _EVEN = 1.2  # ΔE: median departure of a studio's ground from its smooth surfac
 _FEW, _ALIKE = 8, 15.0  # every other pixel of the border; ΔE of what is of one colour
 _DEEPEST = 0.7  # of the frame: what covers more and ends straight is a close-up as often
 _LITTLE_GROUND = 0.2  # of the border: half of what is so little that everything else counts as a surface
-_GRAIN_CAP, _DEPARTURE_CAP = 8.0, 20.0  # beyond it is seen, and more would only drown the rest
-_LEAST_RUN = 4  # pixels
+_GRAIN_CAP, _HUES_CAP = 8.0, 20.0  # beyond it is seen, and more would only drown the rest
+_HUES_RING = 0.08  # of the shorter side
+_MIDDLE_LIGHT = 60.0  # L + 16
 _LINE_SHARE = 0.5  # of a row that steps, where a line runs from side to side
 _LINE_MARGIN, _LINE_ENDS = 0.12, 0.7  # parts of the row at both its ends, and the share of them that steps
 _BARE = 0.6  # of the border beyond such a line: more ground than that, and it is no other surface
@@ -51,63 +67,52 @@ _REST = 0.3  # of what is not ground along the border: more than that beside the
 _NOISE, _STRONG = 0.15, 6.0
 _FOLD = 1.4  # standard deviation in working pixels of the mean of slopes: what it leaves is finer than folds
 _FEW_OPEN = 0.03  # of the frame: less open ground shows too little of its lines
-_BLACK = np.array([16, 0, 0], dtype=np.float32)  # to (L + 16, a, b)
 
 
 class Clutter(TypedDict):
-    """The components of clutter; each ≥ 0, and 0 on a perfectly plain ground."""
+    """What tells for or against a ground; each ≥ 0, and all but the last two 0 on a perfectly plain one."""
 
     grain: float
-    grain_floor: float
+    mottle: float
     lines: float
-    tint: float
-    departure: float
+    hues: float
     divided: float
     surfaces: float
-    clutter: float
-    border_things: float
-
-
-WEIGHTS: dict[str, float] = {
-    "grain": 1.2,
-    "grain_floor": 1.7,
-    "lines": 9.3,
-    "tint": 1.15,
-    "departure": 0.5,
-    "divided": 10.0,
-    "surfaces": 3.0,
-    "clutter": 1.0,
-    "border_things": 0.35,
-}
-"""Of log(x + 0.1) of grain, floor, tint and departure, and of lines and clutter as they are."""
-_ONE = -0.6
-_FEW_THINGS, _MANY_THINGS = 5, 8
-"""Runs along the border that a person cut off by the frame may make; how many more count."""
-_DIVIDED = 0.1
-"""Share of the border beyond a straight line from which it cannot get worse."""
-_SURFACE = 0.3
-"""Share of the border under second surfaces from which it cannot get worse."""
+    chroma: float
+    border_share: float
 
 
 def cleanliness(components: Clutter) -> float:
-    """Cleanliness in [0, 1]: falls with each component.
+    """Cleanliness in [0, 1]: falls with each component but chroma, and rises with that where the border is ground.
 
-    A logistic fit to photos labelled by eye, to catalogue, iconic and shelf pictures and to composites;
-    `benchmarks/background_auc.py` prints what it is worth. The tenth keeps the logarithm of a flat ground finite.
+    A saturated ground is a backdrop that somebody chose, and the same noise measures more ΔE on it. The weights are a
+    logistic fit to photos labelled by eye, to catalogue, iconic and shelf pictures and to composites, by
+    `benchmarks/background_fit.py`; `benchmarks/background_auc.py` prints what they are worth.
     """
-    logit = _ONE - WEIGHTS["lines"] * components["lines"] - WEIGHTS["clutter"] * components["clutter"]
-    logit -= WEIGHTS["border_things"] * min(max(components["border_things"] - _FEW_THINGS, 0), _MANY_THINGS)
-    logit -= WEIGHTS["surfaces"] * min(components["surfaces"] / _SURFACE, 1)
-    logit -= WEIGHTS["divided"] * min(components["divided"] / _DIVIDED, 1)
-    logit -= WEIGHTS["grain"] * math.log(components["grain"] + 0.1)
-    logit -= WEIGHTS["grain_floor"] * math.log(components["grain_floor"] + 0.1)
-    logit -= WEIGHTS["tint"] * math.log(components["tint"] + 0.1)
-    logit -= WEIGHTS["departure"] * math.log(components["departure"] + 0.1)
+    logit = _ONE + sum(WEIGHTS[name] * value for name, value in evidence(components).items())
     return 1 / (1 + math.exp(-logit))
 
 
-def clutter_components(region: Region) -> Clutter:
-    """Everything that tells against a ground."""
+def evidence(components: Clutter) -> dict[str, float]:
+    """Each component on the scale on which it is weighed. What is added keeps logarithms of a flat ground finite."""
+    return {
+        "grain": math.log(components["grain"] + 0.1),
+        "mottle": math.log(components["mottle"] + 0.1),
+        "lines": components["lines"],
+        "hues": math.log(components["hues"] + 0.3),
+        "divided": components["divided"],
+        "surfaces": min(max(components["surfaces"], components["divided"]) / _SURFACE, 1),
+        "chroma": min(components["chroma"], _SATURATED) * components["border_share"],
+    }
+
+
+def clutter_components(region: Region, own: Lab) -> Clutter:
+    """Everything that tells for or against a ground.
+
+    Args:
+        region: The picture, divided.
+        own: The ground's own colour, shape (3,).
+    """
     detail = region.detail
     weight = _corners((detail.shape[0], detail.shape[1]))
     divided = max(_divided(region.steps[0], region.mask), _divided(region.steps[1], region.mask.T))
@@ -116,17 +121,42 @@ def clutter_components(region: Region) -> Clutter:
         open_weight = weight * (1 - in_front * halved(region.subject.view(np.uint8).astype(np.float32)))
         weight = open_weight / open_weight.sum() if open_weight.sum() > _LEAST_WEIGHT else weight
     mixed = _mixed(region)
+    open_ground = _open_ground(region)
     return {
         "grain": _weighted_mean(detail, weight, _GRAIN_CAP),
-        "grain_floor": _weighted_median(detail, weight),
-        "lines": _lines(region.light, _open_ground(region)),
-        "tint": _tint(region),
-        "departure": _weighted_mean(halved(region.off), weight, _DEPARTURE_CAP),
+        "mottle": _mottle(region, open_ground),
+        "lines": _lines(region.light, open_ground),
+        "hues": _hues(region, own, in_front),
         "divided": divided,
         "surfaces": mixed * _surfaces(region) if mixed else 0.0,
-        "clutter": _things(region.mask, region.subject),
-        "border_things": mixed * _cut_by_border(region.mask) if mixed else 0.0,
+        "chroma": math.hypot(*own[1:].tolist()),
+        "border_share": float(on_ring(region.mask).mean()),
     }
+
+
+def _mottle(region: Region, where: Mask) -> float:
+    """How much a and b change from pixel to pixel on the ground's smoothest tenth, as a mean ΔE over 9x9, ≥ 0."""
+    places = some(where, _ENOUGH)
+    if not len(places):
+        return 0.0
+    ab = np.ascontiguousarray(region.lab[:, :, 1:])
+    ab -= cv2.GaussianBlur(ab, (0, 0), 1.0)
+    local = cv2.blur(cv2.magnitude(ab[:, :, 0].copy(), ab[:, :, 1].copy()), (9, 9)).take(places)
+    return float(np.partition(local, len(local) // 10)[len(local) // 10])
+
+
+def _hues(region: Region, own: Lab, in_front: float) -> float:
+    """Mean difference of the border zone from the ground's own colour, light and shade left out, in [0, 20].
+
+    Shade scales a colour's linear RGB, and with it (L + 16, a, b) as a whole: so a / (L + 16) and b / (L + 16) are
+    compared, in units of ΔE at L = 44.
+    """
+    lab = halved(region.lab)
+    scale = np.float32(_MIDDLE_LIGHT) / (np.maximum(lab[:, :, :1], 0) + 16)
+    apart = lab[:, :, 1:] * scale - own[1:] * np.float32(_MIDDLE_LIGHT / (max(float(own[0]), 0.0) + 16))
+    off = np.minimum(np.sqrt(np.einsum("ijk,ijk->ij", apart, apart)), _HUES_CAP)
+    weight = ring((off.shape[0], off.shape[1]), _HUES_RING) * (1 - in_front * halved(region.subject.view(np.uint8)))
+    return float(np.vdot(off, weight) / max(float(weight.sum()), 1.0))
 
 
 def _studio_subject(region: Region) -> float:
@@ -231,14 +261,6 @@ def _straight_end(other: Mask) -> int:
     return int(rows[filled[rows]].max(initial=-1)) + 1
 
 
-def _weighted_median(values: Floats, weight: Floats) -> float:
-    inside = weight > 0
-    some, weight = values[inside], weight[inside]
-    order = np.argsort(some)
-    total = np.cumsum(weight[order])
-    return float(some[order[np.searchsorted(total, total[-1] / 2)]])
-
-
 def _open_ground(region: Region) -> Mask:
     """Everything but the subject and other things that have a body: the gap between two planks has none."""
     return ~grown(opened(~region.mask) | region.subject, 2)
@@ -268,43 +290,3 @@ def _lines(light: npt.NDArray[np.uint8], where: Mask) -> float:
     real, imaginary = float(each @ (square * square - twist * twist)), 2 * float(each @ (square * twist))
     agreed = math.hypot(real, imaginary) / (float(weight.sum()) + 0.1 * len(weight))
     return agreed * _ramp(np.count_nonzero(where) / (_FEW_OPEN * where.size))
-
-
-def _tint(region: Region) -> float:
-    """Lower quartile of the ground's ΔE from its smooth colour across the direction in which light and shade move it.
-
-    Shade scales a colour's linear RGB, and with it (L + 16, a, b) as a whole.
-    """
-    ground = some(region.mask[::2, ::2], _ENOUGH)
-    if not len(ground):
-        return 0.0
-    own = colors_at(halved(region.surface), ground)
-    apart = colors_at(halved(region.lab), ground) - own
-    own += _BLACK
-    along = np.einsum("ij,ij->i", apart, own) ** 2 / np.maximum(np.einsum("ij,ij->i", own, own), 1)
-    across = np.maximum(np.einsum("ij,ij->i", apart, apart) - along, 0)
-    return math.sqrt(float(np.partition(across, len(across) // 4)[len(across) // 4]))
-
-
-def _cut_by_border(mask: Mask) -> int:
-    """How many runs of at least 4 px along the frame's edge are not ground: a crop makes few, a crowded table many."""
-    other = ~mask
-    edge = np.concatenate([[False], other[1], other[:, -2], other[-2, ::-1], other[::-1, 1], [False]])
-    changes = np.flatnonzero(edge[1:] != edge[:-1])
-    return int((changes[1::2] - changes[::2] >= _LEAST_RUN).sum())
-
-
-def _things(mask: Mask, subject: Mask) -> float:
-    """Share of the frame's outer quarter that is neither ground nor subject, in [0, 1]."""
-    near = _outer((mask.shape[0], mask.shape[1]))
-    other = near & ~mask & ~grown(subject, 2)
-    return float(np.count_nonzero(other) / np.count_nonzero(near))
-
-
-@lru_cache(maxsize=16)
-def _outer(shape: tuple[int, int]) -> Mask:
-    """The frame's outer quarter."""
-    found = np.ones(shape, dtype=bool)
-    margin = [max(1, round(0.067 * side)) for side in shape]
-    found[margin[0] : -margin[0], margin[1] : -margin[1]] = False
-    return found

@@ -19,6 +19,7 @@ _UNLIKE = 20  # and from which on a pixel certainly is something else
 _EDGE = 0.8  # share of the length of a bar's inner edge across which the colour jumps
 _SHARP = 4  # lines within which it does: chroma that was subsampled blurs it
 _WIDEST = 0.45  # of the frame: wider bars on both sides would leave nothing
+_WIDEST_ALONE = 0.25  # where the opposite side has none: a wider one is a ground or a table, and no bar
 _WHITE = 240  # levels
 
 Plane = npt.NDArray[np.uint8]
@@ -31,7 +32,8 @@ def borders(pixels: Pixels) -> dict[str, float]:
     A plain background is uniform too. A bar differs from it in that its inner edge is straight, sharp and all along:
     just inside of it, at least four fifths of the line have another colour. A frame has such an edge on four sides,
     each as long as what it frames. White margins are a product photo's ground: white counts only as two bars of one
-    width on opposite sides of a picture that is not white on the other two.
+    width on opposite sides of a picture that is not white on the other two. A bar on one side alone is a
+    quarter at most.
 
     Args:
         pixels: uint8 RGB of shape (height, width, 3); a longer side of 256 to 511 pixels is enough.
@@ -47,6 +49,8 @@ def borders(pixels: Pixels) -> dict[str, float]:
     for first, second in (("top", "bottom"), ("left", "right")):
         barred = [side for side in (first, second) if lines[side] and _has_edge(turned[side], lines[side])]
         if any(white[side] for side in barred) and (len(barred) < 2 or abs(lines[first] - lines[second]) > 2):
+            continue
+        if len(barred) == 1 and lines[barred[0]] > _WIDEST_ALONE * len(turned[barred[0]]):
             continue
         widths |= {side: lines[side] / len(turned[side]) for side in barred}
     if not any(widths.values()) and all(lines.values()):
@@ -97,7 +101,7 @@ class Borders:
     """`border_left`, `border_top`, `border_right`, `border_bottom`: shares of the frame."""
 
     name: str = "borders"
-    version: str = "2"
+    version: str = "3"
 
     @property
     def schema(self) -> pa.Schema:
