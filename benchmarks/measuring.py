@@ -6,7 +6,8 @@ PHOTOS holds `catalogue` and `phone`; EVERY takes each so many-th photo of both 
 decodes every photo, takes all standard measures and writes their columns; decoding alone is Pillow's, of the whole
 picture, in the same processes, and beside it that of prx_data, to an array. Times are wall-clock, start of processes
 included, after each has seen the files once, and processor time, which others on the machine disturb less; of two
-rounds the faster one stands. A ratio is the other's time by the pass's: above 1 the pass is the faster one.
+rounds the faster one stands. A ratio is the other's time by the pass's: above 1 the pass is the faster one. The second
+table is the same with `decode_side`, where decoding alone is at the same size by the same decoder.
 
 The peers are imagededup (perceptual hashes alone) and cleanvision (its standard checks):
 pip install imagededup cleanvision
@@ -21,21 +22,23 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 from PIL import Image
 
+from prx_data import Workspace
 from prx_data.decoding import decode
-from prx_data.engine import measure
 from prx_data.measures import standard_measures
 from prx_data.processes import Job
-from prx_data.workspace import WorkspaceStore
 
 WORKERS = 2
 ROUNDS = 2
+DECODE_SIDE = 512
+MEASURING = "the measuring pass"
 _IN_DETAIL = 60
 
 
@@ -47,10 +50,10 @@ def load(paths: list[Path]) -> int:
     return len(paths)
 
 
-def load_array(paths: list[Path]) -> int:
+def load_array(paths: list[Path], side: int | None = None) -> int:
     """Decoding alone, by prx_data."""
     for path in paths:
-        decode(path.read_bytes())
+        decode(path.read_bytes(), at_least=side)
     return len(paths)
 
 
@@ -61,11 +64,11 @@ def in_processes(run: Callable[[list[Path]], int], photos: Path) -> None:
     list(Job(run, halves=lambda _: (), blame=lambda _task, _death: 0)(tasks, WORKERS))
 
 
-def the_pass(photos: Path, workspaces: Path) -> Callable[[], object]:
+def the_pass(photos: Path, workspaces: Path, side: int | None = None) -> Callable[[], object]:
     """Measuring, in a new workspace whose photos are known."""
-    store = WorkspaceStore(tempfile.mkdtemp(dir=workspaces))
-    store.add(photos)
-    return lambda: measure(store, standard_measures(), workers=WORKERS)
+    workspace = Workspace(tempfile.mkdtemp(dir=workspaces), decode_side=side)
+    workspace.add(photos)
+    return lambda: workspace.measure(workers=WORKERS)
 
 
 def imagededup(photos: Path) -> None:
@@ -125,6 +128,25 @@ def in_detail(photos: Path) -> None:
         print(f"  {name:<34} {1000 * total / len(chosen):7.2f}")
 
 
+def timed(make: Mapping[str, Callable[[], Callable[[], object]]]) -> dict[str, tuple[float, float]]:
+    """The least seconds of wall-clock and of processor time that each took in the rounds."""
+    times: dict[str, tuple[float, float]] = {}
+    for _ in range(ROUNDS):
+        for what, made in make.items():
+            found = seconds(made())
+            times[what] = (min(times.get(what, found)[0], found[0]), min(times.get(what, found)[1], found[1]))
+    return times
+
+
+def show(title: str, number: int, times: Mapping[str, tuple[float, float]], one: str) -> None:
+    """A table of ratios to `one`."""
+    wall, processor = times[one]
+    print(f"{title:<38} seconds  photos/s  ratio   processor s  ratio")
+    for what, (took, worked) in times.items():
+        row = f"  {what:<36} {took:7.1f} {number / took:9.1f} {took / wall:6.2f}"
+        print(f"{row}   {worked:11.1f} {worked / processor:6.2f}")
+
+
 def main() -> None:
     """Print the table."""
     warnings.simplefilter("ignore")
@@ -133,26 +155,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         photos = choose(root, every, Path(name) / "photos")
         number = sum(1 for _ in photos.iterdir())
-        make: dict[str, Callable[[], Callable[[], object]]] = {
-            "decoding alone, by Pillow": lambda: lambda: in_processes(load, photos),
-            "decoding alone, by prx_data": lambda: lambda: in_processes(load_array, photos),
-            "the measuring pass": lambda: the_pass(photos, Path(name)),
-        }
+        peers: dict[str, Callable[[], Callable[[], object]]] = {}
         for peer, action in (("imagededup", imagededup), ("cleanvision", cleanvision)):
             if importlib.util.find_spec(peer) is None:
                 print(f"{peer} is not installed; pip install imagededup cleanvision for its row.")
             else:
-                make[peer] = lambda action=action: lambda: action(photos)  # type: ignore[misc]
-        times: dict[str, tuple[float, float]] = {}
-        for _ in range(ROUNDS):
-            for what, made in make.items():
-                found = seconds(made())
-                times[what] = (min(times.get(what, found)[0], found[0]), min(times.get(what, found)[1], found[1]))
-        wall, processor = times["the measuring pass"]
-        print(f"{number} photos, {WORKERS} processes                seconds  photos/s  ratio   processor s  ratio")
-        for what, (took, worked) in times.items():
-            row = f"  {what:<34} {took:7.1f} {number / took:9.1f} {took / wall:6.2f}"
-            print(f"{row}   {worked:11.1f} {worked / processor:6.2f}")
+                peers[peer] = lambda action=action: lambda: action(photos)  # type: ignore[misc]
+        at_side = partial(load_array, side=DECODE_SIDE)
+        times = timed(
+            {
+                "decoding alone, by Pillow": lambda: lambda: in_processes(load, photos),
+                "decoding alone, by prx_data": lambda: lambda: in_processes(load_array, photos),
+                MEASURING: lambda: the_pass(photos, Path(name)),
+                f"decoding alone, decode_side = {DECODE_SIDE}": lambda: lambda: in_processes(at_side, photos),
+                f"{MEASURING}, decode_side = {DECODE_SIDE}": lambda: the_pass(photos, Path(name), DECODE_SIDE),
+                **peers,
+            }
+        )
+        others = {what: took for what, took in times.items() if "decode_side" not in what}
+        show(f"{number} photos, {WORKERS} processes", number, others, MEASURING)
+        scaled = {what: took for what, took in times.items() if "decode_side" in what or what in peers}
+        show(f"the same, decode_side = {DECODE_SIDE}", number, scaled, f"{MEASURING}, decode_side = {DECODE_SIDE}")
         in_detail(photos)
 
 

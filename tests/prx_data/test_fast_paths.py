@@ -18,8 +18,8 @@ from prx_data import layout, phash
 from prx_data.decisions.duplicates import matrix
 from prx_data.decoding import decode
 from prx_data.measures.layout import COLOR_COEFFICIENTS, color_layout, edge_histogram
-from prx_data.measures.lines import plain_lines
-from prx_data.measures.perceptual import hash_information, reduced_hash, small_grey
+from prx_data.measures.lines import SIDES, Side, plain_lines
+from prx_data.measures.perceptual import hash_information, reduced_hash, small_grey, stretched
 from prx_data.measures.resolution import _energy, _spectrum
 from prx_data.picture import Picture, halved
 from prx_data.records import Status
@@ -95,6 +95,16 @@ def test_32_pixels_are_those_of_pillows_lanczos_filter(grey: Pixels) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1000), st.integers(64, 511), st.integers(64, 511))
+def test_stretched_takes_nearly_the_means_of_areas(seed: int, width: int, height: int) -> None:
+    pixels = np.asarray(draw_product(seed, size=(width, height)))
+    reference = np.asarray(Image.fromarray(pixels).resize((32, 32), Image.Resampling.BOX))
+    off = np.abs(stretched(pixels, 32).astype(int) - reference)
+    assert off.mean() < 3
+    assert stretched(pixels, 32).shape == (32, 32, 3)
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 1000), st.integers(60, 511), st.integers(60, 511))
 def test_the_hash_of_a_small_picture_is_phash(seed: int, width: int, height: int) -> None:
     pixels = np.asarray(draw_product(seed, size=(width, height)))
@@ -110,9 +120,12 @@ def test_the_hash_of_a_blank_picture_is_phash(level: int) -> None:
     assert reduced_hash(Picture(blank).grey_level(300)) == (phash(blank), hash_information(blank))
 
 
-@given(pictures, st.integers(0, 255), st.integers(0, 40))
-def test_plain_lines_counted_one_by_one(pixels: Pixels, tolerance: int, plain: int) -> None:
-    lines = pixels.copy()
+@given(pictures, st.integers(0, 255), st.integers(0, 40), st.sampled_from(SIDES))
+def test_plain_lines_counted_one_by_one(pixels: Pixels, tolerance: int, plain: int, side: Side) -> None:
+    picture = pixels.copy()
+    # Views in which the side is at the top.
+    turn = {"left": (1, 0, 2), "top": (0, 1, 2), "right": (1, 0, 2), "bottom": (0, 1, 2)}[side]
+    lines = picture.transpose(turn)[:: 1 if side in ("left", "top") else -1]
     lines[:plain] = lines[0, 0]
     color = np.sort(lines[0], axis=0)[lines.shape[1] // 2].astype(int)
     expected = 0
@@ -121,15 +134,15 @@ def test_plain_lines_counted_one_by_one(pixels: Pixels, tolerance: int, plain: i
         if near.mean() < 0.99:
             break
         expected += 1
-    assert plain_lines(lines, tolerance=tolerance) == expected
-    assert plain_lines(lines, tolerance=tolerance, most=5) == min(expected, 5)
+    assert plain_lines(picture, side, tolerance=tolerance) == expected
+    assert plain_lines(picture, side, tolerance=tolerance, most=5) == min(expected, 5)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 50), st.sampled_from([48, 49, 128]))
 def test_the_spectrum_is_the_power_of_numpys_transform(seed: int, side: int) -> None:
     tiles = np.random.default_rng(seed).normal(0, 30, (3, side, side)).astype(np.float32)
-    lines = [line for tile in tiles for line in (*tile[::2], *tile.T[::2])]
+    lines = [line for tile in tiles for line in (*tile[::4], *tile.T[::4])]
     power = [np.abs(np.fft.rfft(line * np.hanning(side))) ** 2 for line in lines]
     np.testing.assert_allclose(_spectrum(tiles), np.mean(power, axis=0), rtol=1e-4)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prx_data.decoding import decode
-from prx_data.measures.borders import SIDES, Borders, borders
+from prx_data.measures.borders import Borders, borders
+from prx_data.measures.lines import SIDES
 from prx_data.measures.resolution import Resolution, effective_resolution
 from prx_data.picture import Picture
 
@@ -106,4 +107,4 @@ def test_bars_turn_with_the_picture(photos: Path) -> None:
     assert [side for side in SIDES if straight[side]] == ["top"]
     for turn, side in (("ROTATE_90", "left"), ("ROTATE_180", "bottom"), ("ROTATE_270", "right")):
         turned = borders(np.asarray(padded.transpose(Image.Transpose[turn])))
-        assert turned == {**dict.fromkeys(SIDES, 0.0), side: straight["top"]}
+        assert turned == {one: straight["top"] * (one == side) for one in SIDES}

@@ -126,10 +126,9 @@ def _show(options: argparse.Namespace) -> int:
 
 def _open(folder: Path) -> "tuple[Workspace, Selection]":
     """A workspace that is there, decided about as its last curation did."""
-    from prx_data.curation import Workspace
-    from prx_data.explain import settings_of
+    from prx_data.explain import open_workspace, settings_of
 
     if not any(folder.glob("sources/*.parquet")):
         raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
-    workspace = Workspace(folder)
+    workspace = open_workspace(folder)
     return workspace, workspace.select(settings=settings_of(workspace))

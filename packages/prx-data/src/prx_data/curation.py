@@ -26,9 +26,10 @@ from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.verdicts import Decisions, decide
 from prx_data.engine import DECODED, DECODED_VERSION, measure
-from prx_data.errors import SourceError
+from prx_data.errors import ConfigError, SourceError
 from prx_data.features import plain, text_of
 from prx_data.measures import Measure, standard_measures
+from prx_data.measures.scaled import LEAST_SIDE, Scaled, scaled_version
 from prx_data.records import Status
 from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
 from prx_data.sources import source_name
@@ -44,9 +45,34 @@ class Workspace(WorkspaceStore):
     has not seen), `select` at columns. Selecting again with other rules decodes nothing.
     """
 
-    def __init__(self, folder: str | Path, measures: Sequence[Measure] | None = None) -> None:
+    def __init__(
+        self, folder: str | Path, measures: Sequence[Measure] | None = None, *, decode_side: int | None = None
+    ) -> None:
+        """Open or create.
+
+        Args:
+            folder: Where.
+            measures: What every photo shall have; the standard measures if None.
+            decode_side: JPEGs are decoded at the smallest eighth, quarter or half that keeps so many pixels of the
+                longer side, 384 at least: large ones are measured faster, and nearly the same. None for whole pictures.
+
+        Raises:
+            ConfigError: `decode_side` is too small.
+            WorkspaceError: The folder cannot be written to.
+        """
+        if decode_side is not None and decode_side < LEAST_SIDE:
+            raise ConfigError(f"decode_side = {decode_side} is wrong: it should be at least {LEAST_SIDE}, or None.")
         super().__init__(folder)
-        self.measures = tuple(measures) if measures is not None else standard_measures()
+        chosen = tuple(measures) if measures is not None else standard_measures()
+        self.decode_side = decode_side
+        self.measures: tuple[Measure, ...] = (
+            chosen if decode_side is None else tuple(Scaled(measure=one, side=decode_side) for one in chosen)
+        )
+
+    @property
+    def decoded_version(self) -> str:
+        """The version of what decoding gives here."""
+        return scaled_version(DECODED_VERSION, self.decode_side)
 
     def measure(self, *, workers: int | None = None) -> int:
         """Measure every photo that lacks a column; returns how many did.
@@ -54,14 +80,14 @@ class Workspace(WorkspaceStore):
         Args:
             workers: Processes; None for one per processor, 1 to stay in this process.
         """
-        return measure(self, self.measures, workers=workers)
+        return measure(self, self.measures, workers=workers, decode_side=self.decode_side)
 
     def columns(self) -> pa.Table:
         """One row per distinct content, ordered by key: what decoding and every measure gave, side by side."""
         keys = self.readable().sort_by("key")["key"].combine_chunks()
         names: dict[str, Any] = {"key": keys}
         errors = [pa.nulls(len(keys), pa.string())]
-        for name, version in ((DECODED, DECODED_VERSION), *((one.name, one.version) for one in self.measures)):
+        for name, version in ((DECODED, self.decoded_version), *((one.name, one.version) for one in self.measures)):
             table = self.measured(name, version) if len(keys) else None
             if table is None:
                 continue
@@ -115,11 +141,12 @@ class Workspace(WorkspaceStore):
     def _other(self, photos: str | Path, workers: int | None) -> "Workspace":
         """A measured workspace: the one at `photos`, or one inside this one that holds what is there."""
         if any(Path(photos).glob("sources/*.parquet")):
-            other = Workspace(photos, self.measures)
+            other = Workspace(photos)
         else:
             name = hashlib.sha256(source_name(photos).encode()).hexdigest()[:16]
-            other = Workspace(self.folder / "against" / name, self.measures)
+            other = Workspace(self.folder / "against" / name)
             other.add(photos)
+        other.measures, other.decode_side = self.measures, self.decode_side
         other.measure(workers=workers)
         return other
 
@@ -261,7 +288,7 @@ class Selection:
             locators=self.workspace.locators(),
             sizes=dict(zip(photos["key"], photos["bytes"], strict=True)),
             config=config,
-            versions={"prx-data": VERSION, "decoding": DECODED_VERSION, "measures": measures},
+            versions={"prx-data": VERSION, "decoding": self.workspace.decoded_version, "measures": measures},
         )
 
 

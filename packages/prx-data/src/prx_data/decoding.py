@@ -141,8 +141,9 @@ def _decode(data: bytes, at_least: int | None) -> Decoded:
         if at_least is not None:
             longer = max(whole)
             image.draft(None, (max(1, whole[0] * at_least // longer), max(1, whole[1] * at_least // longer)))
+        scaled = image.size != whole
         message, share, changes = "", 1.0, dict[str, bool]()
-        pixels = _faultless_jpeg(image, data) if image.size == whole else None
+        pixels = _faultless_jpeg(image, data, scaled=scaled)
         if pixels is None:
             message, share = _load(image)
             loaded = image.crop((0, 0, image.width, round(share * image.height))) if message else image
@@ -160,7 +161,7 @@ def _decode(data: bytes, at_least: int | None) -> Decoded:
     return Decoded(
         status=Status.TRUNCATED if message else Status.OK,
         message=message,
-        picture=Picture(pixels),
+        picture=Picture(pixels, whole=not scaled),
         width=width,
         height=height,
         format="JPEG" if format_ == "MPO" else format_,
@@ -179,7 +180,7 @@ def _has_more_frames(image: Image.Image) -> bool:
         return True
 
 
-def _faultless_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
+def _faultless_jpeg(image: Image.Image, data: bytes, *, scaled: bool) -> Pixels | None:
     """The pixels of a JPEG that needs nothing but decoding, straight into an array; None for everything else.
 
     It is the library that Pillow uses, without the fourth byte that Pillow adds to each pixel and takes away again. Any
@@ -191,7 +192,9 @@ def _faultless_jpeg(image: Image.Image, data: bytes) -> Pixels | None:
     if profile and _color_transform(profile, image.mode) is not None:
         return None
     try:
-        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB")
+        # The smallest size that the library can decode at, but not below these: that which Pillow would decode at.
+        width, height = image.size if scaled else (0, 0)
+        pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width)
     except ValueError:
         return None
     return pixels if pixels.shape[1::-1] == image.size else None

@@ -8,7 +8,7 @@ than its time, is found by halving its task, and becomes a row with a status.
 import hashlib
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from prx_data import decoding
 from prx_data.decoding import Decoded, decode
 from prx_data.files import only_here
 from prx_data.measures import Measure
+from prx_data.measures.scaled import scaled_version
 from prx_data.processes import Job
 from prx_data.reading import Content, Locator, parts, read_many
 from prx_data.records import Status
@@ -31,6 +32,7 @@ from prx_data.workspace import WorkspaceStore
 DECODED = "decoded"
 """Name of the table that holds what decoding gave."""
 DECODED_VERSION = decoding.VERSION
+"""Of whole pictures; see `scaled_version`."""
 DECODED_SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -50,7 +52,9 @@ _DECODED_NAMES = DECODED_SCHEMA.names[1:]
 SECONDS_PER_PHOTO = 60.0
 """A photo that takes longer to decode and measure has the status `decoder_timeout`."""
 _LEAST_TASK, _LARGEST_TASK = 16, 256
-_TASKS_PER_WORKER = 8
+_SHARE = 2
+"""A task is what is left, divided by so many tasks for each worker: large ones first, as each writes files, and small
+ones in the end, so that no worker waits long for another (Polychronopoulos and Kuck 1987, "Guided self-scheduling")."""
 _PORTION = 4096
 
 
@@ -67,6 +71,8 @@ class Task:
     """Whether they lack what decoding gives, too."""
     seconds: float | None
     """Time limit for each photo; None for none."""
+    decode_side: int | None
+    """See `measure`."""
 
     def halves(self) -> tuple["Task", ...]:
         """The task in two; none for a single photo."""
@@ -81,6 +87,7 @@ def measure(
     *,
     workers: int | None = None,
     seconds_per_photo: float = SECONDS_PER_PHOTO,
+    decode_side: int | None = None,
 ) -> int:
     """Measure what is missing.
 
@@ -90,6 +97,8 @@ def measure(
         workers: Processes; None for one per processor. 1 stays in this process, which a decoder that crashes or hangs
             then takes along.
         seconds_per_photo: Time limit for decoding and measuring one photo, if that is in another process.
+        decode_side: Pixels of the longer side that decoding keeps at least, see `decode`; the measures' versions have
+            to tell, see `Scaled`. None for whole pictures.
 
     Returns:
         The number of photos that lacked something.
@@ -101,12 +110,12 @@ def measure(
 
     crew = workers or os.cpu_count() or 1
     limit = None if workers == 1 else seconds_per_photo
-    todo = _lacking(store, measures)
+    todo = _lacking(store, measures, decode_side)
     total = sum(len(photos) for photos in todo.values())
     if not total:
         return 0
     here = any(only_here(locator.as_py()) for locator in store.readable()["locator"])
-    tasks = _tasks(store, measures, todo, size=total // (_TASKS_PER_WORKER * crew), limit=limit)
+    tasks = _tasks(store, measures, todo, crew=crew, limit=limit, decode_side=decode_side)
     job = Job(run_task, halves=Task.halves, blame=_blame)
     with ledger_stage(store.ledger, "measure") as counted:
         try:
@@ -119,10 +128,12 @@ def measure(
     return total
 
 
-def _lacking(store: WorkspaceStore, measures: Sequence[Measure]) -> dict[frozenset[str], pa.Table]:
+def _lacking(
+    store: WorkspaceStore, measures: Sequence[Measure], decode_side: int | None
+) -> dict[frozenset[str], pa.Table]:
     """Photos (`key`, `locator`) by what they lack: names of measures, and `decoded`."""
     photos = store.readable()
-    versions = {DECODED: DECODED_VERSION, **{one.name: one.version for one in measures}}
+    versions = {DECODED: scaled_version(DECODED_VERSION, decode_side), **{one.name: one.version for one in measures}}
     lacks = {
         name: pc.invert(pc.is_in(photos["key"], store.measured_keys(name, version)))
         for name, version in versions.items()
@@ -143,21 +154,37 @@ def _tasks(
     measures: Sequence[Measure],
     todo: Mapping[frozenset[str], pa.Table],
     *,
-    size: int,
+    crew: int,
     limit: float | None,
+    decode_side: int | None,
 ) -> Iterator[Task]:
     """Made as they are run: a million photos are thousands of tasks."""
-    size = min(max(size, _LEAST_TASK), _LARGEST_TASK)
+    left = sum(len(photos) for photos in todo.values())
     for names, some in ((names, some) for names, photos in todo.items() for some in _portions(photos)):
         keys = dict(zip(some["locator"].to_pylist(), some["key"].to_pylist(), strict=True))
-        for together in parts(keys, size):
+        for together in _guided(parts(keys, _LEAST_TASK), left, _SHARE * crew):
+            left -= len(together)
             yield Task(
                 folder=store.folder,
                 photos=tuple((keys[locator], locator) for locator in together),
                 measures=tuple(one for one in measures if one.name in names),
                 decoded=DECODED in names,
                 seconds=limit,
+                decode_side=decode_side,
             )
+
+
+def _guided(pieces: Iterable[list[str]], left: int, shares: int) -> Iterator[list[str]]:
+    """Pieces joined to lists, each of an equal share of what is left then, at most about 256 photos."""
+    together: list[str] = []
+    for piece in pieces:
+        together += piece
+        if len(together) >= min(left // shares, _LARGEST_TASK):
+            yield together
+            left -= len(together)
+            together = []
+    if together:
+        yield together
 
 
 def _portions(photos: pa.Table) -> Iterator[pa.Table]:
@@ -183,7 +210,7 @@ def run_task(task: Task) -> int:
     for locator, content in read_many(keys):
         key = keys[locator]
         with _time_limit(task.seconds):
-            decoded = _decode(key, content)
+            decoded = _decode(key, content, task.decode_side)
             if decoded is None:
                 continue
             if task.decoded:
@@ -225,11 +252,11 @@ def _time_limit(seconds: float | None) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _decode(key: str, content: Content) -> Decoded | None:
+def _decode(key: str, content: Content, decode_side: int | None) -> Decoded | None:
     """None if the photo is gone or changed since it was indexed: that is no property of the content to remember."""
     if isinstance(content, OSError) or hashlib.sha256(content).hexdigest() != key:
         return None
-    return decode(content)
+    return decode(content, at_least=decode_side)
 
 
 def _decoded_row(key: str, decoded: Decoded) -> dict[str, Any]:
@@ -254,4 +281,5 @@ def _write(task: Task, rows: Mapping[str, list[dict[str, Any]]]) -> None:
             schema = pa.schema([("key", pa.string()), *one.schema, ("error", pa.string())])
             store.write_shard(one.name, one.version, pa.Table.from_pylist(rows[one.name], schema=schema))
     if DECODED in rows:
-        store.write_shard(DECODED, DECODED_VERSION, pa.Table.from_pylist(rows[DECODED], schema=DECODED_SCHEMA))
+        version = scaled_version(DECODED_VERSION, task.decode_side)
+        store.write_shard(DECODED, version, pa.Table.from_pylist(rows[DECODED], schema=DECODED_SCHEMA))

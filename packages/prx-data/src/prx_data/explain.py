@@ -126,8 +126,17 @@ def as_text(found: Mapping[str, Any]) -> str:
 
 def settings_of(workspace: Workspace) -> Settings:
     """The settings of the last curation in a workspace; the default ones if there was none."""
-    path = workspace.settings_file
-    return Settings.model_validate_json(path.read_text(encoding="utf-8")) if path.exists() else Settings()
+    return Settings.model_validate(_last(workspace.settings_file).get("decisions", {}))
+
+
+def open_workspace(folder: Path) -> Workspace:
+    """A workspace as its last curation opened it."""
+    return Workspace(folder, decode_side=_last(Workspace(folder).settings_file).get("decode_side"))
+
+
+def _last(settings_file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(settings_file.read_text(encoding="utf-8")) if settings_file.exists() else {}
+    return found
 
 
 def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:

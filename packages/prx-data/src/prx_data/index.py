@@ -18,7 +18,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from prx_data.files import as_os_error, is_url, open_local, stamp_of
 from prx_data.reading import Content, Locator, blocks, read_block
@@ -106,6 +105,8 @@ def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: S
         spool: Where bytes go that cannot be read again.
         journal: Where rows go before the run has ended.
     """
+    from tqdm import tqdm  # the processes that measure import this module, and need none
+
     rows: list[Row] = []
     unwritten: list[Row] = []
     written = monotonic()

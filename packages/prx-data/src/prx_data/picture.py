@@ -1,6 +1,7 @@
 """One decoded picture at the sizes that measures ask for: each is made once, from the next larger one."""
 
-from typing import TypeAlias
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 """An upright sRGB picture, shape (height, width, 3)."""
 GreyPixels: TypeAlias = npt.NDArray[np.uint8]
 """Its luma (ITU-R BT.601), shape (height, width)."""
+T = TypeVar("T")
 
 
 class Picture:
@@ -22,13 +24,16 @@ class Picture:
     nobody may write to them.
     """
 
-    def __init__(self, pixels: Pixels | Image.Image) -> None:
-        """`pixels` is uint8 RGB of shape (height, width, 3), or an image of mode RGB; perhaps a part of the size."""
+    def __init__(self, pixels: Pixels | Image.Image, *, whole: bool = True) -> None:
+        """`pixels` is uint8 RGB of shape (height, width, 3), or an image of mode RGB; see `whole`."""
         self._levels: list[Pixels] = [np.ascontiguousarray(pixels, dtype=np.uint8)]
         self.long_side: int = max(self.pixels.shape[:2])
         """Pixels of the longer side, as decoded."""
+        self.whole = whole
+        """False if it was decoded at a fraction of its size."""
         self._greys: dict[int, GreyPixels] = {}
         self._fitted: dict[int, GreyPixels] = {}
+        self._found: dict[tuple[Callable[[Pixels], Any], int], Any] = {}
 
     @property
     def pixels(self) -> Pixels:
@@ -58,6 +63,14 @@ class Picture:
         if side not in self._fitted:
             self._fitted[side] = _fitted(self.grey_level(side), side)
         return self._fitted[side]
+
+    def of_level(self, function: Callable[[Pixels], T], side: int) -> T:
+        """What a function gives for `level(side)`: computed once, however many measures ask for it."""
+        what = (function, self._depth(side))
+        if what not in self._found:
+            self._found[what] = function(self.level(side))
+        found: T = self._found[what]
+        return found
 
     def _depth(self, side: int) -> int:
         return max(0, (self.long_side // max(1, side)).bit_length() - 1)

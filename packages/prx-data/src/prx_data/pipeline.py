@@ -11,12 +11,13 @@ from prx_data.captions import Template
 from prx_data.curation import Selection, Workspace
 from prx_data.dataset import check_output
 from prx_data.decisions.keep import Preference
-from prx_data.decisions.profiles import ProfileSetting
+from prx_data.decisions.profiles import Profile, ProfileSetting
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.errors import ConfigError
+from prx_data.measures.scaled import LEAST_SIDE
 from prx_data.sources import source_name
-from prx_data.storage import write_text
+from prx_data.storage import write_json
 
 
 class CurateConfig(BaseModel):
@@ -36,6 +37,9 @@ class CurateConfig(BaseModel):
     `metadata.csv` files in it."""
     workers: Annotated[int, Field(ge=1)] | None = None
     """Processes that measure; None for one per processor."""
+    decode_side: Annotated[int, Field(ge=LEAST_SIDE)] | None = None
+    """JPEGs are decoded at the smallest eighth, quarter or half that keeps so many pixels of the longer side: large
+    ones are measured faster, nearly the same, and equal pixels count as near duplicates. None for whole pictures."""
     rules: Rules = Rules()
     """Thresholds on single photos."""
     profile: ProfileSetting = None
@@ -70,6 +74,13 @@ class CurateConfig(BaseModel):
         if metadata is not None and isinstance(info.data.get("photos"), tuple):
             raise ValueError("it goes with one folder, and photos names several piles")
         return metadata
+
+    @field_validator("profile")
+    @classmethod
+    def _sees_enough(cls, wanted: Profile | None, info: ValidationInfo) -> Profile | None:
+        if info.data.get("decode_side") is not None and wanted and "effective_resolution" in wanted.columns:
+            raise ValueError("it checks effective_resolution, for which decode_side has to be left out")
+        return wanted
 
     def settings(self) -> Settings:
         """What the decisions depend on."""
@@ -124,14 +135,15 @@ def preview(config: CurateConfig) -> Selection:
     """
     if config.against is not None:
         source_name(config.against, "against")
-    workspace = Workspace(config.workspace)
+    workspace = Workspace(config.workspace, decode_side=config.decode_side)
     piles = config.photos if isinstance(config.photos, tuple) else (config.photos,)
     for pile in piles:
         workspace.add(pile, config.metadata)
     workspace.keep_only(piles)
     workspace.measure(workers=config.workers)
     settings = config.settings()
-    write_text(workspace.settings_file, settings.model_dump_json(indent=2) + "\n")
+    decided = settings.model_dump(mode="json")
+    write_json(workspace.settings_file, {"decode_side": config.decode_side, "decisions": decided})
     return workspace.select(settings=settings, workers=config.workers)
 
 

@@ -49,9 +49,10 @@ class _Worker:
             self._pool = ProcessPoolExecutor(1, env=_ENVIRONMENT, initializer=_start, initargs=(os.getpid(),))
         return self._pool.submit(function, task)
 
-    def close(self, *, kill: bool) -> None:
+    def close(self) -> None:
+        """Kill it: what it finished was taken, and it would need a tenth of a second to say goodbye."""
         if self._pool is not None:
-            self._pool.shutdown(kill_workers=kill)
+            self._pool.shutdown(kill_workers=True)
             self._pool = None
 
 
@@ -89,7 +90,7 @@ class Job(Generic[T]):
             for suspect in suspects:
                 yield from self._isolate(suspect, alone)
         finally:
-            alone.close(kill=True)
+            alone.close()
 
     def _everything(self, tasks: Iterator[T], workers: int, suspects: list[T]) -> Iterator[int]:
         crew = [_Worker() for _ in range(workers)]
@@ -101,14 +102,14 @@ class Job(Generic[T]):
                     try:
                         yield future.result()
                     except TerminatedWorkerError:
-                        worker.close(kill=True)
+                        worker.close()
                         suspects.append(task)
                     for following in tasks:
                         running[worker.submit(self._run, following)] = (worker, following)
                         break
         finally:
             for worker in crew:
-                worker.close(kill=bool(running))
+                worker.close()
 
     def _isolate(self, task: T, alone: _Worker) -> Iterator[int]:
         halves = self._halves(task)
@@ -117,7 +118,7 @@ class Job(Generic[T]):
                 yield alone.submit(self._run, task).result()
                 return
             except TerminatedWorkerError as error:
-                alone.close(kill=True)
+                alone.close()
                 death = str(error)
         for half in halves:
             yield from self._isolate(half, alone)

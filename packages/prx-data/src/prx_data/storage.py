@@ -107,10 +107,19 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file atomically."""
+def write_table(path: Path, table: pa.Table, *, fast: bool = False) -> None:
+    """Write a Parquet file atomically.
+
+    Args:
+        path: Where to.
+        table: What.
+        fast: For what is read whole and by this package alone: in half the time, and a little larger.
+    """
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        if fast:
+            pq.write_table(table, temporary, compression="lz4", use_dictionary=False, write_statistics=False)
+        else:
+            pq.write_table(table, temporary, compression="zstd")
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:

@@ -179,7 +179,8 @@ class WorkspaceStore:
 
     def write_shard(self, name: str, version: str, table: pa.Table) -> None:
         """Add rows of one measure; equal keys give the same file."""
-        write_table(self._measure_folder(name, version) / f"{shard_name(table['key'].to_pylist())}.parquet", table)
+        path = self._measure_folder(name, version) / f"{shard_name(table['key'].to_pylist())}.parquet"
+        write_table(path, table, fast=True)
 
     def _measure_folder(self, name: str, version: str) -> Path:
         return self.folder / "measures" / f"{name}-{version}"

@@ -44,6 +44,8 @@ class Check(BaseModel):
     def failure(self, row: Mapping[str, Any]) -> str | None:
         """What is wrong, with the numbers; None if nothing is."""
         value = _DERIVED[self.column](row) if self.column in _DERIVED else row[self.column]
+        if value is None:
+            return f"{self.message}: {self.column} is not known"
         if self.min is not None and value < self.min:
             return f"{self.message}: {self.column} {value:.4g} is below {self.min:g}"
         if self.max is not None and value > self.max:

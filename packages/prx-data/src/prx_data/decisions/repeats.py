@@ -17,7 +17,8 @@ def drop_same_pixels(candidates: Sequence[Candidate], settings: Settings, outcom
     """What is left when of files that decode to the same pixels one is kept, if possible one with metadata."""
     best: dict[str, Candidate] = {}
     for one in sorted(candidates, key=lambda one: (not one.metadata, one.preference(settings.keep))):
-        winner = best.setdefault(one.columns["pixel_digest"], one)
+        # Of what was decoded at a fraction of its size, nobody knows the pixels.
+        winner = best.setdefault(one.columns["pixel_digest"] or one.key, one)
         if winner is not one:
             text = f"Same pixels as {quoted(winner.origin)}, in another file."
             outcome.drop(one.key, one.origin, Reason.EXACT_DUPLICATE, text, duplicate_of=winner.origin)
@@ -53,7 +54,7 @@ def _known_matches(passed: Sequence[Candidate], columns: pa.Table, known: Known,
     same = [
         Match(photo=position, other=holder[one.columns["pixel_digest"]], how="the same pixels")
         for position, one in enumerate(passed)
-        if one.columns["pixel_digest"] in holder
+        if one.columns["pixel_digest"] is not None and one.columns["pixel_digest"] in holder
     ]
     if settings.duplicate_radius is None or not passed or not digests:
         return same

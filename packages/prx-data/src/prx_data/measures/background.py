@@ -21,7 +21,7 @@ from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.masks import Mask
 from prx_data.picture import Pixels
 
-VERSION = "5"
+VERSION = "6"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _ENOUGH = 1000  # pixels for a median

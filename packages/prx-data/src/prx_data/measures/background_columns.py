@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from prx_data.measures import background as measure
 from prx_data.measures.background_maps import DETAIL_SIDE
+from prx_data.measures.background_region import divide
+from prx_data.measures.borders import WORKING_SIDE, borders
 from prx_data.measures.color_names import Shade, color_name, sure_name
 from prx_data.picture import Picture
 
@@ -39,7 +40,8 @@ class BackgroundColumns:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        return as_columns(measure.background(np.asarray(picture.level(DETAIL_SIDE))))
+        region = divide(picture.level(DETAIL_SIDE), picture.of_level(borders, WORKING_SIDE))
+        return as_columns(measure.judged(region))
 
 
 def as_columns(found: measure.Background, mask: str = "classical") -> dict[str, Any]:

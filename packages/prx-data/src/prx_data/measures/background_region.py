@@ -26,6 +26,7 @@ from prx_data.measures.background_maps import (
 )
 from prx_data.measures.borders import borders
 from prx_data.measures.color import srgb_to_lab
+from prx_data.measures.lines import Side
 from prx_data.measures.masks import Mask, border_connected, components, opened
 from prx_data.picture import Pixels
 
@@ -89,14 +90,15 @@ class Region:
         return whole
 
 
-def divide(pixels: Pixels) -> Region:
+def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None) -> Region:
     """Divide one picture into bars, ground, subject and the rest.
 
     Args:
         pixels: Upright sRGB, uint8 of shape (height, width, 3).
+        bars: What `borders` found in it; None to look for them here.
     """
     reduced = level(pixels)
-    bars = borders(reduced)
+    bars = borders(reduced) if bars is None else bars
     detail = fitted(reduced)
     shape = (detail.shape[0] // 2, detail.shape[1] // 2)
     inner = _inside(bars, shape)
@@ -109,7 +111,7 @@ def divide(pixels: Pixels) -> Region:
     flat, color = _flat(half, grain)
     mask, surface = _ground(lab, color if flat >= LEAST_STUDIO else mode(on_ring(half)))
     subject = subject_of(mask)
-    if subject.mean() < _FAINT_FILL and mask.mean() >= LEAST_SHARE:
+    if np.count_nonzero(subject) < _FAINT_FILL * mask.size and np.count_nonzero(mask) >= LEAST_SHARE * mask.size:
         mask, subject, surface = _faint(lab, mask, subject, surface)
     off = np.sqrt(squares(lab, surface))
     return Region(
@@ -169,11 +171,11 @@ def _faint(lab: Lab, mask: Mask, subject: Mask, surface: Lab) -> tuple[Mask, Mas
     return (near, found, level) if _FAINT_FILL <= found.mean() < 0.9 else (mask, subject, surface)
 
 
-def _inside(bars: Mapping[str, float], shape: tuple[int, int]) -> tuple[slice, slice]:
+def _inside(bars: Mapping[Side, float], shape: tuple[int, int]) -> tuple[slice, slice]:
     """The rows and columns inside bars, in even numbers, without the line that the reduction may have blurred."""
     height, width = shape
-    top, bottom = (_cut(bars[side], height) for side in ("top", "bottom"))
-    left, right = (_cut(bars[side], width) for side in ("left", "right"))
+    top, bottom = _cut(bars["top"], height), _cut(bars["bottom"], height)
+    left, right = _cut(bars["left"], width), _cut(bars["right"], width)
     return slice(top, height - bottom), slice(left, width - right)
 
 
@@ -187,7 +189,8 @@ def _ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
     Starts from a colour, then in turn fits a quadratic surface to the background
     found so far and takes in what is near it and connected to the border.
     """
-    basis, half_basis = _basis((lab.shape[0], lab.shape[1])), _basis((lab.shape[0], lab.shape[1]), 2)
+    shape = (lab.shape[0], lab.shape[1])
+    basis = _basis(shape, 2)
     # The surface has six numbers a channel, and a quarter of the pixels speaks for them. Means of four would do that
     # too, but a texture shows in single pixels.
     half = np.ascontiguousarray(lab[::2, ::2])
@@ -196,11 +199,11 @@ def _ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
     mask = np.zeros(half.shape[:2], dtype=bool)
     least, moved = LEAST_SHARE * mask.size, _SETTLED * mask.size
     for _ in range(_FITS):
-        before, mask = mask, _near(half, half_basis @ weights)
+        before, mask = mask, _near(half, _surface(weights, shape, 2))
         if np.count_nonzero(mask) < least or np.count_nonzero(mask != before) < moved:
             break
-        weights = _fit(half, half_basis, mask, weights)
-    surface = np.asarray(basis @ weights, dtype=np.float32)
+        weights = _fit(half, basis, mask, weights)
+    surface = _surface(weights, shape)
     return _near(lab, surface), surface
 
 
@@ -211,8 +214,24 @@ def _near(lab: Lab, surface: Lab) -> Mask:
 @lru_cache(maxsize=32)
 def _basis(shape: tuple[int, int], every: int = 1) -> Floats:
     """Quadratic polynomials of position in [-1, 1]² at every nth row and column; shape (height, width, 6)."""
-    y, x = np.meshgrid(*(np.linspace(-1, 1, side)[::every] for side in shape), indexing="ij")
+    y, x = np.meshgrid(*(_powers(side, every)[:, 1] for side in shape), indexing="ij")
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=2).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _powers(side: int, every: int) -> npt.NDArray[np.float64]:
+    """1, t and t² at every nth place t of a side in [-1, 1]; shape (places, 3)."""
+    return np.linspace(-1, 1, side)[::every, None] ** np.arange(3)
+
+
+_NUMBERS = np.array([[0, 1, 3], [2, 4, 6], [5, 6, 6]])  # of the polynomial with a power of y and one of x; 6 for none
+
+
+def _surface(weights: Floats, shape: tuple[int, int], every: int = 1) -> Lab:
+    """The surface at every nth row and column: `_basis(shape, every) @ weights`, power by power, in small products."""
+    by_powers = np.concatenate([weights, np.zeros((1, 3), dtype=np.float32)]).take(_NUMBERS, axis=0)
+    y, x = (_powers(side, every).astype(np.float32) for side in shape)
+    return np.asarray((y @ (x @ by_powers).reshape(3, -1)).reshape(len(y), len(x), 3), dtype=np.float32)
 
 
 def _fit(colors: Lab, basis: Floats, mask: Mask, before: Floats) -> Floats:
@@ -224,8 +243,10 @@ def _fit(colors: Lab, basis: Floats, mask: Mask, before: Floats) -> Floats:
     if len(places) < _LEAST_FIT:
         return before
     basis, colors = basis.reshape(-1, 6).take(places, axis=0), colors_at(colors, places)
-    ridge = np.diag([0.0, *([0.02 * len(basis)] * 5)]).astype(np.float32)
-    return np.asarray(np.linalg.solve(basis.T @ basis + ridge, basis.T @ colors), dtype=np.float32)
+    normal = basis.T @ basis
+    normal.ravel()[7::7] += np.float32(0.02 * len(basis))  # the diagonal, but for the constant
+    solved, weights = cv2.solve(normal, basis.T @ colors, flags=cv2.DECOMP_CHOLESKY)
+    return np.asarray(weights, dtype=np.float32) if solved else before
 
 
 @lru_cache(maxsize=16)

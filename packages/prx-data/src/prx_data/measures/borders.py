@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from prx_data.measures.lines import color_of_line, plain_lines
+from prx_data.measures.lines import SIDES, Color, Side, color_of_line, depth, lines_from, outermost, plain_lines
 from prx_data.picture import Picture, Pixels
 
-SIDES = ("left", "top", "right", "bottom")
-_WORKING_SIDE = 256
+WORKING_SIDE = 256
+"""Bars are looked for in the level of the pyramid whose longer side is the last one of at least this many pixels."""
 _SAME = 8  # levels of any channel from the bar's colour that still are the bar
 _UNLIKE = 20  # and from which on a pixel certainly is something else
 _EDGE = 0.8  # share of the length of a bar's inner edge across which the colour jumps
@@ -23,10 +23,9 @@ _WIDEST_ALONE = 0.25  # where the opposite side has none: a wider one is a groun
 _WHITE = 240  # levels
 
 Plane = npt.NDArray[np.uint8]
-Color = tuple[int, int, int]
 
 
-def borders(pixels: Pixels) -> dict[str, float]:
+def borders(pixels: Pixels) -> dict[Side, float]:
     """Widths of uniform bars as shares of the frame, in [0, 0.45]: `left`, `top`, `right`, `bottom`; 0 is none.
 
     A plain background is uniform too. A bar differs from it in that its inner edge is straight, sharp and all along:
@@ -38,30 +37,26 @@ def borders(pixels: Pixels) -> dict[str, float]:
     Args:
         pixels: uint8 RGB of shape (height, width, 3); a longer side of 256 to 511 pixels is enough.
     """
-    widths = dict.fromkeys(SIDES, 0.0)
+    widths: dict[Side, float] = dict.fromkeys(SIDES, 0.0)
     if min(pixels.shape[:2]) < 16:
         return widths
-    turned = _turned(pixels)
-    lines = {side: _bar_lines(view) for side, view in turned.items()}
-    white = {side: bool(view[0].min() >= _WHITE) for side, view in turned.items()}
+    lines = {side: _bar_lines(pixels, side) for side in SIDES}
+    if not any(lines.values()):
+        return widths
+    white = {side: bool(outermost(pixels, side).min() >= _WHITE) for side in SIDES}
     if all(lines.values()) and all(white.values()):
         return widths
-    for first, second in (("top", "bottom"), ("left", "right")):
-        barred = [side for side in (first, second) if lines[side] and _has_edge(turned[side], lines[side])]
+    pairs: tuple[tuple[Side, Side], ...] = (("top", "bottom"), ("left", "right"))
+    for first, second in pairs:
+        barred = [side for side in (first, second) if lines[side] and _has_edge(pixels, side, lines[side])]
         if any(white[side] for side in barred) and (len(barred) < 2 or abs(lines[first] - lines[second]) > 2):
             continue
-        if len(barred) == 1 and lines[barred[0]] > _WIDEST_ALONE * len(turned[barred[0]]):
+        if len(barred) == 1 and lines[barred[0]] > _WIDEST_ALONE * depth(pixels, barred[0]):
             continue
-        widths |= {side: lines[side] / len(turned[side]) for side in barred}
+        widths |= {side: lines[side] / depth(pixels, side) for side in barred}
     if not any(widths.values()) and all(lines.values()):
         widths = _frame(pixels, lines) or widths
     return widths
-
-
-def _turned(pixels: Pixels) -> dict[str, Pixels]:
-    """Views in which the side is at the top."""
-    across = cv2.transpose(pixels)
-    return {"left": across, "top": pixels, "right": across[::-1], "bottom": pixels[::-1]}
 
 
 def _distance(pixels: Pixels, color: Color) -> Plane:
@@ -70,30 +65,33 @@ def _distance(pixels: Pixels, color: Color) -> Plane:
     return np.asarray(np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]))
 
 
-def _bar_lines(turned: Pixels) -> int:
-    """How many lines from the top have one colour; 0 also where nearly all have."""
-    most = int(_WIDEST * len(turned))
-    found = plain_lines(turned, tolerance=_SAME, most=most)
+def _bar_lines(pixels: Pixels, side: Side) -> int:
+    """How many lines from a side inwards have one colour; 0 also where nearly all have."""
+    most = int(_WIDEST * depth(pixels, side))
+    found = plain_lines(pixels, side, tolerance=_SAME, most=most)
     return found if found < most else 0
 
 
-def _has_edge(turned: Pixels, lines: int, margins: tuple[int, int] = (0, 0)) -> bool:
+def _has_edge(pixels: Pixels, side: Side, lines: int, margins: tuple[int, int] = (0, 0)) -> bool:
     """Whether the colour jumps just below the last uniform line, all along it but for margins at its two ends."""
-    color = color_of_line(turned[0])
-    inside = turned[lines : lines + _SHARP, margins[0] : turned.shape[1] - margins[1]]
-    return inside.size > 0 and bool((_distance(inside, color).max(axis=0) >= _UNLIKE).mean() >= _EDGE)
+    color = color_of_line(outermost(pixels, side))
+    flat = side in ("top", "bottom")
+    length = pixels.shape[1 if flat else 0]
+    within = slice(margins[0], length - margins[1])
+    inside = lines_from(pixels[:, within] if flat else pixels[within], side, lines, lines + _SHARP)
+    across = 0 if flat else 1
+    return inside.size > 0 and bool((_distance(inside, color).max(axis=across) >= _UNLIKE).mean() >= _EDGE)
 
 
-def _frame(pixels: Pixels, lines: Mapping[str, int]) -> dict[str, float] | None:
+def _frame(pixels: Pixels, lines: Mapping[Side, int]) -> dict[Side, float] | None:
     corners = pixels[[0, 0, -1, -1], [0, -1, 0, -1]].astype(np.int16)
     if corners[0].min() >= _WHITE or np.abs(corners - corners[0]).max() > _SAME:
         return None
     across, along = (lines["left"], lines["right"]), (lines["top"], lines["bottom"])
     margins = {"left": along, "top": across, "right": along, "bottom": across}
-    turned = _turned(pixels)
-    if not all(_has_edge(turned[side], lines[side], margins[side]) for side in SIDES):
+    if not all(_has_edge(pixels, side, lines[side], margins[side]) for side in SIDES):
         return None
-    return {side: lines[side] / len(turned[side]) for side in SIDES}
+    return {side: lines[side] / depth(pixels, side) for side in SIDES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,4 +108,4 @@ class Borders:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `borders`."""
-        return {f"border_{side}": width for side, width in borders(picture.level(_WORKING_SIDE)).items()}
+        return {f"border_{side}": width for side, width in picture.of_level(borders, WORKING_SIDE).items()}

@@ -11,6 +11,7 @@ _SRGB_TO_XYZ = np.array(
 )
 _XYZ_TO_SRGB = np.linalg.inv(_SRGB_TO_XYZ).T
 _WHITE = np.array([0.95047, 1.0, 1.08883])
+_ROWS_TO_SRGB: list[list[float]] = (_XYZ_TO_SRGB.T * _WHITE).tolist()
 _LEVELS = np.arange(256) / 255
 _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _LINEAR_RGB = np.repeat(_LINEAR[None, :, None], 3, axis=2)
@@ -101,4 +102,17 @@ def _cos(degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def hex_color(lab: npt.ArrayLike) -> str:
     """A Lab colour as `#rrggbb`."""
-    return "#" + bytes(lab_to_srgb(lab)).hex()
+    # One colour in plain numbers costs a tenth of what it costs in arrays of one; see `lab_to_srgb`.
+    light, a, b = map(float, np.asarray(lab))
+    fy = (light + 16) / 116
+    x, y, z = _unrooted(fy + a / 500), _unrooted(fy), _unrooted(fy - b / 200)
+    linear = (to_x * x + to_y * y + to_z * z for to_x, to_y, to_z in _ROWS_TO_SRGB)
+    return "#" + bytes(round(255 * _encoded(min(max(one, 0.0), 1.0))) for one in linear).hex()
+
+
+def _unrooted(root: float) -> float:
+    return root**3 if root > 6 / 29 else (116 * root - 16) * 27 / 24389
+
+
+def _encoded(linear: float) -> float:
+    return 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055

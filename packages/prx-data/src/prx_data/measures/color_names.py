@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.color import Lab, delta_e, lab_to_srgb, srgb_to_lab
+from prx_data.measures.color import Lab, delta_e, hex_color, srgb_to_lab
 from prx_data.measures.masks import shrunk
 
 _MOST = 3
@@ -55,6 +56,7 @@ def color_name(color: str) -> str:
     return _PROTOTYPE_NAMES[int(np.argmin(_from_prototypes(color)))] if color else ""
 
 
+@lru_cache(maxsize=1024)
 def _from_prototypes(color: str) -> npt.NDArray[np.float32]:
     """ΔE of `#rrggbb` from each prototype."""
     return delta_e(_PROTOTYPES_LAB, srgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)))
@@ -99,11 +101,10 @@ def dominant_colors(lab: Lab, subject: npt.NDArray[np.bool_]) -> tuple[Shade, ..
         left = left - near
     if not shares:
         return ()
-    seen = lab_to_srgb(np.array(means))
     nearest = np.argmin(delta_e(_PROTOTYPES_LAB, np.array(middles)[:, None]), axis=1)
     found = [
-        Shade(color="#" + bytes(color).hex(), share=share, name=_PROTOTYPE_NAMES[name])
-        for color, share, name in zip(seen, shares, nearest.tolist(), strict=True)
+        Shade(color=hex_color(mean), share=share, name=_PROTOTYPE_NAMES[name])
+        for mean, share, name in zip(means, shares, nearest.tolist(), strict=True)
     ]
     return tuple(sorted((one for one in found if one.share >= _LEAST_SHARE), key=lambda one: -one.share))
 

@@ -21,7 +21,7 @@ COLOR_COEFFICIENTS = (15, 10, 10)
 _PARTS = 4
 _BLOCKS = 16  # blocks along a side of a part
 _EDGE_SIDE = _PARTS * _BLOCKS * 2
-_EDGE_THRESHOLD = 11.0
+_EDGE_THRESHOLD = np.nextafter(np.float32(11), np.float32(12))  # more than 11 is an edge
 DIMENSIONS = sum(COLOR_COEFFICIENTS) + 5 * (_PARTS * _PARTS + 13 + 1)
 
 Vector = npt.NDArray[np.float32]
@@ -51,6 +51,16 @@ _ORDER = _zigzag(8)
 _PART_OF_BLOCK = (
     6 * np.kron(np.arange(_PARTS**2).reshape(_PARTS, _PARTS), np.ones((_BLOCKS, _BLOCKS), dtype=np.int64)).ravel()
 )
+
+
+def _wider() -> npt.NDArray[np.float64]:
+    """Means over rows, columns, 2x2 neighbourhoods, the centre and all of the parts; shape (14, parts)."""
+    part = np.arange(_PARTS**2).reshape(_PARTS, _PARTS)
+    groups = [*part, *part.T, *(part[r : r + 2, c : c + 2] for r in (0, 2) for c in (0, 2)), part[1:3, 1:3], part]
+    return np.array([np.isin(part, group).ravel() / group.size for group in groups])
+
+
+_WIDER = _wider()
 
 
 def _dct_matrix(side: int) -> Vector:
@@ -90,17 +100,14 @@ def edge_histogram(grey: GreyPixels) -> Vector:
     n = _PARTS * _BLOCKS
     quarters = square.astype(np.float32).reshape(n, 2, n, 2).transpose(1, 3, 0, 2).reshape(4, n * n)
     strengths = np.abs(_EDGE_FILTERS @ quarters)
-    strongest = strengths.max(axis=0)
-    kinds = np.full(n * n, 5)
-    for kind in reversed(range(5)):  # of equal ones the first stands
-        kinds[strengths[kind] == strongest] = kind
-    kinds[strongest <= _EDGE_THRESHOLD] = 5
+    weaker = strengths < np.maximum(strengths.max(axis=0), _EDGE_THRESHOLD)
+    # The first that is not weaker has as many before it as its number; where nothing is strong, all five are weaker.
+    kinds = np.zeros(n * n, dtype=np.uint8)
+    for one in reversed(weaker.view(np.uint8)):
+        kinds = one * (kinds + np.uint8(1))
     counts = np.bincount(kinds + _PART_OF_BLOCK, minlength=6 * _PARTS * _PARTS)
-    local = counts.reshape(_PARTS, _PARTS, 6)[..., :5] / _BLOCKS**2
-    corners = [local[r : r + 2, c : c + 2].mean(axis=(0, 1)) for r in (0, 2) for c in (0, 2)]
-    wide = [*local.mean(axis=1), *local.mean(axis=0), *corners, local[1:3, 1:3].mean(axis=(0, 1))]
-    bins = np.concatenate([local.reshape(-1), np.concatenate(wide), local.mean(axis=(0, 1))])
-    return bins.astype(np.float32)
+    local = counts.reshape(_PARTS * _PARTS, 6)[:, :5] / _BLOCKS**2
+    return np.concatenate([local, _WIDER @ local]).ravel().astype(np.float32)
 
 
 def layout(pixels: Pixels) -> Vector:
@@ -130,7 +137,7 @@ class Layout:
     """The layout embedding as a column `layout`."""
 
     name: str = "layout"
-    version: str = "3"
+    version: str = "4"
 
     @property
     def schema(self) -> pa.Schema:

@@ -24,6 +24,7 @@ from prx_data.measures import background as classical
 from prx_data.measures.background_columns import BackgroundColumns, as_columns
 from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.background_region import Region, divide, subject_of
+from prx_data.measures.borders import WORKING_SIDE, borders
 from prx_data.picture import Picture, Pixels
 
 _IMAGENET_MEAN, _IMAGENET_SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -128,7 +129,7 @@ class MatteBackground:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        region = divide(np.asarray(picture.level(DETAIL_SIDE)))
+        region = divide(picture.level(DETAIL_SIDE), picture.of_level(borders, WORKING_SIDE))
         found = classical.judged(region)
         if found.doubt <= self.max_doubt:
             return as_columns(found)
