@@ -1,5 +1,6 @@
 """Every kind of PRX pipeline as a base: what is trained is what its pipeline runs; adapters; what is exported."""
 
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -21,7 +22,7 @@ from prx_train.cli import main
 from prx_train.objective import as_velocity, noisy
 from prx_train.sample import euler, fixed_noise, guided, sampling_times
 from prx_train.step import batch_losses, step
-from prx_train.storage import file_digest, seed_from
+from prx_train.storage import file_digest, read_json, seed_from, write_json
 
 from .tiny import KINDS, TOKENS, save_tiny_pipeline
 
@@ -163,8 +164,6 @@ def test_adapters_alone_are_trained_saved_and_merged(tuning: dict[str, Any], fol
 
 def _redrawn(run: Run, pipeline: Any) -> int:
     """The largest difference in grey levels between a run's samples and what a pipeline draws."""
-    from prx_train.storage import read_json
-
     worst = 0
     for entry in read_json(run.samples / "samples.json")["after"]:
         drawn = model.draw(
@@ -199,8 +198,6 @@ def test_stopped_and_gone_on_it_is_the_same_to_the_bit(
 
 def test_what_is_left_open_suits_the_base(tuning: dict[str, Any]) -> None:
     run = fit(TrainConfig(**{**tuning, "budget": "1 steps"}))
-    from prx_train.storage import read_json
-
     config = read_json(run.config_file)
     assert (config["resolution"], config["shift"], config["learning_rate"]) == (32, 3.0, 1e-4)
     again = fit(TrainConfig(**{**tuning, "budget": "1 steps"}), say=lambda text: None)
@@ -301,3 +298,15 @@ def test_mistakes_about_bases_are_one_sentence(
     moved = load_file(run.lora_folder / "adapter.safetensors")
     assert moved
     assert main(["merge", str(tmp_path), str(tmp_path / "out")]) == 2
+
+
+@pytest.mark.parametrize(("before", "trained", "after"), [(64, 32, 32), (512, 1024, 1024), (512, 384, 512)])
+def test_an_export_draws_at_the_side_it_was_trained_at(
+    folder: Path, tmp_path: Path, before: int, trained: int, after: int
+) -> None:
+    base = shutil.copytree(folder, tmp_path / "base")
+    write_json(base / "model_index.json", {**read_json(base / "model_index.json"), "default_sample_size": before})
+    exported = tmp_path / "exported"
+    exported.mkdir()
+    model.save_with_base(exported, model.load_transformer(base), base, resolution=trained)
+    assert model.load_pipeline(exported).config.default_sample_size == after

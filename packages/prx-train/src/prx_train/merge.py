@@ -21,8 +21,9 @@ def merge(run_folder: Path, out: Path) -> Path:
     run = Run(run_folder)
     if not (run.lora_folder.is_dir() and run.config_file.is_file()):
         raise ModelError(f"'{run_folder}' is no run that trained adapters, so there is nothing to merge.")
-    base = model.pipeline_folder(read_json(run.config_file)["base"])
+    config = read_json(run.config_file)
+    base = model.pipeline_folder(config["base"])
     transformer = model.load_lora(model.load_transformer(base), run.lora_folder)
     model.merge_lora(transformer)
-    write_folder(out, lambda place: model.save_with_base(place, transformer, base))
+    write_folder(out, lambda place: model.save_with_base(place, transformer, base, resolution=config["resolution"]))
     return out

@@ -43,13 +43,13 @@ class Tracker(Callback):
         logs = training.output / "logs"
         logs.mkdir(exist_ok=True)
         name = training.output.name
-        if self._kind.requires_logging_directory:
-            tracker = self._kind(name, logging_dir=logs)
-        else:
-            # Both would make folders in the current directory otherwise.
-            os.environ.setdefault("WANDB_DIR", str(logs))
+        # Both would make folders in the current directory otherwise. Trackio reads its variable once in a process.
+        where = {"dir": str(logs)} if self._kind.name == "wandb" else {}
+        if self._kind.name == "trackio":
             os.environ.setdefault("TRACKIO_DIR", str(logs))
-            tracker = self._kind(name)
+        if self._kind.requires_logging_directory:
+            where = {"logging_dir": str(logs)}
+        tracker = self._kind(name, **where)
         tracker.start()
         self._tracker = tracker
         known = {key: value for key, value in training.settings.items() if isinstance(value, int | float | str | bool)}

@@ -7,12 +7,13 @@ from typing import Any
 
 import diffusers
 import torch
+from diffusers.pipelines.prx.pipeline_prx import ASPECT_RATIO_BINS
 
 from prx_train.errors import ModelError
 from prx_train.model.base import Base, pipeline_folder
 from prx_train.model.lora import load_lora
 from prx_train.model.text import TextEncoder
-from prx_train.storage import read_json
+from prx_train.storage import read_json, write_json
 
 
 def save_pipeline(
@@ -20,7 +21,7 @@ def save_pipeline(
 ) -> None:
     """Writes a folder that diffusers loads without this package; safetensors only."""
     if base.folder is not None:
-        save_with_base(folder, transformer, base.folder)
+        save_with_base(folder, transformer, base.folder, resolution=resolution)
         return
     diffusers.PRXPixelPipeline(
         transformer=transformer,
@@ -33,12 +34,21 @@ def save_pipeline(
     ).save_pretrained(folder, safe_serialization=True)
 
 
-def save_with_base(folder: Path, transformer: Any, base: Path) -> None:
-    """Writes a transformer with all else that its base has, copied as it is: nothing of that was trained."""
+def save_with_base(folder: Path, transformer: Any, base: Path, *, resolution: int) -> None:
+    """Writes a transformer with all else that its base has, copied as it is: nothing of that was trained.
+
+    Only the side in pixels that it draws by default becomes the one that it was trained at, unless diffusers has bins
+    of aspect ratios for the base's and none for that: it would refuse to draw without being told a size.
+    """
     for part in base.iterdir():
         if part.is_dir() and part.name != "transformer" and not part.name.startswith("."):
             shutil.copytree(part, folder / part.name)
-    shutil.copyfile(base / "model_index.json", folder / "model_index.json")
+    index = read_json(base / "model_index.json")
+    before = index.get("default_sample_size")
+    if before == resolution or (before in ASPECT_RATIO_BINS and resolution not in ASPECT_RATIO_BINS):
+        shutil.copyfile(base / "model_index.json", folder / "model_index.json")
+    else:
+        write_json(folder / "model_index.json", {**index, "default_sample_size": resolution})
     transformer.save_pretrained(folder / "transformer", safe_serialization=True)
 
 
