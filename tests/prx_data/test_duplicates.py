@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from prx_data import color_difference, lab_grid, phash
 from prx_data.decisions import neighbors
@@ -108,8 +108,20 @@ def padded(image: Image.Image) -> Image.Image:
     return ImageOps.pad(image, (max(image.size) + 90, max(image.size) + 90), color="white")
 
 
+def marked(image: Image.Image) -> Image.Image:
+    """With half opaque writing across it, which is another colour to whoever looks at the cells alone."""
+    layer = Image.new("RGBA", image.size)
+    grey = 255 if np.asarray(image.convert("L")).mean() < 128 else 0
+    font = ImageFont.load_default(image.width // 9)
+    ImageDraw.Draw(layer).text(
+        (image.width / 2, image.height / 2), "SAMPLE SHOP", font=font, fill=(grey, grey, grey, 170), anchor="mm"
+    )
+    return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+
+
 COPIES: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
     "smaller": (lambda image: image.resize((image.width // 3, image.height // 3)), "hash bits differ"),
+    "written over": (marked, "a line of writing over one"),
     "cropped": (lambda image: cut(image, 0.02, 0.05, 0.92, 0.95), "cropped to"),
     "cut on one side": (lambda image: cut(image, 0, 0, 1, 0.88), "cropped to"),
     "padded": (padded, "in other margins"),

@@ -10,7 +10,7 @@ from scipy import fft
 
 from prx_data.decisions.neighbors import Candidates, find_candidates
 from prx_data.decisions.thumbnails import Thumbnails
-from prx_data.decisions.turns import TURNS, WORDS, back, turned, turned_boxes, turned_frequencies
+from prx_data.decisions.turns import TURNS, WORDS, back, composed, turned, turned_boxes, turned_frequencies
 
 SIDE = 6
 
@@ -23,6 +23,12 @@ def picture(seed: int) -> npt.NDArray[np.float64]:
 def test_a_turn_and_the_turn_back_change_nothing(turn: int) -> None:
     again = turned(turned(picture(turn), turn), int(back(np.array([turn], dtype=np.uint8))[0]))
     assert np.array_equal(again, picture(turn))
+
+
+@given(st.integers(0, 7), st.integers(0, 7))
+def test_two_turns_are_one(first: int, second: int) -> None:
+    one = composed(np.array([first], dtype=np.uint8), np.array([second], dtype=np.uint8))
+    assert np.array_equal(turned(turned(picture(1), first), second), turned(picture(1), int(one[0])))
 
 
 @pytest.mark.parametrize("turn", TURNS)

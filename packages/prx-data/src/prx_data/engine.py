@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from prx_data import decoding
+from prx_data.backlog import Backlog
 from prx_data.decoding import Decoded, decode
 from prx_data.files import only_here
 from prx_data.measures import Measure
@@ -110,12 +110,14 @@ def measure(
 
     crew = workers or os.cpu_count() or 1
     limit = None if workers == 1 else seconds_per_photo
-    todo = _lacking(store, measures, decode_side)
-    total = sum(len(photos) for photos in todo.values())
+    backlog = store.backlog(
+        {DECODED: scaled_version(DECODED_VERSION, decode_side), **{one.name: one.version for one in measures}}
+    )
+    total = len(backlog)
     if not total:
         return 0
-    here = any(only_here(locator.as_py()) for locator in store.readable()["locator"])
-    tasks = _tasks(store, measures, todo, crew=crew, limit=limit, decode_side=decode_side)
+    here = any(only_here(locator) for some in backlog for locator in some["locator"].to_pylist())
+    tasks = _tasks(store, measures, backlog, crew=crew, limit=limit, decode_side=decode_side)
     job = Job(run_task, halves=Task.halves, blame=_blame)
     with ledger_stage(store.ledger, "measure") as counted:
         try:
@@ -128,50 +130,31 @@ def measure(
     return total
 
 
-def _lacking(
-    store: WorkspaceStore, measures: Sequence[Measure], decode_side: int | None
-) -> dict[frozenset[str], pa.Table]:
-    """Photos (`key`, `locator`) by what they lack: names of measures, and `decoded`."""
-    photos = store.readable()
-    versions = {DECODED: scaled_version(DECODED_VERSION, decode_side), **{one.name: one.version for one in measures}}
-    lacks = {
-        name: pc.invert(pc.is_in(photos["key"], store.measured_keys(name, version)))
-        for name, version in versions.items()
-    }
-    # One bit for each name, so that photos that lack the same share a number.
-    numbers = np.zeros(len(photos), dtype=np.int64)
-    for bit, mask in enumerate(lacks.values()):
-        numbers |= mask.to_numpy().astype(np.int64) << bit
-    found = {}
-    for number in np.unique(numbers[numbers > 0]).tolist():
-        names = frozenset(name for bit, name in enumerate(lacks) if number >> bit & 1)
-        found[names] = photos.filter(pa.array(numbers == number))
-    return found
-
-
 def _tasks(
     store: WorkspaceStore,
     measures: Sequence[Measure],
-    todo: Mapping[frozenset[str], pa.Table],
+    backlog: Backlog,
     *,
     crew: int,
     limit: float | None,
     decode_side: int | None,
 ) -> Iterator[Task]:
     """Made as they are run: a million photos are thousands of tasks."""
-    left = sum(len(photos) for photos in todo.values())
-    for names, some in ((names, some) for names, photos in todo.items() for some in _portions(photos)):
-        keys = dict(zip(some["locator"].to_pylist(), some["key"].to_pylist(), strict=True))
-        for together in _guided(parts(keys, _LEAST_TASK), left, _SHARE * crew):
-            left -= len(together)
-            yield Task(
-                folder=store.folder,
-                photos=tuple((keys[locator], locator) for locator in together),
-                measures=tuple(one for one in measures if one.name in names),
-                decoded=DECODED in names,
-                seconds=limit,
-                decode_side=decode_side,
-            )
+    left = len(backlog)
+    for some in _portions(backlog):
+        for lacks in pc.unique(some["lacks"]).to_pylist():
+            alike = some.filter(pc.equal(some["lacks"], lacks))
+            keys = dict(zip(alike["locator"].to_pylist(), alike["key"].to_pylist(), strict=True))
+            for together in _guided(parts(keys, _LEAST_TASK), left, _SHARE * crew):
+                left -= len(together)
+                yield Task(
+                    folder=store.folder,
+                    photos=tuple((keys[locator], locator) for locator in together),
+                    measures=tuple(one for number, one in enumerate(measures, start=1) if lacks >> number & 1),
+                    decoded=bool(lacks & 1),
+                    seconds=limit,
+                    decode_side=decode_side,
+                )
 
 
 def _guided(pieces: Iterable[list[str]], left: int, shares: int) -> Iterator[list[str]]:
@@ -187,20 +170,30 @@ def _guided(pieces: Iterable[list[str]], left: int, shares: int) -> Iterator[lis
         yield together
 
 
-def _portions(photos: pa.Table) -> Iterator[pa.Table]:
+def _portions(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """A few thousand photos at a time, as Python's objects take ten times their memory; cells of a file together."""
-    locators, start = photos["locator"].combine_chunks(), 0
-    while start < len(photos):
-        stop = min(start + _PORTION, len(photos))
-        last = Locator.parse(locators[stop - 1].as_py())
-        while (
-            last.kind in ("parquet", "arrow")
-            and stop < len(photos)
-            and Locator.parse(locators[stop].as_py()).location == last.location
-        ):
-            stop += 1
-        yield photos.slice(start, stop - start)
-        start = stop
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(map(len, held)) >= _PORTION:
+            together = pa.concat_tables(held)
+            stop = _start_of_last_file(together["locator"])
+            yield together.slice(0, stop)
+            held = [together.slice(stop)]
+    yield from held and [pa.concat_tables(held)]
+
+
+def _start_of_last_file(locators: pa.ChunkedArray) -> int:
+    """Where the cells begin of the last file, which may go on; photos that are no cells are complete."""
+    last = Locator.parse(locators[-1].as_py())
+    if last.kind not in ("parquet", "arrow"):
+        return len(locators)
+    if Locator.parse(locators[0].as_py()).location == last.location:
+        return 0  # looked at first, so that a file of a million cells is not walked through again and again
+    start = len(locators) - 1
+    while Locator.parse(locators[start - 1].as_py()).location == last.location:
+        start -= 1
+    return start
 
 
 def run_task(task: Task) -> int:

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prx_data.files import as_os_error, is_url, open_local, stamp_of
@@ -96,8 +97,8 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: Spool, journal: Journal) -> list[Row]:
-    """The rows of a source's photos, ordered by origin.
+def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: Spool, journal: Journal) -> pa.Table:
+    """The rows of a source's photos, ordered by origin; held as columns, which take less memory than Python's objects.
 
     Args:
         photos: As the source lists them.
@@ -107,7 +108,7 @@ def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: S
     """
     from tqdm import tqdm  # the processes that measure import this module, and need none
 
-    rows: list[Row] = []
+    rows: list[pa.RecordBatch] = []
     unwritten: list[Row] = []
     written = monotonic()
     left = iter(photos)
@@ -117,13 +118,13 @@ def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: S
     ):
         while chunk := _next_chunk(left):
             old, new = _index_chunk(chunk, known, spool, threads)
-            rows += old + new
+            rows.append(pa.RecordBatch.from_pylist(old + new, schema=PHOTOS_SCHEMA))
             unwritten += new
             bar.update(len(chunk))
             if unwritten and monotonic() - written > _JOURNAL_SECONDS:
                 journal.write(unwritten)
                 unwritten, written = [], monotonic()
-    return _unique(sorted(rows, key=lambda row: row["origin"]))
+    return _unique(pa.Table.from_batches(rows, schema=PHOTOS_SCHEMA).sort_by("origin"))
 
 
 def _next_chunk(photos: Iterator[PhotoFile]) -> list[PhotoFile]:
@@ -137,15 +138,17 @@ def _next_chunk(photos: Iterator[PhotoFile]) -> list[PhotoFile]:
     return chunk
 
 
-def _unique(rows: list[Row]) -> list[Row]:
+def _unique(rows: pa.Table) -> pa.Table:
     """Two names that read alike once they are written as text are told apart by a number."""
-    seen: set[str] = set()
-    for row in rows:
-        origin, number = row["origin"], 2
-        while row["origin"] in seen:
-            row["origin"], number = f"{origin} ({number})", number + 1
-        seen.add(row["origin"])
-    return sorted(rows, key=lambda row: row["origin"])
+    if pc.count_distinct(rows["origin"]).as_py() == len(rows):
+        return rows
+    seen: dict[str, None] = {}
+    for origin in rows["origin"].to_pylist():
+        name, number = origin, 2
+        while name in seen:
+            name, number = f"{origin} ({number})", number + 1
+        seen[name] = None
+    return rows.set_column(0, PHOTOS_SCHEMA.field("origin"), pa.array(list(seen), pa.string())).sort_by("origin")
 
 
 def _index_chunk(

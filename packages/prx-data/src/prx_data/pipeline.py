@@ -47,7 +47,7 @@ class CurateConfig(BaseModel):
     duplicate_radius: Annotated[int, Field(ge=0, le=16)] | None = 4
     """Largest Hamming distance of near duplicates' 64-bit perceptual hashes."""
     duplicate_color_difference: Annotated[float, Field(ge=0)] = Settings().duplicate_color_difference
-    """Largest colour difference (ΔE) of near duplicates."""
+    """Largest colour difference (ΔE) of near duplicates, but for a line of writing over one of them."""
     duplicate_alignment: bool = Settings().duplicate_alignment
     """Whether to look for cropped, padded, framed, mirrored and turned copies too."""
     keep: tuple[Preference, ...] = Settings().keep

@@ -15,7 +15,7 @@ found by comparing keys.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from prx_data.backlog import Backlog
 from prx_data.errors import WorkspaceError
 from prx_data.features import Feature
-from prx_data.index import PHOTOS_SCHEMA, Journal, Row, Spool, index_photos
+from prx_data.index import Journal, Row, Spool, index_photos
 from prx_data.records import Status
 from prx_data.sources import NOTHING, Earlier, Findings, Photos, open_source, source_name
 from prx_data.storage import claimed, ledger_stage, make_writable_folder, others_write, write_table
@@ -106,14 +107,13 @@ class WorkspaceStore:
             earlier = Earlier(rows=known, tars=_about(before)["tars"]) if before is not None else NOTHING
             findings = Findings()
             journaled = {row["origin"]: row for row in journal.rows()}
-            rows = index_photos(source.photos(findings, earlier), {**known, **journaled}, spool, journal)
+            table = index_photos(source.photos(findings, earlier), {**known, **journaled}, spool, journal)
             about = {"source": name, "revision": revision, **vars(findings)}
-            table = pa.Table.from_pylist(rows, schema=PHOTOS_SCHEMA)
             write_table(path, table.replace_schema_metadata({"prx-data": json.dumps(about)}))
             journal.remove()
-            counted["items"] = len(rows)
+            counted["items"] = len(table)
         self._sweep_spool()
-        return len(rows)
+        return len(table)
 
     def keep_only(self, sources: Iterable[Photos]) -> None:
         """Forget every other source; what was measured of its photos stays."""
@@ -171,11 +171,10 @@ class WorkspaceStore:
         table = pa.concat_tables(pq.read_table(shard, columns=columns) for shard in shards).sort_by("key")
         return table.filter(_first_of_each(table["key"]))
 
-    def measured_keys(self, name: str, version: str) -> pa.ChunkedArray:
-        """Keys that one measure has rows for; some may be there twice."""
-        shards = sorted(self._measure_folder(name, version).glob("*.parquet"))
-        columns = [pq.read_table(shard, columns=["key"])["key"] for shard in shards]
-        return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+    def backlog(self, versions: Mapping[str, str]) -> Backlog:
+        """The photos whose contents have no row of some measures, given the version of each by its name."""
+        folders = [self._measure_folder(name, version) for name, version in versions.items()]
+        return Backlog(self._source_paths(), [folder.glob("*.parquet") for folder in folders])
 
     def write_shard(self, name: str, version: str, table: pa.Table) -> None:
         """Add rows of one measure; equal keys give the same file."""

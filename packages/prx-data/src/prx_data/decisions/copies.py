@@ -24,6 +24,8 @@ MIN_COARSE = 0.84
 """The same at 16x16 cells once the window is refined at these."""
 MIN_MEDIUM = 0.9
 """The same at 32x32 cells."""
+MIN_FIRST_DETAIL = 0.5
+"""Correlation of fine structure through the window as these cells gave it, below which it is not refined further."""
 MIN_DETAIL = 0.78
 """Correlation of fine structure below which two pictures are not copies, see `Copies.detail`."""
 MIN_SMOOTH_DETAIL = 0.6
@@ -33,12 +35,13 @@ CLOSE_COLORS = 0.6
 MIN_OVERLAP = 0.5
 """Share of the inner picture that has to lie in the outer one."""
 
-_GUESS, _COARSE, _MEDIUM = 8, 16, 32
-_COARSE_ROUNDS, _MEDIUM_ROUNDS, _LAST_ROUNDS = 4, 3, 3
+_GUESS, _COARSE, _MEDIUM, _FINE = 8, 16, 32, 64
+_COARSE_ROUNDS, _MEDIUM_ROUNDS, _LAST_ROUNDS = 4, 2, 2
 _BLUR = 1.5  # cells of 64: what is finer is fine structure
 _SOFT_LIGHT, _SOFT_COLOR = 0.8, 0.55  # cells of 32
 _CLIP = 8.0  # units of L: beyond it a stronger edge counts no more
-_BLOCK = 256
+_BLOCK_CELLS = 1 << 16  # of the pictures that are looked at at a time: what a cache holds
+_LIGHT = np.float32(2.55)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,80 +103,87 @@ def verified(pictures: Thumbnails, others: Thumbnails, guesses: Candidates, *, m
         Ordered by left and right; of a pair that is a copy in several turns the first of these.
     """
     guesses = guesses.take(np.lexsort((guesses.turn, guesses.right, guesses.left)))
-    coarse, against = _coarse(pictures, guesses.left), _coarse(others, guesses.right)
-    guesses = joined([_coarsely_alike(coarse, against, part) for part in _blocks(guesses)])
-    guesses = joined([_more_closely_alike(pictures, others, part) for part in _blocks(guesses)])
-    parts = [_compared(pictures, others, part, max_color) for part in _blocks(guesses)]
+    small, against = _small(pictures, guesses.left, _COARSE), _small(others, guesses.right, _COARSE)
+    guesses = joined([_coarsely_alike(small, against, part) for part in _blocks(guesses, _COARSE)])
+    small, against = _small(pictures, guesses.left, _MEDIUM), _small(others, guesses.right, _MEDIUM)
+    guesses = joined([_more_closely_alike(small, against, part) for part in _blocks(guesses, _MEDIUM)])
+    parts = [_compared(pictures, others, part, max_color) for part in _blocks(guesses, _FINE)]
     found = Copies(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Copies)})
     again = np.zeros(len(found), dtype=bool)
     again[1:] = (found.left[1:] == found.left[:-1]) & (found.right[1:] == found.right[:-1])
     return found.take(~again)
 
 
-def _blocks(guesses: Candidates) -> list[Candidates]:
-    """At least one, so that there is always something to put together."""
-    starts = range(0, max(len(guesses), 1), _BLOCK)
-    return [guesses.take(np.arange(start, min(start + _BLOCK, len(guesses)))) for start in starts]
+def _blocks(guesses: Candidates, side: int) -> list[Candidates]:
+    """At least one, so that there is always something to put together; as many cells in each as a cache holds."""
+    size = _BLOCK_CELLS // side**2
+    starts = range(0, max(len(guesses), 1), size)
+    return [guesses.take(np.arange(start, min(start + size, len(guesses)))) for start in starts]
 
 
-def _coarse(pictures: Thumbnails, used: Index) -> npt.NDArray[np.uint8]:
-    """Pictures at 16x16 cells, L* times 2.55: each is in several candidates. Those that are not used stay unset."""
-    small = np.empty((len(pictures), _COARSE, _COARSE), dtype=np.uint8)
+def _small(pictures: Thumbnails, used: Index, side: int) -> npt.NDArray[np.uint8]:
+    """Lightness at fewer cells, L* times 2.55: each is in several candidates. Those that are not used stay unset."""
+    small = np.empty((len(pictures), side, side), dtype=np.uint8)
     every = np.unique(used)
-    for start in range(0, len(every), _BLOCK):
-        rows = every[start : start + _BLOCK]
-        small[rows] = np.rint(shrink(pictures.lightness[rows].astype(np.float32), _COARSE))
+    size = _BLOCK_CELLS // _FINE**2
+    for start in range(0, len(every), size):
+        rows = every[start : start + size]
+        small[rows] = np.rint(shrink(pictures.lightness[rows].astype(np.float32), side))
     return small
 
 
 def _coarsely_alike(pictures: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8], guesses: Candidates) -> Candidates:
     """The candidates that are alike at few cells, with better windows."""
-    first, second = pictures[guesses.left], others[guesses.right]
-    for turn in np.unique(guesses.turn).tolist():
-        rows = guesses.turn == turn
-        second[rows] = turned(second[rows], turn)
-    wide = guesses.right_inside[:, None, None]
-    outer = np.where(wide, first, second).astype(np.float32)
-    inner = np.where(wide, second, first).astype(np.float32)
+    outer, inner = _outer_and_inner(pictures, others, guesses)
     likely = np.flatnonzero(_fit(outer, inner, guesses.window, _GUESS) >= MIN_GUESS)
     outer, inner, guesses = outer[likely], inner[likely], guesses.take(likely)
     window = refine_windows(outer, inner, guesses.window, _COARSE_ROUNDS)
     return guesses.seen_through(window).take(_fit(outer, inner, window, _COARSE) >= MIN_COARSE)
 
 
-def _more_closely_alike(pictures: Thumbnails, others: Thumbnails, guesses: Candidates) -> Candidates:
+def _more_closely_alike(
+    pictures: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8], guesses: Candidates
+) -> Candidates:
     """Those that are alike at more cells, too."""
-    outer, inner = (shrink(one.light(), _MEDIUM) for one in _outer_and_inner(pictures, others, guesses))
+    outer, inner = _outer_and_inner(pictures, others, guesses)
     window = refine_windows(outer, inner, guesses.window, _MEDIUM_ROUNDS)
     return guesses.seen_through(window).take(_fit(outer, inner, window, _MEDIUM) >= MIN_MEDIUM)
 
 
+def _outer_and_inner(
+    pictures: npt.NDArray[np.generic], others: npt.NDArray[np.generic], pairs: Candidates
+) -> tuple[Floats, Floats]:
+    """Planes of the outer and of the inner picture of each pair, the right one turned."""
+    first, second = pictures[pairs.left], others[pairs.right]
+    for turn in np.unique(pairs.turn[pairs.turn > 0]).tolist():
+        rows = pairs.turn == turn
+        second[rows] = turned(second[rows], turn)
+    wide = pairs.right_inside.reshape(-1, *(1,) * (first.ndim - 1))
+    return np.where(wide, first, second).astype(np.float32), np.where(wide, second, first).astype(np.float32)
+
+
 def _compared(pictures: Thumbnails, others: Thumbnails, guesses: Candidates, max_color: float) -> Copies:
     """The copies, by what is finest."""
-    outer, inner = _outer_and_inner(pictures, others, guesses)
-    light, target = outer.light(), inner.light()
+    light, target = (plane / _LIGHT for plane in _outer_and_inner(pictures.lightness, others.lightness, guesses))
+    hopeful = np.flatnonzero(_detail(light, target, guesses.window)[0] >= MIN_FIRST_DETAIL)
+    light, target, guesses = light[hopeful], target[hopeful], guesses.take(hopeful)
     window = refine_windows(light, target, guesses.window, _LAST_ROUNDS)
-    seen, where = sample(light, window)
-    detail = correlation(_fine(seen), _fine(target), where)
+    detail, where = _detail(light, target, window)
     overlap = where.mean(axis=(1, 2), dtype=np.float32)
     likely = np.flatnonzero((detail >= MIN_SMOOTH_DETAIL) & (overlap >= MIN_OVERLAP))
-    window = window[likely]
+    guesses, window = guesses.take(likely), window[likely]
+    colors = _outer_and_inner(pictures.color, others.color, guesses)
     found = Copies(
-        left=guesses.left[likely],
-        right=guesses.right[likely],
-        turn=guesses.turn[likely],
-        right_inside=guesses.right_inside[likely],
+        left=guesses.left,
+        right=guesses.right,
+        turn=guesses.turn,
+        right_inside=guesses.right_inside,
         window=window,
         detail=detail[likely],
-        color=_color_difference(outer.take(likely), inner.take(likely), window),
+        color=_color_difference((light[likely], target[likely]), colors, window),
     )
     close = found.color <= CLOSE_COLORS * max_color
     return found.take((found.color <= max_color) & (close | (found.detail >= MIN_DETAIL)))
-
-
-def _outer_and_inner(pictures: Thumbnails, others: Thumbnails, pairs: Candidates) -> tuple[Thumbnails, Thumbnails]:
-    first, second = pictures.take(pairs.left), others.take(pairs.right).turned(pairs.turn)
-    return first.where(pairs.right_inside, second), second.where(pairs.right_inside, first)
 
 
 def _fit(outer: Floats, inner: Floats, windows: Floats, side: int) -> Floats:
@@ -183,14 +193,21 @@ def _fit(outer: Floats, inner: Floats, windows: Floats, side: int) -> Floats:
     return correlation(shrink(seen, side), shrink(inner, side), inside)
 
 
-def _color_difference(outer: Thumbnails, inner: Thumbnails, windows: Floats) -> Floats:
-    seen, where = sample(outer.light(), windows)
+def _color_difference(light: tuple[Floats, Floats], color: tuple[Floats, Floats], windows: Floats) -> Floats:
+    """Of the inner pictures from what the windows show of the outer ones, given L and ab of both."""
+    seen, where = sample(light[0], windows)
     half = where.shape[1] // 2
-    color, _ = sample(outer.color.astype(np.float32).transpose(0, 3, 1, 2), windows)
-    lab_seen = np.concatenate([shrink(seen, half)[..., None], color.transpose(0, 2, 3, 1)], axis=3)
-    lab_inner = np.concatenate([shrink(inner.light(), half)[..., None], inner.color.astype(np.float32)], axis=3)
+    hue, _ = sample(color[0].transpose(0, 3, 1, 2), windows)
+    lab_seen = np.concatenate([shrink(seen, half)[..., None], hue.transpose(0, 2, 3, 1)], axis=3)
+    lab_inner = np.concatenate([shrink(light[1], half)[..., None], color[1]], axis=3)
     inside = shrink(where.astype(np.float32), half) > 0.99
     return worst_difference(cell_differences(_soft(lab_seen), _soft(lab_inner), inside))
+
+
+def _detail(outer: Floats, inner: Floats, windows: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Correlation of fine structure, and where the inner pictures lie in the outer ones."""
+    seen, where = sample(outer, windows)
+    return correlation(_fine(seen), _fine(inner), where), where
 
 
 def _fine(lightness: Floats) -> Floats:

@@ -16,6 +16,7 @@ from prx_data.decisions.join import Codes, Index, distinct, hamming_join
 from prx_data.decisions.neighbors import Candidates
 from prx_data.decisions.thumbnails import Thumbnails
 from prx_data.decisions.turns import WORDS
+from prx_data.decisions.writing import written_over
 
 MIN_INFORMATION = 32
 """Bits of a hash that have to be more than noise for it to be compared: half of them."""
@@ -98,7 +99,7 @@ def find_duplicates(
         photos: n photos.
         preference: Their positions, best first.
         radius: Largest Hamming distance of the hashes.
-        max_color: Largest colour difference (ΔE).
+        max_color: Largest colour difference (ΔE); writing over a copy may be more.
         align: Whether to look for cropped, padded, framed, mirrored and turned copies too.
 
     Returns:
@@ -112,28 +113,38 @@ def find_duplicates(
     moved = _join_copies(photos, keeper, order[near == np.arange(len(order))], max_color) if align else {}
     members = np.flatnonzero(keeper != np.arange(len(photos)))
     hashed = np.array([one for one in members.tolist() if one not in moved], dtype=np.int64)
-    said = dict(zip(hashed.tolist(), _told_hashes(photos, photos, hashed, keeper[hashed]), strict=True)) | moved
+    told = _told_hashes(photos, photos, max_color, hashed, keeper[hashed])
+    said = dict(zip(hashed.tolist(), told, strict=True)) | moved
     return [Match(photo=one, other=int(keeper[one]), how=said[one]) for one in members.tolist()]
 
 
 def _alike(
     photos: PhotoColumns, others: PhotoColumns, max_color: float, left: Index, right: Index
 ) -> npt.NDArray[np.bool_]:
-    return _difference(photos, others, left, right) <= max_color
+    """Whether photos with near hashes have the same colours, but for writing over one of them."""
+    grids, first, second = _grids(photos, others, left, right)
+    same: npt.NDArray[np.bool_] = color_difference(grids, first, second) <= max_color
+    rest = np.flatnonzero(~same)
+    same[rest] = written_over(grids, first[rest], second[rest])
+    return same
 
 
-def _difference(photos: PhotoColumns, others: PhotoColumns, left: Index, right: Index) -> npt.NDArray[np.float32]:
+def _grids(
+    photos: PhotoColumns, others: PhotoColumns, left: Index, right: Index
+) -> tuple[npt.NDArray[np.int8], Index, Index]:
+    """Grids, and where in them those of the pairs are."""
     if others is photos:
-        return color_difference(photos.grids, left, right)
+        return photos.grids, left, right
     both = np.concatenate([photos.grids[left], others.grids[right]])
-    return color_difference(both, np.arange(len(left)), np.arange(len(left), 2 * len(left)))
+    return both, np.arange(len(left)), np.arange(len(left), 2 * len(left))
 
 
-def _told_hashes(photos: PhotoColumns, others: PhotoColumns, left: Index, right: Index) -> list[str]:
+def _told_hashes(photos: PhotoColumns, others: PhotoColumns, max_color: float, left: Index, right: Index) -> list[str]:
     bits = np.bitwise_count(photos.codes[left] ^ others.codes[right])
-    colors = _difference(photos, others, left, right)
+    colors = color_difference(*_grids(photos, others, left, right))
     return [
-        f"{bit} of 64 hash bits differ, colours by ΔE {color:.1f}"
+        f"{bit} of 64 hash bits differ, "
+        + (f"colours by ΔE {color:.1f}" if color <= max_color else "and colours only by a line of writing over one")
         for bit, color in zip(bits.tolist(), colors.tolist(), strict=True)
     ]
 
@@ -234,7 +245,7 @@ def find_leaks(
         photos: n photos, such as those to train on.
         others: k photos, such as those to evaluate with; `Match.other` counts in them.
         radius: Largest Hamming distance of the hashes.
-        max_color: Largest colour difference (ΔE).
+        max_color: Largest colour difference (ΔE); writing over a copy may be more.
         align: Whether to look for cropped, padded, framed, mirrored and turned copies too.
 
     Returns:
@@ -248,7 +259,7 @@ def find_leaks(
         left, right = left[fresh], right[fresh]
         same = _alike(photos, others, max_color, left, right)
         left, right = left[same], right[same]
-        told = _told_hashes(photos, others, left, right)
+        told = _told_hashes(photos, others, max_color, left, right)
         _remember(known, zip(left.tolist(), right.tolist(), told, strict=True))
     if align:
         rest = np.array([one for one in mine.tolist() if one not in known], dtype=np.int64)

@@ -1,8 +1,9 @@
 """Pairs of pictures that may be copies of each other: neighbours by low frequencies, through some windows, turned.
 
-A crop shows what a window of the whole shows. So the frequencies of some windows of each picture, upright and mirrored,
-are looked up among those of all whole pictures; those of the whole one also turned by quarters, which costs no
-transform, as turning swaps and negates coefficients alone.
+A crop shows what a window of the whole shows. So the frequencies of some windows of each picture are looked up among
+those of all whole pictures. Turning or mirroring a picture swaps and negates coefficients alone, so all are looked up
+in the one of the eight turns in which brightness falls to the right and downwards, and more so to the right; a window
+that may stand otherwise once it is cropped, scaled or written over is looked up in each turn in which it may.
 """
 
 from collections.abc import Iterator
@@ -15,14 +16,15 @@ from scipy import fft
 
 from prx_data.decisions.alignment import box_matrix
 from prx_data.decisions.thumbnails import Floats, Index, Thumbnails
-from prx_data.decisions.turns import MIRRORED, TURNS, UPRIGHT, Turns, back, turned_boxes, turned_frequencies
+from prx_data.decisions.turns import TURNS, Turns, back, composed, turned_boxes, turned_frequencies
 
 _INTERVALS = np.array([(0.0, 1.0), (0.04, 0.92), (0.09, 0.82), (0.0, 0.85), (0.15, 0.85)])  # start, share
 _WINDOWS = ((0, 0), (1, 1), (2, 2), (3, 0), (4, 0), (0, 3), (0, 4), (3, 3), (3, 4), (4, 3), (4, 4))  # down, across
-_MAX_DISTANCES = {UPRIGHT: 0.25, MIRRORED: 0.2}  # squared, of unit vectors; by turn
-_MAX_TURNED_DISTANCE = 0.1
+_MAX_DISTANCE = 0.25  # squared, of unit vectors
+_UNSURE = 0.18  # of a unit vector's coefficients: by so much a copy's may differ
 _MAX_STRETCH = 0.35  # of the natural logarithm of width / height: more is another picture, not a squeezed one
 _NEIGHBORS = 8
+_MOST = 8  # candidates of a picture that are looked at on its own account
 _CELLS = 16
 _LIGHT, _COLOR = 6, 3  # frequencies along a side
 _EXACT_INDEX = 2_000
@@ -83,6 +85,9 @@ def joined(parts: list[Candidates]) -> Candidates:
 def find_candidates(pictures: Thumbnails, others: Thumbnails | None = None) -> Candidates:
     """Pairs of positions that may be copies, each pair and turn once, ordered by left, right and turn.
 
+    Each picture has its nearest few with it, and others only if it is among their nearest, so that the cost of looking
+    at them does not grow with the number of pictures.
+
     Args:
         pictures: n pictures.
         others: A second set; only pairs of one of each are given, and `right` counts in it. Without one, left < right.
@@ -94,12 +99,27 @@ def find_candidates(pictures: Thumbnails, others: Thumbnails | None = None) -> C
     else:
         found = joined([_windows_in(pictures, others), _windows_in(others, pictures).swapped()])
     found = found.take(np.lexsort((found.distance, found.turn, found.right, found.left)))
-    first = np.ones(len(found), dtype=bool)
-    for name in ("left", "right", "turn"):
-        value = getattr(found, name)
-        first[1:] &= value[1:] == value[:-1]
-    first[1:] = ~first[1:]
-    return found.take(first)
+    found = found.take(~_repeats(found.left, found.right, found.turn))
+    near = (_rank(found.left, found.distance) < _MOST) | (_rank(found.right, found.distance) < _MOST)
+    return found.take(near)
+
+
+def _repeats(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    """Which rows of sorted columns are as the ones before."""
+    again = np.ones(len(columns[0]), dtype=bool)
+    again[:1] = False
+    for column in columns:
+        again[1:] &= column[1:] == column[:-1]
+    return again
+
+
+def _rank(owner: Index, distance: Floats) -> Index:
+    """How many rows of the same owner are nearer."""
+    order = np.lexsort((distance, owner))
+    starts = np.flatnonzero(~_repeats(owner[order]))
+    rank = np.empty(len(owner), dtype=np.int64)
+    rank[order] = np.arange(len(owner)) - np.repeat(starts, np.diff(np.append(starts, len(owner))))
+    return rank
 
 
 _NONE = Candidates(
@@ -117,23 +137,46 @@ def _windows_in(outer: Thumbnails, inner: Thumbnails) -> Candidates:
     if not len(outer) or not len(inner):
         return _NONE
     found = []
-    index = _index(np.concatenate([vectors[:, 0] for vectors in _vectors(inner)]))
+    index, stands = _index_of(inner)
     for start, vectors in zip(range(0, len(outer), _BLOCK), _vectors(outer), strict=True):
-        for turn in TURNS:
-            windows = vectors if turn in _MAX_DISTANCES else vectors[:, :1]
-            place, sign = _TURNED[turn]
-            limit = _MAX_DISTANCES.get(turn, _MAX_TURNED_DISTANCE)
-            row, window, column, distance = _nearest(index, windows[:, :, place] * sign, limit)
+        for turn, off in enumerate(_off_standard(vectors)):
+            row, window = np.nonzero(off <= _UNSURE)
+            query, column, distance = _nearest(index, _turned(vectors[row, window], turn))
+            row, window = row[query], window[query]
             part = Candidates(
                 left=row + start,
                 right=column,
-                turn=np.full(len(row), back(np.array(turn, dtype=np.uint8))),
+                turn=composed(stands[column], back(np.array(turn, dtype=np.uint8))),
                 right_inside=np.ones(len(row), dtype=bool),
                 window=_BOXES[window],
                 distance=distance,
             )
             found.append(part.take(_stretch(outer, inner, part) <= _MAX_STRETCH))
     return joined(found)
+
+
+def _index_of(pictures: Thumbnails) -> tuple[Any, Turns]:
+    """Whole pictures in their standard turns, and those turns."""
+    whole = np.concatenate([vectors[:, 0] for vectors in _vectors(pictures)])
+    stands = np.argmin(_off_standard(whole), axis=0).astype(np.uint8)
+    for turn in TURNS:
+        whole[stands == turn] = _turned(whole[stands == turn], turn)
+    return _index(whole), stands
+
+
+def _off_standard(vectors: Floats) -> Floats:
+    """How far the lowest frequencies are from those of a picture that stands as it should, by turn: shape (8, ...)."""
+    off = []
+    for places, signs in _TURNED:
+        across, down = (vectors[..., places[one]] * signs[one] for one in (0, _LIGHT - 1))
+        off.append(np.maximum(np.maximum(-across, -down), np.maximum(down - across, 0)))
+    return np.stack(off)
+
+
+def _turned(vectors: Floats, turn: int) -> Floats:
+    places, signs = _TURNED[turn]
+    seen: Floats = vectors[:, places] * signs
+    return seen
 
 
 def _stretch(outer: Thumbnails, inner: Thumbnails, pairs: Candidates) -> Floats:
@@ -174,7 +217,7 @@ def _transform(side: int, frequencies: int) -> Floats:
     return low
 
 
-def _turned(turn: int) -> tuple[Index, Floats]:
+def _frequencies_of(turn: int) -> tuple[Index, Floats]:
     """What a turn does to the vectors: see `turned_frequencies`."""
     light, light_sign = turned_frequencies(_LIGHT, turn)
     color, color_sign = turned_frequencies(_COLOR, turn)
@@ -183,7 +226,7 @@ def _turned(turn: int) -> tuple[Index, Floats]:
     return places, np.concatenate([light_sign[1:], color_sign, color_sign])
 
 
-_TURNED = [_turned(turn) for turn in TURNS]
+_TURNED = [_frequencies_of(turn) for turn in TURNS]
 _BOXES = np.array(
     [[*_INTERVALS[[across, down], 0], *_INTERVALS[[across, down], 1]] for down, across in _WINDOWS], dtype=np.float32
 )
@@ -205,11 +248,9 @@ def _index(bank: Floats) -> Any:
     return index
 
 
-def _nearest(index: Any, wanted: Floats, limit: float) -> tuple[Index, Index, Index, Floats]:
-    """Row, window, position in the index and squared distance, for `wanted` of shape (rows, windows, size)."""
-    rows, windows, size = wanted.shape
+def _nearest(index: Any, wanted: Floats) -> tuple[Index, Index, Floats]:
+    """Row, position in the index and squared distance, for `wanted` of shape (rows, size)."""
     k = min(_NEIGHBORS + 1, index.ntotal)  # one more, as a picture finds itself
-    distance, found = index.search(np.ascontiguousarray(wanted.reshape(rows * windows, size)), k)
-    near = (distance <= limit) & (found >= 0)
-    query = np.repeat(np.arange(rows * windows), k).reshape(-1, k)[near]
-    return query // windows, query % windows, found[near], distance[near]
+    distance, found = index.search(np.ascontiguousarray(wanted), k)
+    near = (distance <= _MAX_DISTANCE) & (found >= 0)
+    return np.repeat(np.arange(len(wanted)), k).reshape(-1, k)[near], found[near], distance[near]

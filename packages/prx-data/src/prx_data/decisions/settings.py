@@ -22,7 +22,8 @@ class Settings(BaseModel):
     duplicate_radius: Annotated[int, Field(ge=0, le=16)] | None = 4
     """Largest Hamming distance of the 64-bit perceptual hashes of near duplicates; None keeps them."""
     duplicate_color_difference: Annotated[float, Field(ge=0)] = 10.0
-    """Largest colour difference (ΔE) of near duplicates; beyond it two photos are colour variants."""
+    """Largest colour difference (ΔE) of near duplicates, but for a line of writing over one, such as a watermark;
+    beyond it two photos are colour variants."""
     duplicate_alignment: bool = True
     """Whether to look for cropped, padded, framed, mirrored and turned copies, which the hash misses, by aligning."""
     keep: tuple[Preference, ...] = DEFAULT_KEEP

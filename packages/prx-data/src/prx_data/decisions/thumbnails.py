@@ -38,15 +38,3 @@ class Thumbnails:
             color[rows] = turned(self.color[rows], turn)
         aspect = np.where(turns & 4, 1 / self.aspect, self.aspect).astype(np.float32)
         return Thumbnails(aspect=aspect, lightness=light, color=color)
-
-    def where(self, mask: npt.NDArray[np.bool_], others: "Thumbnails") -> "Thumbnails":
-        """Each of these pictures where the mask holds, else that of as many others."""
-        return Thumbnails(
-            aspect=np.where(mask, self.aspect, others.aspect),
-            lightness=np.where(mask[:, None, None], self.lightness, others.lightness),
-            color=np.where(mask[:, None, None, None], self.color, others.color),
-        )
-
-    def light(self) -> Floats:
-        """L* in [0, 100], shape (n, 64, 64)."""
-        return self.lightness.astype(np.float32) / np.float32(2.55)

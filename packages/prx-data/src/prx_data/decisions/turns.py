@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 Turns = npt.NDArray[np.uint8]
 
-UPRIGHT, MIRRORED = 0, 1
 TURNS = range(8)
 WORDS = (
     "",
@@ -34,6 +33,12 @@ def back(turns: Turns) -> Turns:
     """The turns that undo these: after rows and columns were swapped, each order is the other's."""
     swapped = (turns & 4) | ((turns & 1) << 1) | ((turns & 2) >> 1)
     return np.where(turns & 4, swapped, turns).astype(np.uint8)
+
+
+def composed(first: Turns, second: Turns) -> Turns:
+    """The turns that do what the first and then the second do."""
+    swapped = (first & 4) | ((first & 1) << 1) | ((first & 2) >> 1)
+    return (np.where(second & 4, swapped, first) ^ second).astype(np.uint8)
 
 
 def turned_boxes(boxes: npt.NDArray[np.float32], turns: Turns) -> npt.NDArray[np.float32]:
