@@ -23,6 +23,7 @@ from prx_train.caching import TensorCache, TextCache
 from prx_train.data import load_split, split_files
 from prx_train.model.base import TINY
 from prx_train.model.space import Space
+from prx_train.places import find_folder
 from prx_train.session import as_signal
 
 EPOCHS = (2, 10, 100)
@@ -62,11 +63,11 @@ def row(name: str, count: int, written: float, read: float, folder: Path) -> Non
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("dataset")
     parser.add_argument("--resolution", type=int, default=256)
     parser.add_argument("--photos", type=int, default=24)
     options = parser.parse_args()
-    files = split_files(options.dataset)["train"]
+    files = split_files(find_folder(options.dataset))["train"]
     split = load_split(files, resolution=options.resolution, patch_size=16, ram_limit=0)
     encoder = model.open_base(TrainConfig(dataset=options.dataset, output=Path("unused"), base=str(TINY))).text_encoder(
         "cpu"

@@ -36,15 +36,22 @@ from prx_train.buckets import Order, bucket_sizes, nearest_bucket
 from prx_train.data import Split, load_split, split_files
 from prx_train.decoding import cropped
 from prx_train.feed import Feed
+from prx_train.places import find_folder
 
 CORES = os.cpu_count() or 1
 BATCH = 16
 
 
+def train_files(folder: Path) -> list[str]:
+    """Of the dataset."""
+    return split_files(find_folder(str(folder)))["train"]
+
+
 def load(folder: Path, resolution: int, *, ram: float, pool: int | None = None) -> Split:
     """Rows alone; nothing is decoded yet."""
-    files = split_files(folder)["train"]
-    return load_split(files, resolution=resolution, patch_size=16, ram_limit=ram, open_groups=2 * (pool or 2))
+    return load_split(
+        train_files(folder), resolution=resolution, patch_size=16, ram_limit=ram, open_groups=2 * (pool or 2)
+    )
 
 
 def feed(split: Split, number: int, epoch: int, *, pool: int | None = None) -> int:
@@ -113,10 +120,10 @@ def with_datago(folder: Path, resolution: int, number: int) -> int:
 def write_files(dataset: Path, into: Path) -> None:
     """The same pictures as files."""
     into.mkdir()
-    for file in split_files(dataset)["train"]:
+    for file in train_files(dataset):
         for number, image in enumerate(pq.read_table(file, columns=["image"])["image"].to_pylist()):
             kind = Image.open(io.BytesIO(image["bytes"])).format or "JPEG"
-            (into / f"{file.stem}-{number:06d}.{kind.lower()}").write_bytes(image["bytes"])
+            (into / f"{Path(file).stem}-{number:06d}.{kind.lower()}").write_bytes(image["bytes"])
 
 
 def readers(dataset: Path, resolution: int, number: int, work: Path) -> Iterator[tuple[str, Callable[[int], int], str]]:
@@ -125,7 +132,7 @@ def readers(dataset: Path, resolution: int, number: int, work: Path) -> Iterator
     kept = load(dataset, resolution, ram=8e9)
     feed(kept, len(kept.rows), 0)
     cache = work / "cache"
-    rows = datasets.load_dataset("parquet", data_files=[*map(str, split_files(dataset)["train"])], cache_dir=str(cache))
+    rows = datasets.load_dataset("parquet", data_files=train_files(dataset), cache_dir=str(cache))
     copied = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
     pictures = Cropped(rows["train"], resolution)
     yield "feed, any order", lambda epoch: feed(any_order, number, epoch), "none"

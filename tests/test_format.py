@@ -14,6 +14,7 @@ import prx_data
 from prx_data.records import FAILED, Reason
 from prx_train.data import fingerprint, load_split, split_files
 from prx_train.errors import DatasetError
+from prx_train.places import Folder
 
 PAGE = (Path(__file__).parent.parent / "docs" / "dataset-format.md").read_text(encoding="utf-8")
 
@@ -88,9 +89,10 @@ def test_every_file_of_the_page_is_there_and_the_manifest_tells_the_truth(datase
 
 
 def test_prx_train_reads_what_prx_data_wrote(dataset: Path) -> None:
-    files = split_files(dataset)
+    folder = Folder(root=str(dataset))
+    files = split_files(folder)
     manifest = json.loads((dataset / "curation.json").read_text())
-    assert fingerprint(dataset, files["train"]) == manifest["fingerprint"]
+    assert fingerprint(folder, files["train"]) == manifest["fingerprint"]
     for split, paths in files.items():
         read = load_split(paths, resolution=32, patch_size=8, ram_limit=1e9)
         written: list[dict[str, Any]] = [row for path in paths for row in pq.read_table(path).to_pylist()]
@@ -109,4 +111,4 @@ def test_a_later_format_is_refused(dataset: Path, tmp_path: Path) -> None:
     copy.mkdir()
     (copy / "curation.json").write_text(json.dumps({"format": 2}))
     with pytest.raises(DatasetError, match="format 2"):
-        split_files(copy)
+        split_files(Folder(root=str(copy)))

@@ -161,3 +161,11 @@ def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., P
     assert same(weights(two), weights(parted))
     exported = [load_file(r.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors") for r in (two, parted)]
     assert same(*exported)
+
+
+def test_two_processes_end_with_the_clock_of_the_first(toml: Callable[..., Path], tmp_path: Path) -> None:
+    run = Run(tmp_path / "timed")
+    assert launch(toml(budget="45s", output=run.output)).wait() == 0
+    assert run.finished
+    assert run.summary["steps"] > 1
+    assert any("val_loss" in row for row in run.metrics)

@@ -1,23 +1,23 @@
 """The command `prx-train`: parses, and calls what does the work. Imports nothing heavy before it must."""
 
+import argparse
+import signal
+import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
 
-_STARTED = time.monotonic()  # Before all else: what Python needs to import is part of the user's budget.
-
-import argparse  # noqa: E402
-import signal  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from pathlib import Path  # noqa: E402
-from types import FrameType  # noqa: E402
-
-from prx_train.errors import PrxTrainError  # noqa: E402
-from prx_train.version import VERSION  # noqa: E402
+from prx_train.birth import born
+from prx_train.errors import PrxTrainError
+from prx_train.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit code is 0, 2 for a mistake of the user's, or 128 + n after signal n."""
     options = _parser().parse_args(arguments)
+    # As a command, what Python and a launcher needed to start is part of the user's budget.
+    options.started_at = born() if arguments is None else time.monotonic()
     try:
         return int(options.command(options))
     except PrxTrainError as error:
@@ -81,7 +81,7 @@ def _fit(options: argparse.Namespace) -> int:
         signal.signal(number, note)
     from prx_train.loop import fit
 
-    run = fit(config, started_at=_STARTED, stop=lambda: bool(received))
+    run = fit(config, started_at=options.started_at, stop=lambda: bool(received))
     return 0 if run.finished else 128 + received[0]
 
 

@@ -5,13 +5,15 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prx_train.budget import parse_budget, parse_interval
 from prx_train.errors import ConfigError
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+# A path may be given as such; an address has two slashes that a path would lose.
+Dataset = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, Path) else value)]
 
 
 class _Settings(BaseModel):
@@ -63,8 +65,11 @@ class TrainConfig(_Settings):
         ConfigError: a key is unknown or missing, or a value is out of range.
     """
 
-    dataset: Path
-    """Folder of a dataset as docs/dataset-format.md describes it; the columns `image` and `caption` are enough."""
+    dataset: Dataset
+    """A dataset as docs/dataset-format.md describes it: a folder, an id on the hub such as `owner/name` or
+    `owner/name@revision`, or an address such as `s3://bucket/dataset`; the columns `image` and `caption` are enough."""
+    stream: bool = False
+    """Read a dataset of the hub in place, row group by row group, instead of downloading it first."""
     output: Path
     """Folder of the run; a run that was stopped goes on there."""
     budget: str = "5m"

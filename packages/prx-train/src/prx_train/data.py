@@ -13,20 +13,21 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import pyarrow.parquet as pq
 
 from prx_train.buckets import Size, bucket_sizes, nearest_bucket
 from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size
 from prx_train.errors import DatasetError
-from prx_train.storage import digest, file_digest
+from prx_train.places import Folder, content_mark, open_parquet, retried
+from prx_train.storage import digest
 
 FORMAT = 1
+MANIFEST = "curation.json"
 
 Place = tuple[str, int, int]
-"""Parquet file, row group, and row in it."""
+"""Parquet file (path or address), row group, and row in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +137,15 @@ class Split:
                 self._groups.move_to_end((file, number))
                 return found
         try:
-            images = pq.ParquetFile(file).read_row_group(number, columns=[self._image])[self._image].to_pylist()
+            images = retried(lambda: open_parquet(file).read_row_group(number, columns=[self._image]))
         except (OSError, ValueError) as error:
             raise DatasetError(f"the dataset file '{file}' cannot be read any more: {error}.") from None
+        pictures = images[self._image].to_pylist()
         with self._lock:
-            self._groups[file, number] = images
+            self._groups[file, number] = pictures
             while len(self._groups) > self._open_groups:
                 self._groups.popitem(last=False)
-        return list(images)
+        return list(pictures)
 
     def buckets(self) -> Counter[Size]:
         """How many photos each bucket holds."""
@@ -155,41 +157,38 @@ class Split:
         return [numbers.setdefault(row.place[:2], len(numbers)) for row in self.rows]
 
 
-def split_files(folder: Path) -> dict[str, list[Path]]:
+def split_files(folder: Folder) -> dict[str, list[str]]:
     """The Parquet files of the splits `train` and `validation`.
 
     Raises:
-        DatasetError: there is no such folder, it is not a dataset, or its format is a later one.
+        DatasetError: it is not a dataset, or its format is a later one.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"config key 'dataset' = '{folder}' is not a folder.")
-    manifest = folder / "curation.json"
-    if manifest.exists() and (version := json.loads(manifest.read_text(encoding="utf-8")).get("format")) != FORMAT:
-        raise DatasetError(f"the dataset '{folder}' has format {version}, and this version reads format {FORMAT}.")
-    data = folder / "data" if (folder / "data").is_dir() else folder
-    files = {split: sorted(data.glob(f"{split}*.parquet")) for split in ("train", "validation")}
+    manifest = folder.text(MANIFEST)
+    if manifest is not None and (version := json.loads(manifest).get("format")) != FORMAT:
+        raise DatasetError(f"the dataset '{folder.root}' has format {version}, and this version reads format {FORMAT}.")
+    found = {file.rsplit("/", 1)[-1]: file for file in folder.files()}
+    files = {
+        split: [file for name, file in found.items() if name.startswith(split)] for split in ("train", "validation")
+    }
     if not files["train"]:
-        files["train"] = [
-            file
-            for file in sorted(data.glob("*.parquet"))
-            if file.name != "verdicts.parquet" and "valid" not in file.name
-        ]
+        others = {"verdicts.parquet"}
+        files["train"] = [file for name, file in found.items() if name not in others and "valid" not in name]
     if not files["train"]:
-        what = "is empty" if not any(folder.iterdir()) else "holds no data/train-*.parquet"
-        raise DatasetError(f"config key 'dataset' = '{folder}' {what}, so it is not a dataset.")
+        what = "is empty" if folder.empty() else "holds no data/train-*.parquet"
+        raise DatasetError(f"config key 'dataset' = '{folder.root}' {what}, so it is not a dataset.")
     return files
 
 
-def fingerprint(folder: Path, files: Iterable[Path]) -> str:
+def fingerprint(folder: Folder, files: Iterable[str]) -> str:
     """What the dataset is, whatever its place: the manifest's own fingerprint, else a digest of the Parquet files."""
-    manifest = folder / "curation.json"
-    if manifest.exists() and (found := json.loads(manifest.read_text(encoding="utf-8")).get("fingerprint")):
+    manifest = folder.text(MANIFEST)
+    if manifest is not None and (found := json.loads(manifest).get("fingerprint")):
         return str(found)
-    return digest(*(f"{file.name}:{file_digest(file)}" for file in files))
+    return digest(*(f"{file.rsplit('/', 1)[-1]}:{content_mark(file)}" for file in files))
 
 
 def load_split(
-    files: Sequence[Path],
+    files: Sequence[str],
     *,
     resolution: int,
     patch_size: int,
@@ -255,11 +254,11 @@ def _row(record: Mapping[str, Any], key: str, size: Size, place: Place, captions
     )
 
 
-def _row_groups(files: Sequence[Path], columns: Columns) -> Iterator[tuple[list[Place], list[dict[str, Any]]]]:
+def _row_groups(files: Sequence[str], columns: Columns) -> Iterator[tuple[list[Place], list[dict[str, Any]]]]:
     """The columns that are needed, row group by row group; without the pictures where they are described."""
     for path in files:
         try:
-            parquet = pq.ParquetFile(path)
+            parquet = open_parquet(path)
         except (OSError, ValueError) as error:
             raise DatasetError(f"the dataset file '{path}' is not Parquet: {error}.") from None
         names = set(parquet.schema_arrow.names)
@@ -270,5 +269,5 @@ def _row_groups(files: Sequence[Path], columns: Columns) -> Iterator[tuple[list[
         described = {"key", "width", "height"}
         wanted += ["width", "height"] if described <= names else [columns.image]
         for group in range(parquet.num_row_groups):
-            records = parquet.read_row_group(group, columns=wanted).to_pylist()
-            yield [(str(path), group, row) for row in range(len(records))], records
+            records = retried(partial(parquet.read_row_group, group, columns=wanted)).to_pylist()
+            yield [(path, group, row) for row in range(len(records))], records

@@ -48,7 +48,9 @@ def validation_interval(session: Session) -> Budget:
     """As set, or an eighth of the budget, but never so often that it takes over 5 % of the time."""
     interval = every(session.config.validate_every, session.schedule.budget, 8)
     if session.config.validate_every is None and interval.unit == "seconds":
-        return replace(interval, amount=max(interval.amount, 20 * session.schedule.reserve.parts["validate"]))
+        # Only the first process validates, and only it knows how long that takes.
+        seconds = session.schedule.reserve.parts.get("validate", 0.0)
+        return replace(interval, amount=max(interval.amount, 20 * seconds))
     return interval
 
 

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from prx_train.budget import Budget, spoken
 from prx_train.errors import BudgetError
 
+# No machine takes twice the same time for the end of a run: what is left free for that, as shares of the budget and of
+# the end, the smaller of which counts.
+_SLACK, _SLACK_OF_RESERVE = 0.0075, 0.5
+
 
 def learning_rate_factor(spent: float, *, start: float, end: float, warmup: float, decay: float) -> float:
     """The share of the peak learning rate at `spent`, in [0, 1].
@@ -76,7 +80,10 @@ class Reserve:
 
 @dataclass
 class Pace:
-    """How long a step takes: the median of the last few, so that one slow step does not end a run early."""
+    """How long a step takes: the median of the last five, so that one slow step does not end a run early.
+
+    Nor do slow times that are over: more would remember them when the end is near.
+    """
 
     recent: list[float] = field(default_factory=list)
     reference: float | None = None
@@ -89,7 +96,7 @@ class Pace:
 
     def learn(self, seconds: float) -> None:
         """Notes the time of one step."""
-        self.recent = [*self.recent[-14:], seconds]
+        self.recent = [*self.recent[-4:], seconds]
 
     @property
     def seconds(self) -> float:
@@ -131,7 +138,9 @@ class Schedule:
         """Where training ends: a step count, or the seconds spent at which the end of the run must begin."""
         if not self.timed:
             return self.budget.amount
-        return self.budget.amount - self.reserve.seconds * self.pace.slowdown
+        reserve = self.reserve.seconds
+        slack = min(_SLACK * self.budget.amount, _SLACK_OF_RESERVE * reserve)
+        return self.budget.amount - slack - reserve * self.pace.slowdown
 
     def position(self, step: int) -> float:
         """Where the middle of the coming step lies; the middle, so that neither the first nor the last is at zero."""

@@ -24,6 +24,7 @@ from prx_train.hardware import has_bf16
 from prx_train.journal import Journal
 from prx_train.ledger import Ledger
 from prx_train.optim import Average
+from prx_train.places import Folder
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule
 
@@ -42,6 +43,8 @@ class Session:
     schedule: Schedule
     ledger: Ledger
     journal: Journal
+    folder: Folder
+    """Of the dataset."""
     train: data.Split
     examples: list[Example]
     encoder: model.TextEncoder

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from prx_train import checkpoint, data, model
@@ -19,11 +18,13 @@ from prx_train.crew import Crew, join_crew
 from prx_train.environment import environment
 from prx_train.errors import ConfigError, DatasetError
 from prx_train.evaluate import Example
+from prx_train.hardware import found_device
 from prx_train.identity import changes, check_identity, identify
 from prx_train.journal import Journal
 from prx_train.ledger import Ledger, booked
 from prx_train.optim import Average, optimizers_for, trained
 from prx_train.pictures import varied_captions
+from prx_train.places import Folder, find_folder
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule
 from prx_train.session import Say, Session, as_signal, latent_key
@@ -42,7 +43,7 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
     begun = _begin(settings, run, clock, say)
     config, crew = begun.config, begun.crew
     with crew.first_alone():  # the others then find everything in the caches
-        found = _prepare(config, begun.base, begun.space, begun.ledger, crew.device, begun.say)
+        found = _prepare(begun)
     if crew.first and not begun.progress.step:
         begun.schedule.check("reading the photos and encoding the captions")
 
@@ -78,6 +79,7 @@ class _Begun:
     """What is known of a run before anything is read: these become fields of the session."""
 
     config: ResolvedConfig
+    folder: Folder
     say: Say
     crew: Crew
     base: model.Base
@@ -91,13 +93,14 @@ class _Begun:
 
 def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
     """Settles the settings, and finds where the run stood and what it has spent."""
-    crew = join_crew(_device(settings))
+    crew = join_crew(found_device(settings.device))
     say = say if crew.first else lambda text: None
     base = model.open_base(settings)
     space = base.space(crew.device)
     config = resolve(settings, resolution=base.default_resolution, shift=space.shift)
-    files = data.split_files(config.dataset)
-    fingerprint = data.fingerprint(config.dataset, [*files["train"], *files["validation"]])
+    folder = find_folder(config.dataset, stream=config.stream)
+    files = data.split_files(folder)
+    fingerprint = data.fingerprint(folder, [*files["train"], *files["validation"]])
     identity = identify(config, fingerprint, processes=crew.size)
     progress = _progress(run, identity)
     journal = Journal(say, writes=crew.first)
@@ -109,6 +112,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
         _book_lost(run, ledger, clock, progress)
     return _Begun(
         config=config,
+        folder=folder,
         say=say,
         crew=crew,
         base=base,
@@ -164,10 +168,9 @@ class _Prepared:
     latents: TensorCache
 
 
-def _prepare(
-    config: ResolvedConfig, base: model.Base, space: model.Space, ledger: Ledger, device: str, say: Say
-) -> _Prepared:
-    files = data.split_files(config.dataset)
+def _prepare(begun: _Begun) -> _Prepared:
+    config, base, space, ledger, say = begun.config, begun.base, begun.space, begun.ledger, begun.say
+    files = data.split_files(begun.folder)
     train, validation = _load_data(config, base.patch_size * space.compression, files)
     ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
     _say_data(train, validation, say)
@@ -177,7 +180,7 @@ def _prepare(
     prompts = config.prompts or varied_captions([row.caption for row in held_out.rows]) or ("",)
     texts_of = [text for row in train.rows for text, _ in row.captions]
     captions = [*texts_of, *(held_out.rows[n].caption for n in chosen), *prompts, ""]
-    encoder = base.text_encoder(device)
+    encoder = base.text_encoder(begun.crew.device)
     texts = TextCache(_cache_folder(config), encoder.digest, name="text embeddings", say=say)
     ledger.close("text_cache", items=texts.ensure(captions, encoder.encode), unit="captions")
     photos = [(train, n) for n in range(len(train.rows))] + [(held_out, n) for n in chosen]
@@ -205,13 +208,6 @@ def restore_rehearsal(session: Session) -> bool:
     return True
 
 
-def _device(config: TrainConfig) -> str:
-    found = torch.cuda.is_available()
-    if config.device == "cuda" and not found:
-        raise ConfigError("config key 'device' = 'cuda' cannot be used: no CUDA device was found.")
-    return config.device if config.device != "auto" else "cuda" if found else "cpu"
-
-
 def _cache_folder(config: ResolvedConfig) -> Path:
     return config.cache or config.output / "cache"
 
@@ -226,7 +222,7 @@ def _progress(run: Run, identity: dict[str, Any]) -> Progress:
     return progress
 
 
-def _load_data(config: ResolvedConfig, cell: int, files: dict[str, list[Any]]) -> tuple[data.Split, data.Split]:
+def _load_data(config: ResolvedConfig, cell: int, files: dict[str, list[str]]) -> tuple[data.Split, data.Split]:
     """Both splits, cut to sides in whole tokens; `cell` is a token's side in pixels."""
     if config.resolution % cell:
         raise ConfigError(

@@ -149,7 +149,7 @@ def rehearse(session: Session) -> None:
     _timed(session, "export", "export", lambda: export(session, trial), 1)
     shutil.rmtree(trial)
     write_json(run.derived_file, describe(session))
-    _timed(session, "report", "report", lambda: write_report(run.output), 1)
+    _timed(session, "report", "report", lambda: write_report(run.output, dataset=session.folder.path), 1)
     schedule.check("trying the end of the run")
 
 
@@ -175,7 +175,7 @@ def finish(session: Session) -> None:
     after = validate(session)
     _timed(session, "sample_after", "sample_after", lambda: draw_samples(session, "after"), len(session.prompts))
     _timed(session, "export", "export", lambda: export(session, export_folder(session)), 1)
-    _timed(session, "report", "report", lambda: write_report(run.output), 1)
+    _timed(session, "report", "report", lambda: write_report(run.output, dataset=session.folder.path), 1)
     write_json(
         run.manifest_file,
         {

@@ -1,0 +1,168 @@
+"""Where a dataset lies: in a folder here, on the hub, or at any address that fsspec knows.
+
+A dataset of the hub is downloaded once, or with `stream` read in place: the columns of words first, and the pictures
+row group by row group when they are trained on, so that a terabyte takes no disk. It is pinned to the commit that was
+found, so that it cannot change under a run.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow.parquet as pq
+
+from prx_train.errors import DatasetError
+from prx_train.storage import digest, file_digest
+
+T = TypeVar("T")
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_HUB = "hf://datasets/"
+_PATTERNS = ["curation.json", "ledger.jsonl", "report.json", "*.parquet", "data/*.parquet"]
+_TRIES, _FIRST_PAUSE = 5, 0.5  # of what goes over a network; seconds, doubled each time
+_READ_AHEAD = 1 << 20  # bytes: a footer is read at one go
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """The folder of a dataset."""
+
+    root: str
+    """A path, or an address with `://`, without a slash at the end."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies on this machine."""
+        return "://" not in self.root
+
+    @property
+    def path(self) -> Path | None:
+        """On this machine; None if it lies elsewhere."""
+        return Path(self.root) if self.local else None
+
+    def files(self, ending: str = ".parquet") -> list[str]:
+        """Paths or addresses of the files in `data` if there is one, else in the folder itself; in order."""
+        return self._listed(f"{self.root}/data", ending) or self._listed(self.root, ending)
+
+    def _listed(self, place: str, ending: str) -> list[str]:
+        if self.local:
+            return sorted(str(file) for file in Path(place).glob(f"*{ending}"))
+        system, path = _system(place)
+        scheme = place.split("://", 1)[0]
+        try:
+            found = retried(lambda: system.ls(path, detail=False))
+        except FileNotFoundError:
+            return []
+        return sorted(f"{scheme}://{name.split('://')[-1]}" for name in found if name.endswith(ending))
+
+    def text(self, name: str) -> str | None:
+        """What a file of the folder says; None if there is none."""
+        try:
+            if self.local:
+                return Path(self.root, name).read_text(encoding="utf-8")
+            system, path = _system(f"{self.root}/{name}")
+            return str(retried(lambda: system.cat_file(path)).decode("utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def empty(self) -> bool:
+        """Whether nothing at all is in it."""
+        return self.local and not any(Path(self.root).iterdir())
+
+
+def find_folder(dataset: str, *, stream: bool = False) -> Folder:
+    """The folder of a dataset that is named by its folder, its address or its id on the hub.
+
+    Args:
+        dataset: `my/dataset`, `owner/name` or `owner/name@revision` on the hub, or an address such as
+            `s3://bucket/dataset`.
+        stream: Whether a dataset of the hub is read in place. One at another address always is.
+
+    Raises:
+        DatasetError: it is none of them, or cannot be reached.
+    """
+    name = dataset.rstrip("/")
+    if Path(name).is_dir():
+        return Folder(root=name)
+    try:
+        if "://" in name and not name.startswith(_HUB):
+            _system(name)
+            return Folder(root=name)
+        if _HUB_ID.fullmatch(hub_id := name.removeprefix(_HUB)):
+            return _of_hub(hub_id, stream=stream or name.startswith(_HUB))
+    except (OSError, ValueError, ImportError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DatasetError(f"config key 'dataset' = '{dataset}' is no folder, and cannot be reached: {first}") from None
+    raise DatasetError(f"config key 'dataset' = '{dataset}' is not a folder.")
+
+
+def _of_hub(name: str, *, stream: bool) -> Folder:
+    import huggingface_hub
+
+    repository, _, revision = name.partition("@")
+    if not stream:
+        place = huggingface_hub.snapshot_download(
+            repository, repo_type="dataset", revision=revision or None, allow_patterns=_PATTERNS
+        )
+        return Folder(root=str(place))
+    commit = huggingface_hub.HfApi().dataset_info(repository, revision=revision or None).sha
+    return Folder(root=f"{_HUB}{repository}@{commit}")
+
+
+def open_parquet(file: str) -> pq.ParquetFile:
+    """A Parquet file by its path or address; the footer of one over a network is kept.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not Parquet.
+    """
+    if "://" not in file:
+        return pq.ParquetFile(file)
+    return pq.ParquetFile(_opened(file), metadata=_footer(file), pre_buffer=True)
+
+
+def content_mark(file: str) -> str:
+    """Changes with a file's content: its digest, or over a network what its keeper says of it."""
+    if "://" not in file:
+        return file_digest(Path(file))
+    system, path = _system(file)
+    return digest(str(system.ukey(path)))
+
+
+def retried(read: Callable[[], T]) -> T:
+    """What a reader over a network gives, asked again a few times if the network fails.
+
+    Raises:
+        OSError: it failed every time, or there is no such file.
+    """
+    pause = _FIRST_PAUSE
+    for _ in range(_TRIES - 1):
+        try:
+            return read()
+        except FileNotFoundError:
+            raise
+        except OSError:
+            time.sleep(pause)
+            pause *= 2
+    return read()
+
+
+@lru_cache(maxsize=4096)
+def _footer(file: str) -> Any:
+    return retried(lambda: pq.ParquetFile(_opened(file)).metadata)
+
+
+def _opened(file: str) -> Any:
+    system, path = _system(file)
+    return system.open(path, "rb", block_size=_READ_AHEAD, cache_type="readahead")
+
+
+def _system(address: str) -> tuple[Any, str]:
+    import fsspec
+
+    system, path = fsspec.core.url_to_fs(address)
+    return system, str(path)
