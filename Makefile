@@ -39,6 +39,11 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/fuzz_decoding.py ../shared/images
 	$(BIN)/python benchmarks/duplicates.py ../shared/images
 	$(BIN)/python benchmarks/join.py
+	$(BIN)/python benchmarks/caption_checks.py ../shared/images
+	$(BIN)/python benchmarks/captioning.py ../shared/images
+	$(BIN)/python benchmarks/clusters.py
+	$(BIN)/python benchmarks/embedding.py ../shared/images/phone
+	$(BIN)/python benchmarks/shades.py ../shared/images
 	$(BIN)/python benchmarks/precision.py
 
 clean:
@@ -51,5 +56,5 @@ $(VENV)/.ready: pyproject.toml constraints.txt packages/prx-data/pyproject.toml 
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable "packages/prx-data[hub,http,matte]" --editable "packages/prx-train[minilm,lora,tensorboard]" --group dev
+	  --editable "packages/prx-data[aesthetic,captions-local,captions-server,clip,hub,http,matte,nsfw,text]" --editable "packages/prx-train[minilm,lora,tensorboard]" --group dev
 	touch $@

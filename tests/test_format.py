@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 import prx_data
 from prx_data.records import FAILED, Reason
-from prx_train.data import fingerprint, load_split, split_files
+from prx_train.data import Columns, fingerprint, load_split, split_files
 from prx_train.errors import DatasetError
 from prx_train.places import Folder
 
@@ -57,9 +57,9 @@ def test_the_columns_are_those_of_the_page(dataset: Path) -> None:
     arrow = {"float": "float32"}
     written = {one.name: arrow.get(str(one.type), str(one.type)) for one in schema}
     said = documented("Columns of `data/*.parquet`")
-    assert len(said) == 18
+    assert len(said) == 25
     for name, kind in said.items():
-        assert written[name].replace(" not null", "") == kind, name
+        assert re.sub(r"<element: struct<.*>>", "<struct>", written[name].replace(" not null", "")) == kind, name
     extra = {name: kind for name, kind in written.items() if name not in said}
     # The user's columns ride along; one that bears a name of the format is renamed.
     assert extra == dict.fromkeys(("caption_note", "metadata_color", "metadata_image", "name", "sku"), "string")
@@ -77,7 +77,7 @@ def test_the_verdicts_are_those_of_the_page(dataset: Path) -> None:
 def test_every_file_of_the_page_is_there_and_the_manifest_tells_the_truth(dataset: Path) -> None:
     manifest = json.loads((dataset / "curation.json").read_text())
     found = {str(one.relative_to(dataset)) for one in dataset.rglob("*") if one.is_file()}
-    others = {"README.md", "report.json", "report.html", "ledger.jsonl", "curation.json"}
+    others = {"README.md", "samples.png", "report.json", "report.html", "ledger.jsonl", "curation.json"}
     assert found - set(manifest["files"]) == others
     for name, facts in manifest["files"].items():
         assert pq.read_metadata(dataset / name).num_rows == facts["rows"]
@@ -104,6 +104,24 @@ def test_prx_train_reads_what_prx_data_wrote(dataset: Path) -> None:
             found = read.picture(number)
             assert found is not None
             assert np.abs(found[0, 0].astype(int) - 255).max() <= 2
+
+
+def test_prx_train_mixes_the_lengths_of_captions(dataset: Path) -> None:
+    columns = Columns(captions={"caption": 3.0, "caption_short": 1.0})
+    files = split_files(Folder(root=str(dataset)))["train"]
+    read = load_split(files, resolution=32, patch_size=8, ram_limit=1e9, columns=columns)
+    written = [row for path in files for row in pq.read_table(path).to_pylist()]
+    for row, source in zip(read.rows, written, strict=True):
+        assert row.captions == ((source["caption"], 0.75), (source["caption_short"], 0.25))
+        assert source["captions"] == [
+            {
+                "text": row.caption,
+                "kind": "template",
+                "source": "template",
+                "prompt_version": "template-1",
+                "weight": 1.0,
+            }
+        ]
 
 
 def test_a_later_format_is_refused(dataset: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A hub of datasets on this machine: as much of the Hugging Face hub as reading a dataset takes."""
+"""A hub of datasets on this machine: as much of the Hugging Face hub as reading a dataset takes, and writing one."""
 
 import json
 import threading
@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
+from .hub_uploads import Uploads
+
 COMMIT = "c0ffee" + 34 * "0"
 NAME = "owner/name"
 
 
 @contextmanager
-def hub(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve a folder as the dataset `owner/name`; yields the endpoint and the requests so far."""
+def hub(folder: Path, uploads: Uploads | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Serve a folder as the dataset `owner/name`; yields the endpoint and the requests so far.
+
+    With `uploads`, which writes into the same folder, the dataset exists when it has been created.
+    """
     requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -29,18 +34,41 @@ def hub(folder: Path) -> Iterator[tuple[str, list[str]]]:
         def do_HEAD(self) -> None:
             self._answer(head=True)
 
+        def do_PUT(self) -> None:
+            assert uploads is not None
+            self._send(uploads.put(self.path, self._body()), b"", {})
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers["Content-Length"]))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            raw = self._body()
+            host = f"http://{self.headers['Host']}"
+            answer = uploads and uploads.post(self.path, raw, self.headers.get("Authorization", ""), host)
+            if answer:
+                self._send(answer[0], json.dumps(answer[1]).encode(), {"Content-Type": "application/json"})
+                return
+            body = raw.decode()
             names = json.loads(body)["paths"] if body.startswith("{") else parse_qs(body).get("paths", [])
             self._json([found for name in names for found in _entries(folder, name)])
 
         def _answer(self, *, head: bool) -> None:
             path = unquote(urlparse(self.path).path)
-            if path.startswith(f"/datasets/{NAME}/resolve/"):
+            if uploads and not uploads.created:
+                self._missing()
+            elif path.startswith(f"/datasets/{NAME}/resolve/"):
                 self._file(folder / path.split("/", 6)[6], head=head)
             elif path.startswith(f"/api/datasets/{NAME}/tree/"):
                 parts = path.split("/", 7)
-                self._json(_tree(folder, parts[7] if len(parts) > 7 else "", "recursive=true" in self.path.lower()))
+                found = _tree(folder, parts[7] if len(parts) > 7 else "", "recursive=true" in self.path.lower())
+                self._json([uploads.described(one) for one in found] if uploads else found)
             elif path in (
                 f"/api/datasets/{NAME}",
                 *(f"/api/datasets/{NAME}/revision/{one}" for one in ("main", COMMIT)),
@@ -96,7 +124,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _oid(path: Path) -> str:
-    return sha1(path.read_bytes() if path.is_file() else str(path).encode(), usedforsecurity=False).hexdigest()
+    data = path.read_bytes() if path.is_file() else str(path).encode()
+    return sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _entries(folder: Path, name: str) -> list[dict[str, Any]]:

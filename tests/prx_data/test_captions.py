@@ -3,6 +3,12 @@
 import pytest
 
 from prx_data import PhotoFacts, Template
+from prx_data.captions import Captioner, Request
+
+
+def written(captioner: Captioner, facts: PhotoFacts) -> tuple[str, str]:
+    (answer,) = captioner.write([Request(facts=facts, kind="template")])
+    return answer.text, answer.kind
 
 
 @pytest.mark.parametrize(
@@ -24,10 +30,10 @@ from prx_data import PhotoFacts, Template
 )
 def test_template(metadata: dict[str, str], color: str, background: str, caption: str) -> None:
     facts = PhotoFacts(key="k", metadata=metadata, color=color, background=background)
-    assert Template()(facts) == (caption, "template")
+    assert written(Template(), facts) == (caption, "template")
 
 
 def test_a_finished_caption_is_kept_word_for_word() -> None:
     facts = PhotoFacts(key="k", metadata={"caption": "A Hat, by hand", "name": "x"}, color="red", background="white")
-    assert Template()(facts) == ("A Hat, by hand", "metadata")
-    assert Template(caption_columns=())(facts)[1] == "template"
+    assert written(Template(), facts) == ("A Hat, by hand", "metadata")
+    assert written(Template(caption_columns=()), facts)[1] == "template"

@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prx_data import reading
-from prx_data.dataset import Content, gather
-from prx_data.decisions.verdicts import Decisions
 from prx_data.reading import Locator, blocks, parts, read, read_many
 from prx_data.records import PhotoFile
+from prx_data.shards import gather
 from prx_data.sources import Findings, open_source
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
@@ -125,18 +124,8 @@ def test_few_rows_of_a_row_group_are_in_memory(tmp_path: Path) -> None:
 
 def test_photos_that_share_row_groups_are_gathered(cells: dict[str, bytes], tmp_path: Path) -> None:
     locators = {f"key{number}": one for number, one in enumerate(cells)}
-    content = Content(
-        decisions=Decisions(verdicts=(), kept=(), duplicates=(), variants=()),
-        columns=pa.table({}),
-        captions={},
-        features={},
-        sizes={},
-        config={},
-        versions={},
-        locators=locators,
-    )
     keys = list(locators)
-    gathered = gather(tmp_path / "scratch", {"a": keys[::2], "b": keys[1::2]}, content)
+    gathered = gather(tmp_path / "scratch", {"a": keys[::2], "b": keys[1::2]}, locators)
     moved = {key for key, one in locators.items() if "parquet:" in one or ("arrow:" in one and "memory:" in one)}
     assert set(gathered) == moved
     assert all(read(one) == cells[locators[key]] for key, one in gathered.items())

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import ImageDraw, ImageFont
 
 import prx_data
 from prx_data import Rules, Settings, Workspace
+from prx_data.measures import standard_measures
 from prx_data.report.scores import SCORES, Score, thresholds
 
 from .conftest import draw_product, encode
@@ -24,9 +26,13 @@ def workspace(tmp_path: Path) -> Workspace:
         product = draw_product(seed=number)
         if number % 3 == 0:
             product = product.point([level // 2 + 5 * number for level in range(256)] * 3)
+        if number % 4 == 1:
+            ImageDraw.Draw(product).text(
+                (5, 5), "SALE", fill="black", font=ImageFont.load_default(size=20 + 3 * number)
+            )
         (tmp_path / "photos" / f"{number:02d}.png").write_bytes(encode(product, "PNG"))
     (tmp_path / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    found = Workspace(tmp_path / "work")
+    found = Workspace(tmp_path / "work", standard_measures(text=True))
     found.add(tmp_path / "photos")
     found.measure(workers=1)
     return found

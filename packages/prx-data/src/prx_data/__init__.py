@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from prx_data.version import VERSION
 
 if TYPE_CHECKING:
+    from prx_data.captions import Caption as Caption
     from prx_data.captions import Captioner as Captioner
+    from prx_data.captions import Checks as Checks
     from prx_data.captions import PhotoFacts as PhotoFacts
     from prx_data.captions import Template as Template
-    from prx_data.curation import Selection as Selection
     from prx_data.curation import Workspace as Workspace
     from prx_data.decisions.clusters import cluster as cluster
     from prx_data.decisions.colors import color_difference as color_difference
@@ -31,28 +32,40 @@ if TYPE_CHECKING:
     from prx_data.decisions.rules import Rules as Rules
     from prx_data.decisions.settings import Settings as Settings
     from prx_data.decoding import decode as decode
+    from prx_data.errors import CaptionError as CaptionError
     from prx_data.errors import ConfigError as ConfigError
     from prx_data.errors import PrxDataError as PrxDataError
     from prx_data.errors import SourceError as SourceError
     from prx_data.errors import WorkspaceError as WorkspaceError
     from prx_data.explain import explain_file as explain_file
     from prx_data.explain import explain_photo as explain_photo
+    from prx_data.exports import export as export
     from prx_data.measures.background import background as background
+    from prx_data.measures.clip import Clip as Clip
     from prx_data.measures.layout import layout as layout
     from prx_data.measures.perceptual import lab_grid as lab_grid
     from prx_data.measures.perceptual import phash as phash
+    from prx_data.measures.protocol import BatchMeasure as BatchMeasure
     from prx_data.measures.protocol import Measure as Measure
     from prx_data.measures.standard import standard_measures as standard_measures
     from prx_data.picture import Picture as Picture
     from prx_data.pipeline import CurateConfig as CurateConfig
     from prx_data.pipeline import Curated as Curated
     from prx_data.pipeline import curate as curate
+    from prx_data.publish import Pushed as Pushed
+    from prx_data.publish import push as push
+    from prx_data.selection import Selection as Selection
 
 __version__ = VERSION
 
 # Imported on first use, so that `import prx_data` and `--help` load nothing heavy.
 _HOMES = {
+    "BatchMeasure": "measures.protocol",
+    "Caption": "captions",
     "Captioner": "captions",
+    "CaptionError": "errors",
+    "Checks": "captions",
+    "Clip": "measures.clip",
     "ConfigError": "errors",
     "CurateConfig": "pipeline",
     "Curated": "pipeline",
@@ -62,8 +75,9 @@ _HOMES = {
     "Picture": "picture",
     "Profile": "decisions.profiles",
     "PrxDataError": "errors",
+    "Pushed": "publish",
     "Rules": "decisions.rules",
-    "Selection": "curation",
+    "Selection": "selection",
     "Settings": "decisions.settings",
     "SourceError": "errors",
     "Template": "captions",
@@ -76,6 +90,7 @@ _HOMES = {
     "decode": "decoding",
     "explain_file": "explain",
     "explain_photo": "explain",
+    "export": "exports",
     "find_duplicates": "decisions.duplicates",
     "find_leaks": "decisions.duplicates",
     "hamming_join": "decisions.join",
@@ -84,6 +99,7 @@ _HOMES = {
     "near_duplicates": "decisions.groups",
     "phash": "measures.perceptual",
     "profile": "decisions.profiles",
+    "push": "publish",
     "standard_measures": "measures.standard",
 }
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prx_data.cli_outputs import add_outputs
 from prx_data.errors import ConfigError, PrxDataError, SourceError
 from prx_data.version import VERSION
 
 if TYPE_CHECKING:
-    from prx_data.curation import Selection, Workspace
+    from prx_data.curation import Workspace
+    from prx_data.selection import Selection
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +45,17 @@ def _parser() -> argparse.ArgumentParser:
     curate.add_argument("--dry-run", action="store_true", help="measure and decide, print the counts, write no dataset")
     curate.set_defaults(command=_curate)
 
+    caption = commands.add_parser(
+        "caption",
+        help="some captions beside their pictures, before all are paid for",
+        description="Captions the most useful of the photos that would be kept, and writes a page to look at. The same "
+        "captions are not paid for again by curate.",
+    )
+    caption.add_argument("config", type=Path, help="as for curate")
+    caption.add_argument("--sample", type=int, default=20, help="how many photos (default: %(default)s)")
+    caption.add_argument("--out", type=Path, help="HTML file; default: captions.html in the workspace")
+    caption.set_defaults(command=_caption)
+
     explain = commands.add_parser(
         "explain",
         help="everything known about one photo, and why it is in or out",
@@ -61,6 +74,16 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--limit", type=int, default=200, help="the most pictures (default: %(default)s)")
     show.add_argument("--out", type=Path, help="HTML file; default: show-REASON.html in the workspace")
     show.set_defaults(command=_show)
+    add_outputs(commands)
+
+    search = commands.add_parser(
+        "search", help="a page with the photos that show what a text says", description="Needs a model, see [clip]."
+    )
+    search.add_argument("workspace", type=Path, help="folder of a curation with a table [clip]")
+    search.add_argument("text", help='such as "red running shoes"')
+    search.add_argument("--limit", type=int, default=24, help="the most photos (default: %(default)s)")
+    search.add_argument("--out", type=Path, help="HTML file; default: search.html in the workspace")
+    search.set_defaults(command=_search)
     return parser
 
 
@@ -80,6 +103,27 @@ def _curate(options: argparse.Namespace) -> int:
     print("         " + ", ".join(f"{name} {rows:,}" for name, rows in done.manifest["splits"].items()))
     print(f"dataset: {done.output}")
     print(f"report:  {done.report}")
+    return 0
+
+
+def _caption(options: argparse.Namespace) -> int:
+    from prx_data.pipeline import caption_sample, load_config
+    from prx_data.storage import write_text
+
+    if options.sample < 1:
+        raise ConfigError(f"--sample {options.sample} is wrong: it should be at least 1.")
+    config = load_config(options.config)
+    sample = caption_sample(config, options.sample)
+    out = options.out or config.workspace / "captions.html"
+    write_text(out, sample.page)
+    for origin, captions in sample.captions.items():
+        print(origin)
+        for one in captions.captions:
+            print(f"  {one.kind}: {one.text}")
+        if captions.failure is not None:
+            print(f"  failed: {captions.failure}")
+    each = sample.seconds / len(sample.captions)
+    print(f"{len(sample.captions):,} of {sample.kept:,} photos, {each:.2g} s for each now: {out}")
     return 0
 
 
@@ -124,11 +168,29 @@ def _show(options: argparse.Namespace) -> int:
     return 0
 
 
+def _search(options: argparse.Namespace) -> int:
+    from prx_data.explain import open_workspace
+    from prx_data.storage import write_text
+
+    _check_workspace(options.workspace)
+    hits = open_workspace(options.workspace).search(options.text, limit=options.limit)
+    for row in hits.table.to_pylist():
+        print(f"{row['similarity']:>6.3f}  {row['origin']}")
+    out = options.out or options.workspace / "search.html"
+    write_text(out, hits.show().page())
+    print(out)
+    return 0
+
+
+def _check_workspace(folder: Path) -> None:
+    if not any(folder.glob("sources/*.parquet")):
+        raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
+
+
 def _open(folder: Path) -> "tuple[Workspace, Selection]":
     """A workspace that is there, decided about as its last curation did."""
     from prx_data.explain import open_workspace, settings_of
 
-    if not any(folder.glob("sources/*.parquet")):
-        raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
+    _check_workspace(folder)
     workspace = open_workspace(folder)
     return workspace, workspace.select(settings=settings_of(workspace))

@@ -17,20 +17,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prx_data.captions import PhotoCaptions
+from prx_data.captions.columns import CAPTIONS, CAPTIONS_FEATURE, caption_columns
 from prx_data.card import dataset_card
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
-from prx_data.decoding import decode, encode_png
-from prx_data.errors import SourceError, WorkspaceError
+from prx_data.errors import WorkspaceError
 from prx_data.features import Feature, arrow_of, plain, value_feature
-from prx_data.reading import Content as PhotoContent
-from prx_data.reading import Locator, at_random, read_many
-from prx_data.records import FAILED, Verdict
+from prx_data.records import FAILED, SAMPLES, Verdict
+from prx_data.samples import write_samples
+from prx_data.shards import write_shards
 from prx_data.storage import make_writable_folder, told_if_unwritable, write_json, write_table, write_text
 
 FORMAT = 1
 MANIFEST = "curation.json"
-_SHARD_BYTES = 256 << 20
-_ROW_GROUP = 64
 
 _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
@@ -38,6 +37,9 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("key", pa.string()),
     ("origin", pa.string()),
     ("caption_source", pa.string()),
+    ("caption_short", pa.string()),
+    ("caption_failure", pa.string()),
+    ("captions", CAPTIONS),
     ("width", pa.int32()),
     ("height", pa.int32()),
     ("weight", pa.float32()),
@@ -45,12 +47,16 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("family", pa.string()),
     ("group", pa.string()),
     ("cluster", pa.int32()),
+    ("centroid_distance", pa.float32()),
+    ("outlier", pa.bool_()),
+    ("rarity", pa.float32()),
     ("cleanliness", pa.float32()),
     ("background_color", pa.string()),
     ("background", pa.string()),
     ("color", pa.string()),
     ("fill", pa.float32()),
     ("sharpness", pa.float32()),
+    ("text_share", pa.float32()),
 )
 _MEASURED = ("width", "height", "cleanliness", "background_color", "background", "color", "fill", "sharpness")
 _VERDICTS = pa.schema(
@@ -74,8 +80,8 @@ class Content:
     decisions: Decisions
     columns: pa.Table
     """Measured columns; `KeptPhoto.row` counts in it."""
-    captions: Mapping[str, tuple[str, str]]
-    """Caption and source by key."""
+    captions: Mapping[str, PhotoCaptions]
+    """By key."""
     features: Mapping[str, Feature]
     """The type of every metadata column, see `prx_data.features`."""
     locators: Mapping[str, str]
@@ -102,20 +108,23 @@ class Content:
     def rows(self, kept: Sequence[KeptPhoto]) -> list[dict[str, Any]]:
         """The dataset's rows without `image`."""
         names = metadata_columns(self.features)
-        measured = self.columns.select(_MEASURED).take([one.row for one in kept]).to_pylist()
+        text = [name for name in ("text_share",) if name in self.columns.column_names]
+        measured = self.columns.select([*_MEASURED, *text]).take([one.row for one in kept]).to_pylist()
         return [
             {
                 **{names[name]: plain(value, self.features[name]) for name, value in one.metadata.items()},
                 **columns,
-                "caption": self.captions[one.key][0],
-                "caption_source": self.captions[one.key][1],
+                **caption_columns(self.captions[one.key]),
                 "key": one.key,
                 "origin": one.origin,
-                "weight": 1.0,
+                "weight": one.place.weight,
                 "product": one.product,
                 "family": one.family,
                 "group": one.group,
-                "cluster": one.cluster,
+                "cluster": one.place.cluster,
+                "centroid_distance": one.place.centroid_distance,
+                "outlier": one.place.outlier,
+                "rarity": one.place.rarity,
             }
             for one, columns in zip(kept, measured, strict=True)
         ]
@@ -146,17 +155,22 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     return {"photos": kept + sum(reasons.values()), "kept": kept, "dropped": dropped, "failed": failed}
 
 
-def check_output(output: Path) -> None:
-    """Refuse an output that cannot be written, or that holds something other than a dataset.
+def check_output(output: Path, *, manifest: str = MANIFEST, what: str = "a dataset") -> None:
+    """Refuse an output that cannot be written, or that holds something other than what is to be replaced.
+
+    Args:
+        output: The folder.
+        manifest: The file that tells that it may be replaced.
+        what: What is written there, for the message.
 
     Raises:
         WorkspaceError: With the reason.
     """
     make_writable_folder(output.parent, name="output's parent folder")
     if output.exists() and not output.is_dir():
-        raise WorkspaceError(f"output = {str(output)!r} is a file; a dataset is a folder.")
-    if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST).exists():
-        raise WorkspaceError(f"output = {str(output)!r} holds files that are not a dataset of prx-data; name another.")
+        raise WorkspaceError(f"output = {str(output)!r} is a file; {what} is a folder.")
+    if output.is_dir() and any(output.iterdir()) and not (output / manifest).exists():
+        raise WorkspaceError(f"output = {str(output)!r} holds files that are not {what} of prx-data; name another.")
 
 
 def current_manifest(output: Path, content: Content) -> dict[str, Any] | None:
@@ -188,52 +202,17 @@ def replacing(output: Path) -> Iterator[Path]:
 
 def write_data(folder: Path, content: Content) -> None:
     """Write the splits' shards, the verdicts and the card into an empty folder."""
-    schema = _schema(content.features)
-    shards = {
-        split: _shards([one for one in content.decisions.kept if one.split == split], content.sizes)
-        for split in ("train", "validation")
-    }
-    names = {
-        f"{split}-{number:05d}-of-{len(parts):05d}.parquet": part
-        for split, parts in shards.items()
-        for number, part in enumerate(parts)
-    }
-    gathered = gather(folder / "gathered", {name: [one.key for one in part] for name, part in names.items()}, content)
-    for name, part in names.items():
-        _write_shard(folder / "data" / name, part, content, schema, {**content.locators, **gathered})
-        (folder / "gathered" / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "gathered", ignore_errors=True)
+    schema, kept = _schema(content.features), content.decisions.kept
+    splits = {name: [one for one in kept if one.split == name] for name in ("train", "validation")}
+    write_shards(folder, splits, content.rows, schema, content.locators, content.sizes)
     write_table(folder / "verdicts.parquet", verdict_table(content.decisions.verdicts))
     if content.decisions.leaks:
         rows = [vars(leak) for leak in content.decisions.leaks]
         write_table(folder / "leaks.parquet", pa.Table.from_pylist(rows, schema=_LEAKS))
-    totals = counts(content.decisions.verdicts)
-    write_text(folder / "README.md", dataset_card(totals, _splits(content), schema.names))
-
-
-def gather(folder: Path, shards: Mapping[str, Sequence[str]], content: Content) -> dict[str, str]:
-    """Copy the bytes of photos that share a row group into one scratch file for each shard that they go to.
-
-    Shards are ordered by key and row groups are not, so that writing shard by shard would decode every row group for
-    every shard. This decodes each once. A shard's scratch file goes when the shard is written, so that both together
-    never take more room than the dataset and one shard.
-
-    Returns:
-        New locators by key.
-    """
-    homes = {key: name for name, keys in shards.items() for key in keys if not at_random(content.locators[key])}
-    keys = {content.locators[key]: key for key in homes}
-    found: dict[str, str] = {}
-    for locator, data in read_many(keys):
-        if isinstance(data, OSError):
-            raise _unreadable(locator, data)
-        path = (folder / homes[keys[locator]]).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as scratch:
-            place = Locator(location=str(path), kind="range", block=scratch.tell(), size=len(data))
-            scratch.write(data)
-        found[keys[locator]] = str(place)
-    return found
+    write_samples(folder / SAMPLES, [content.locators[one.key] for one in kept])
+    names = metadata_columns(content.features)
+    totals, rows = counts(content.decisions.verdicts), content.rows(kept)
+    write_text(folder / "README.md", dataset_card(totals, _splits(content), schema.names, rows, tuple(names.values())))
 
 
 def write_manifest(folder: Path, content: Content) -> dict[str, Any]:
@@ -287,51 +266,9 @@ def _schema(columns: Mapping[str, Feature]) -> pa.Schema:
     metadata = {names[name]: feature for name, feature in sorted(columns.items())}
     fields = [*_COLUMNS, *((name, arrow_of(feature)) for name, feature in metadata.items())]
     own = {name: value_feature(_dtype(kind)) for name, kind in _COLUMNS}
-    features = {**own, "image": {"_type": "Image"}, **metadata}
+    features = {**own, "image": {"_type": "Image"}, "captions": CAPTIONS_FEATURE, **metadata}
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
 def _dtype(kind: pa.DataType) -> str:
     return {"float": "float32"}.get(str(kind), str(kind))
-
-
-def _shards(kept: Sequence[KeptPhoto], sizes: Mapping[str, int]) -> list[list[KeptPhoto]]:
-    shards: list[list[KeptPhoto]] = []
-    room = 0
-    for one in kept:
-        if not shards or sizes[one.key] > room:
-            shards.append([])
-            room = _SHARD_BYTES
-        shards[-1].append(one)
-        room -= sizes[one.key]
-    return shards
-
-
-def _write_shard(
-    path: Path, kept: Sequence[KeptPhoto], content: Content, schema: pa.Schema, locators: Mapping[str, str]
-) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(path, schema, compression="snappy") as writer:
-        for start in range(0, len(kept), _ROW_GROUP):
-            part = kept[start : start + _ROW_GROUP]
-            data = dict(read_many(locators[one.key] for one in part))
-            rows = [{**row, "image": _image(row, data[locators[row["key"]]])} for row in content.rows(part)]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema), row_group_size=_ROW_GROUP)
-
-
-def _unreadable(name: str, error: OSError) -> SourceError:
-    return SourceError(f"The photo {name} cannot be read any more: {error.strerror or error}.")
-
-
-def _image(row: Mapping[str, Any], data: PhotoContent) -> dict[str, Any]:
-    """The picture as it is trained on: the file's own bytes where they are upright sRGB, else a PNG of its pixels."""
-    key, origin = row["key"], row["origin"]
-    if isinstance(data, OSError):
-        raise _unreadable(origin, data)
-    if hashlib.sha256(data).hexdigest() != key:
-        raise SourceError(f"The photo {origin} changed since it was indexed, touch it if its time did not; run again.")
-    decoded = decode(data)
-    if decoded.pixels is None:
-        raise SourceError(f"The photo {origin} cannot be decoded any more: {decoded.message}.")
-    suffix = decoded.format.lower() if decoded.as_is else "png"
-    return {"bytes": data if decoded.as_is else encode_png(decoded.pixels), "path": f"{key[:16]}.{suffix}"}

@@ -294,6 +294,12 @@ def encode_png(pixels: Pixels) -> bytes:
     return buffer.getvalue()
 
 
+def encode_jpeg(pixels: Pixels, quality: int = 90) -> bytes:
+    """Encode uint8 RGB of shape (height, width, 3) for somebody to look at."""
+    encoded: bytes = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=quality, colorspace="RGB")
+    return encoded
+
+
 def thumbnail(pixels: Pixels, side: int = 200) -> bytes:
     """A JPEG of the picture with a long side of at most `side` pixels."""
     image = Image.fromarray(pixels)

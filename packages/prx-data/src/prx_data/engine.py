@@ -1,8 +1,9 @@
 """Runs measures over photos: tasks of a few dozen photos, in processes; each photo is read and decoded once.
 
 A task reads its photos, checks that their bytes are still those that were indexed, decodes each once, gives the one
-picture to every measure that lacks it, and writes one shard per measure. A photo that takes its process down, or more
-than its time, is found by halving its task, and becomes a row with a status.
+picture to every measure that lacks it, and writes one shard per measure. What a model is to see in batches comes back
+to the process that asked, which measures it while the others go on decoding. A photo that takes its process down, or
+more than its time, is found by halving its task, and becomes a row with a status.
 """
 
 import hashlib
@@ -10,23 +11,27 @@ import os
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from prx_data import decoding
 from prx_data.backlog import Backlog
+from prx_data.batches import Batches, Prepared, measured_table
 from prx_data.decoding import Decoded, decode
 from prx_data.files import only_here
-from prx_data.measures import Measure
+from prx_data.measures import Measure, takes_batches
 from prx_data.measures.scaled import scaled_version
 from prx_data.processes import Job
 from prx_data.reading import Content, Locator, parts, read_many
 from prx_data.records import Status
-from prx_data.storage import ledger_stage, remove_leftovers
+from prx_data.storage import append_stage, remove_leftovers
 from prx_data.workspace import WorkspaceStore
 
 DECODED = "decoded"
@@ -48,6 +53,7 @@ DECODED_SCHEMA = pa.schema(
         ("decoded_share", pa.float32()),
     ]
 )
+PREPARED = "prepared"
 _DECODED_NAMES = DECODED_SCHEMA.names[1:]
 SECONDS_PER_PHOTO = 60.0
 """A photo that takes longer to decode and measure has the status `decoder_timeout`."""
@@ -79,6 +85,15 @@ class Task:
         middle = len(self.photos) // 2
         parts = (self.photos[:middle], self.photos[middle:])
         return tuple(replace(self, photos=part) for part in parts) if middle else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of a task, besides what it wrote."""
+
+    photos: int
+    prepared: Mapping[str, Sequence[Prepared]] = field(default_factory=dict)
+    """What is to be measured in batches, by the measure's name."""
 
 
 def measure(
@@ -116,17 +131,27 @@ def measure(
     total = len(backlog)
     if not total:
         return 0
-    here = any(only_here(locator) for some in backlog for locator in some["locator"].to_pylist())
+    here, lacks = False, 0
+    for some in backlog:
+        here = here or any(only_here(locator) for locator in some["locator"].to_pylist())
+        lacks |= int(np.bitwise_or.reduce(some["lacks"].to_numpy()))
+    wanted = [one for number, one in enumerate(measures, start=1) if lacks >> number & 1]
+    batches = {one.name: Batches(store, one) for one in wanted if takes_batches(one)}
     tasks = _tasks(store, measures, backlog, crew=crew, limit=limit, decode_side=decode_side)
     job = Job(run_task, halves=Task.halves, blame=_blame)
-    with ledger_stage(store.ledger, "measure") as counted:
-        try:
-            with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
-                for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):
-                    bar.update(done)
-        finally:
-            remove_leftovers(store.folder)  # of workers that were killed, now or in an earlier run
-        counted["items"] = total
+    started, begin = datetime.now(UTC), perf_counter()
+    try:
+        with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
+            for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):
+                for name, prepared in done.prepared.items():
+                    batches[name].add(prepared)
+                bar.update(done.photos)
+    finally:
+        remove_leftovers(store.folder)  # of workers that were killed, now or in an earlier run
+    for one in batches.values():
+        one.finish()
+    seconds = perf_counter() - begin - sum(one.seconds for one in batches.values())
+    append_stage(store.ledger, "measure", started=started, seconds=seconds, items=total)
     return total
 
 
@@ -196,9 +221,10 @@ def _start_of_last_file(locators: pa.ChunkedArray) -> int:
     return start
 
 
-def run_task(task: Task) -> int:
-    """Measure a task's photos and write their shards; returns their number."""
+def run_task(task: Task) -> Done:
+    """Measure a task's photos and write their shards."""
     rows: dict[str, list[dict[str, Any]]] = {}
+    prepared: dict[str, list[Prepared]] = {}
     keys = {locator: key for key, locator in task.photos}
     for locator, content in read_many(keys):
         key = keys[locator]
@@ -209,12 +235,16 @@ def run_task(task: Task) -> int:
             if task.decoded:
                 rows.setdefault(DECODED, []).append(_decoded_row(key, decoded))
             for one in task.measures:
-                rows.setdefault(one.name, []).append(_measure_row(key, decoded, one))
+                row = _measure_row(key, decoded, one)
+                if PREPARED in row:
+                    prepared.setdefault(one.name, []).append((key, row[PREPARED]))
+                else:
+                    rows.setdefault(one.name, []).append(row)
     _write(task, rows)
-    return len(task.photos)
+    return Done(photos=len(task.photos), prepared=prepared)
 
 
-def _blame(task: Task, death: str) -> int:
+def _blame(task: Task, death: str) -> Done:
     """Write the rows of a photo that twice took a process down with it."""
     ((key, _),) = task.photos
     late = f"SIGALRM(-{signal.SIGALRM.value})" in death
@@ -228,7 +258,7 @@ def _blame(task: Task, death: str) -> int:
     else:
         rows = {name: [{**one, "error": message} for one in found] for name, found in rows.items()}
     _write(task, rows)
-    return 1
+    return Done(photos=1)
 
 
 @contextmanager
@@ -258,10 +288,15 @@ def _decoded_row(key: str, decoded: Decoded) -> dict[str, Any]:
 
 
 def _measure_row(key: str, decoded: Decoded, measure: Measure) -> dict[str, Any]:
-    """A row without the measure's columns for a photo without pixels; with `error` if the measure itself failed."""
+    """A row without the measure's columns for a photo without pixels; with `error` if the measure itself failed.
+
+    Of a measure that takes batches, what it prepared, instead of its columns.
+    """
     if decoded.picture is None:
         return {"key": key}
     try:
+        if takes_batches(measure):
+            return {"key": key, PREPARED: measure.prepare(decoded.picture)}
         return {"key": key, **measure(decoded.picture)}
     except Exception as failure:  # one odd photo must not end a run over a million; the verdict names it
         return {"key": key, "error": f"{type(failure).__name__}: {failure}"}
@@ -271,8 +306,7 @@ def _write(task: Task, rows: Mapping[str, list[dict[str, Any]]]) -> None:
     store = WorkspaceStore(task.folder)
     for one in task.measures:
         if one.name in rows:
-            schema = pa.schema([("key", pa.string()), *one.schema, ("error", pa.string())])
-            store.write_shard(one.name, one.version, pa.Table.from_pylist(rows[one.name], schema=schema))
+            store.write_shard(one.name, one.version, measured_table(one.schema, rows[one.name]))
     if DECODED in rows:
         version = scaled_version(DECODED_VERSION, task.decode_side)
         store.write_shard(DECODED, version, pa.Table.from_pylist(rows[DECODED], schema=DECODED_SCHEMA))

@@ -3,7 +3,8 @@
     PrxDataError
     ├── ConfigError      a setting is wrong; said before any work starts, with its name and value
     ├── SourceError      the photos or their metadata cannot be read as a whole
-    └── WorkspaceError   a workspace or output folder cannot be used
+    ├── WorkspaceError   a workspace or output folder cannot be used
+    └── CaptionError     a captioner fails at everything, such as a server that is down
 
 A bad photo never raises: it is a row with a reason.
 """
@@ -23,3 +24,7 @@ class SourceError(PrxDataError):
 
 class WorkspaceError(PrxDataError):
     """A workspace or an output folder cannot be used."""
+
+
+class CaptionError(PrxDataError):
+    """A captioner fails at everything; what it wrote before is kept."""

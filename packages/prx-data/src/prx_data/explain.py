@@ -8,15 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from prx_data.curation import Selection, Workspace
+from prx_data.curation import Workspace
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decoding import decode
 from prx_data.engine import DECODED_SCHEMA
 from prx_data.errors import SourceError
 from prx_data.measures import Measure, standard_measures
+from prx_data.measures.clip import Clip
 from prx_data.measures.perceptual import phash
 from prx_data.records import EXPLANATIONS, Status
+from prx_data.selection import Selection
 
 _LONG = 8
 """Lists with more numbers than this are for machines; a key's beginning of fewer digits is no name."""
@@ -101,7 +103,7 @@ def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict
     }
     kept = next((one for one in decisions.kept if one.origin == row["origin"]), None)
     if kept is not None:
-        found |= {"split": kept.split, "cluster": kept.cluster, "product": kept.product}
+        found |= {"split": kept.split, "product": kept.product, **vars(kept.place)}
     return found
 
 
@@ -131,7 +133,10 @@ def settings_of(workspace: Workspace) -> Settings:
 
 def open_workspace(folder: Path) -> Workspace:
     """A workspace as its last curation opened it."""
-    return Workspace(folder, decode_side=_last(Workspace(folder).settings_file).get("decode_side"))
+    last = _last(Workspace(folder).settings_file)
+    text = last.get("decisions", {}).get("rules", {}).get("max_text_share") is not None
+    clip = [Clip(**last["clip"])] if last.get("clip") else []
+    return Workspace(folder, [*standard_measures(text=text), *clip], decode_side=last.get("decode_side"))
 
 
 def _last(settings_file: Path) -> dict[str, Any]:

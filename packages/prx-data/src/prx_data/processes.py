@@ -14,6 +14,7 @@ from loky import ProcessPoolExecutor, wait
 from loky.process_executor import TerminatedWorkerError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -44,7 +45,7 @@ class _Worker:
     def __init__(self) -> None:
         self._pool: Any = None
 
-    def submit(self, function: Callable[[T], int], task: T) -> Any:
+    def submit(self, function: Callable[[T], R], task: T) -> Any:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, env=_ENVIRONMENT, initializer=_start, initargs=(os.getpid(),))
         return self._pool.submit(function, task)
@@ -56,17 +57,17 @@ class _Worker:
             self._pool = None
 
 
-class Job(Generic[T]):
+class Job(Generic[T, R]):
     """What is done with each task, and with one that takes its process down."""
 
     def __init__(
         self,
-        run: Callable[[T], int],
+        run: Callable[[T], R],
         *,
         halves: Callable[[T], Sequence[T]],
-        blame: Callable[[T, str], int],
+        blame: Callable[[T, str], R],
     ) -> None:
-        """All three return or lead to a number of finished items.
+        """`run` and `blame` return what came of a task.
 
         Args:
             run: Called in a process of its own.
@@ -77,8 +78,8 @@ class Job(Generic[T]):
         self._halves = halves
         self._blame = blame
 
-    def __call__(self, tasks: Iterable[T], workers: int) -> Iterator[int]:
-        """Run tasks in any order and yield the finished items of each.
+    def __call__(self, tasks: Iterable[T], workers: int) -> Iterator[R]:
+        """Run tasks in any order and yield what came of each.
 
         A task whose process dies is tried again when all others are done and no other process takes up memory; it is
         halved until what kills is alone, and that has to kill twice.
@@ -92,26 +93,28 @@ class Job(Generic[T]):
         finally:
             alone.close()
 
-    def _everything(self, tasks: Iterator[T], workers: int, suspects: list[T]) -> Iterator[int]:
+    def _everything(self, tasks: Iterator[T], workers: int, suspects: list[T]) -> Iterator[R]:
         crew = [_Worker() for _ in range(workers)]
         running = {worker.submit(self._run, task): (worker, task) for worker, task in zip(crew, tasks, strict=False)}
         try:
             while running:
                 for future in wait(running, return_when="FIRST_COMPLETED").done:
                     worker, task = running.pop(future)
+                    finished: list[R] = []
                     try:
-                        yield future.result()
+                        finished.append(future.result())
                     except TerminatedWorkerError:
                         worker.close()
                         suspects.append(task)
                     for following in tasks:
                         running[worker.submit(self._run, following)] = (worker, following)
                         break
+                    yield from finished  # the worker is busy again while the caller does something with it
         finally:
             for worker in crew:
                 worker.close()
 
-    def _isolate(self, task: T, alone: _Worker) -> Iterator[int]:
+    def _isolate(self, task: T, alone: _Worker) -> Iterator[R]:
         halves = self._halves(task)
         for _ in range(1 if halves else _STRIKES):
             try:

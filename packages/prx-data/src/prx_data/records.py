@@ -38,10 +38,13 @@ class Reason(StrEnum):
     TOO_BRIGHT = "too_bright"
     BLURRED = "blurred"
     CLUTTERED_BACKGROUND = "cluttered_background"
+    TEXT = "text"
     PROFILE = "profile"
     LEAK = "leak"
     NEAR_DUPLICATE = "near_duplicate"
     COLOR_VARIANT = "color_variant"
+    SEMANTIC_DUPLICATE = "semantic_duplicate"
+    BALANCE = "balance"
 
 
 EXPLANATIONS: Mapping[str, str] = {
@@ -60,6 +63,8 @@ EXPLANATIONS: Mapping[str, str] = {
     Reason.NEAR_DUPLICATE: "Another photo shows the same picture in the same colours; the better one is kept.",
     Reason.LEAK: "The set that this one must not overlap shows the same picture.",
     Reason.COLOR_VARIANT: "Another photo shows the same shape in other colours; one of each family is kept.",
+    Reason.SEMANTIC_DUPLICATE: "Another photo shows the same thing in the same colours; the better one is kept.",
+    Reason.BALANCE: "There are many photos like it, and a balanced set takes a share of them.",
     Reason.TOO_SMALL: "The shorter side has too few pixels.",
     Reason.EXTREME_ASPECT_RATIO: "The picture is too wide or too tall to be used without cutting the product.",
     Reason.BLANK: "The picture shows nothing: hardly any difference in brightness or colour.",
@@ -67,12 +72,17 @@ EXPLANATIONS: Mapping[str, str] = {
     Reason.TOO_BRIGHT: "The picture is almost white all over, product included.",
     Reason.BLURRED: "There is hardly any fine detail.",
     Reason.CLUTTERED_BACKGROUND: "The background is not plain.",
+    Reason.TEXT: "Writing covers too much of the picture.",
     Reason.PROFILE: "The picture fails a check of the profile that is required.",
 }
 """One sentence per status and reason, for reports."""
 
 FAILED: frozenset[str] = frozenset(Status) - {Status.OK}
 """Reasons that mean that there were no pixels to judge."""
+
+
+SAMPLES = "samples.png"
+"""The picture of samples beside a dataset's card; it is no photo when the dataset is read again."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,14 +154,28 @@ def ledger_stage(ledger: Path, stage: str, *, unit: str = "photos") -> Iterator[
     started, begin = datetime.now(UTC), perf_counter()
     counted = {"items": 0}
     yield counted
+    append_stage(ledger, stage, started=started, seconds=perf_counter() - begin, items=counted["items"], unit=unit)
+
+
+def append_stage(
+    ledger: Path,
+    stage: str,
+    *,
+    started: datetime,
+    seconds: float,
+    items: int,
+    unit: str = "photos",
+    device: str = "cpu",
+) -> None:
+    """Append a stage that was timed to the ledger, see docs/dataset-format.md."""
     row = {
         "package": "prx-data",
         "stage": stage,
         "started": started.isoformat(timespec="milliseconds"),
-        "seconds": round(perf_counter() - begin, 3),
-        "items": counted["items"],
+        "seconds": round(seconds, 3),
+        "items": items,
         "unit": unit,
-        "device": "cpu",
+        "device": device,
         "devices": 1,
     }
     append_line(ledger, row)

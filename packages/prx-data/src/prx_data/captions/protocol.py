@@ -1,8 +1,11 @@
-"""What a captioner is."""
+"""What a captioner is, what it is asked, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
+
+Kind = Literal["dense", "short", "template", "metadata"]
+"""A paragraph; one line; made from metadata and measured columns; the user's own caption."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,9 +21,64 @@ class PhotoFacts:
     """Measured background, in words; may be empty."""
 
 
-class Captioner(Protocol):
-    """Writes one caption for a photo."""
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """A text about a photo, and where it came from."""
 
-    def __call__(self, photo: PhotoFacts) -> tuple[str, str]:
-        """The caption and what wrote it, e.g. `template`."""
+    text: str
+    kind: Kind
+    source: str
+    """`template`, `metadata`, or the model's name."""
+    prompt_version: str
+    """Version of the prompt, or of the template; empty for the user's own captions."""
+    weight: float = 1.0
+    """How often a trainer should use it, relative to the photo's other captions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One caption that is asked for."""
+
+    facts: PhotoFacts
+    kind: Kind
+    prompt: str = ""
+    """All of the words, the facts included."""
+    seed: int = 0
+    max_tokens: int = 512
+    """The most that may be written."""
+    content: bytes = b""
+    """The photo's file; a template needs none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of a request."""
+
+    request: Request
+    kind: Kind
+    """As was asked, but `metadata` where the user's own caption was found."""
+    text: str = ""
+    finished: bool = True
+    """False if the model was stopped before it was done."""
+    tokens: int = 0
+    """That were read and written for it, if the captioner counts them."""
+    problem: str = ""
+    """Why there is no text: one sentence. Then the request may be made again another day."""
+
+
+class Captioner(Protocol):
+    """Writes captions for photos."""
+
+    @property
+    def source(self) -> str:
+        """Who writes: the model's name, as the dataset tells it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes when the same request may be answered otherwise; without characters that file names lack."""
+        ...
+
+    def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """One answer for each request, as they are done; requests are taken as there is room for more."""
         ...

@@ -1,13 +1,14 @@
-"""Captions from metadata and measured columns, by a fixed pattern; deterministic."""
+"""Captions from metadata and measured columns, by a fixed pattern; deterministic, and no picture is looked at."""
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from prx_data.captions.protocol import PhotoFacts
+from prx_data.captions.protocol import Answer, PhotoFacts, Request
+from prx_data.captions.text import first_value
 
 Columns = Annotated[tuple[str, ...], Field()]
 
@@ -34,11 +35,37 @@ class Template(BaseModel):
     view_columns: Columns = ("view", "angle")
     """Metadata columns with the view; used only where the value is an everyday word such as `back`."""
 
-    def __call__(self, photo: PhotoFacts) -> tuple[str, str]:
-        """The caption, and `metadata` or `template`."""
-        finished = _first(photo.metadata, self.caption_columns)
-        if finished:
-            return finished, "metadata"
+    @property
+    def source(self) -> str:
+        """What the dataset tells of who wrote it."""
+        return "template"
+
+    @property
+    def version(self) -> str:
+        """Changes when the pattern does."""
+        return "template-1"
+
+    def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """The pattern filled in, or the user's own caption."""
+        for request in requests:
+            finished = self.own_caption(request.facts)
+            yield Answer(
+                request=request,
+                kind="metadata" if finished else "template",
+                text=finished or self.text(request.facts),
+            )
+
+    def own_caption(self, photo: PhotoFacts) -> str:
+        """The caption that the user's metadata holds; empty if it holds none."""
+        return _first(photo.metadata, self.caption_columns)
+
+    def product(self, metadata: Mapping[str, str]) -> str:
+        """Name and kind of the product, in words; empty if the metadata says neither."""
+        kind = _last_part(_first(metadata, self.category_columns))
+        return ", ".join(part for part in (_first(metadata, self.name_columns), kind) if part)
+
+    def text(self, photo: PhotoFacts) -> str:
+        """The pattern filled in."""
         name = _first(photo.metadata, self.name_columns).lower()
         category = _last_part(_first(photo.metadata, self.category_columns)).lower()
         color = _first(photo.metadata, self.color_columns).lower() or photo.color
@@ -51,12 +78,11 @@ class Template(BaseModel):
             parts.append(f"on {_with_article(f'{photo.background} background')}")
         if view in _VIEWS:
             parts.append(f"{view} view")
-        return ", ".join(parts), "template"
+        return ", ".join(parts)
 
 
 def _first(metadata: Mapping[str, str], columns: tuple[str, ...]) -> str:
-    lowered = {column.lower(): value for column, value in metadata.items()}
-    return next((_clean(lowered[one]) for one in columns if lowered.get(one, "").strip()), "")
+    return _clean(first_value(metadata, columns))
 
 
 def _clean(text: str) -> str:

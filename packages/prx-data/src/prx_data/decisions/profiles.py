@@ -30,6 +30,8 @@ class Check(BaseModel):
     """The least value that passes."""
     max: float | None = None
     """The largest value that passes."""
+    optional: bool = False
+    """Whether photos pass where the column was not measured."""
     message: Annotated[str, Field(min_length=1)]
     """What is wrong with a photo that does not pass, in a few words."""
 
@@ -43,6 +45,8 @@ class Check(BaseModel):
 
     def failure(self, row: Mapping[str, Any]) -> str | None:
         """What is wrong, with the numbers; None if nothing is."""
+        if self.optional and self.column not in row:
+            return None
         value = _DERIVED[self.column](row) if self.column in _DERIVED else row[self.column]
         if value is None:
             return f"{self.message}: {self.column} is not known"
@@ -65,9 +69,15 @@ class Profile(BaseModel):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that it looks at."""
+        """The columns that it needs."""
         derived = {"width", "height"} if any(one.column in _DERIVED for one in self.checks) else set()
-        return tuple(sorted({one.column for one in self.checks if one.column not in _DERIVED} | derived))
+        needed = {one.column for one in self.checks if one.column not in _DERIVED and not one.optional}
+        return tuple(sorted(needed | derived))
+
+    def columns_in(self, schema: pa.Schema) -> tuple[str, ...]:
+        """The columns that it looks at, of those that were measured."""
+        optional = {one.column for one in self.checks if one.optional} & set(schema.names)
+        return tuple(sorted({*self.columns, *optional}))
 
     def failures(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """What is wrong with one photo, a phrase with the numbers for each check that it fails.
@@ -84,7 +94,7 @@ class Profile(BaseModel):
             ConfigError: One is missing or holds something else.
         """
         numbers = {one.name for one in schema if pa.types.is_integer(one.type) or pa.types.is_floating(one.type)}
-        for name in self.columns:
+        for name in self.columns_in(schema):
             if name not in numbers:
                 known = ", ".join(sorted({*_DERIVED, *numbers}))
                 raise ConfigError(f"The profile {self.name} checks {name!r}; the columns with numbers are {known}.")
@@ -137,7 +147,7 @@ def check(photos: pa.Table, columns: pa.Table, wanted: Profile) -> pa.Table:
         ConfigError: The profile looks at a column that is not there.
     """
     wanted.require(columns.schema)
-    facts = columns.select(sorted({"key", "status", "error", *wanted.columns})).to_pylist()
+    facts = columns.select(sorted({"key", "status", "error", *wanted.columns_in(columns.schema)})).to_pylist()
     reasons = {one["key"]: _reasons(one, wanted) for one in facts}
     rows = [
         {**one, "reasons": reasons.get(one["key"], [f"there are no pixels to judge: {one.pop('status')}"])}

@@ -29,7 +29,8 @@ def _arrays(some: Sequence[Candidate], columns: pa.Table) -> PhotoColumns:
     return PhotoColumns.of(columns.select(["width", "height", *COLUMNS]).take([one.row for one in some]))
 
 
-def _by_preference(some: Sequence[Candidate], settings: Settings) -> Any:
+def by_preference(some: Sequence[Candidate], settings: Settings) -> Any:
+    """Positions, the best first."""
     ranks = [one.preference(settings.keep) for one in some]
     return np.array(sorted(range(len(some)), key=ranks.__getitem__), dtype=np.int64)
 
@@ -76,7 +77,7 @@ def drop_near_duplicates(
         return list(passed)
     matches = find_duplicates(
         _arrays(passed, columns),
-        _by_preference(passed, settings),
+        by_preference(passed, settings),
         radius=settings.duplicate_radius,
         max_color=settings.duplicate_color_difference,
         align=settings.duplicate_alignment,
@@ -98,7 +99,7 @@ def drop_variants(
     """What is left of colour variants, and the families' heads by key."""
     if settings.duplicate_radius is None or not unique:
         return list(unique), {}
-    order = _by_preference(unique, settings)
+    order = by_preference(unique, settings)
     head, links = find_variants(_arrays(unique, columns), order, radius=settings.duplicate_radius)
     outcome.variants.extend((unique[a], unique[b]) for a, b in links)
     if settings.variants == "keep":

@@ -29,7 +29,8 @@ class Rules(BaseModel):
     """Grey levels: the strongest gradients of the picture; below it the photo is out of focus."""
     min_cleanliness: Share | None = 0.5
     """Background cleanliness; 0.5 is the boundary between plain and cluttered, None keeps every background."""
-
+    max_text_share: Share | None = None
+    """Share of the frame under text, the product's print included; looking for it takes `prx-data[text]` and time."""
     min_decoded_share: Share | None = None
     """Share of its rows from which on a truncated JPEG is used, cut to them; None uses no truncated photo."""
 
@@ -42,7 +43,8 @@ class Rules(BaseModel):
         """The first rule that a photo breaks, in the order of `Reason`.
 
         Args:
-            photo: The columns `width`, `height`, `spread`, `brightness`, `bright_share`, `detail`, `cleanliness`.
+            photo: The columns `width`, `height`, `spread`, `brightness`, `bright_share`, `detail`, `cleanliness`,
+                and `text_share` if there is a rule on it.
 
         Returns:
             The reason and one sentence with the numbers; `Reason.KEPT` if none is broken.
@@ -65,10 +67,13 @@ class Rules(BaseModel):
                 Reason.CLUTTERED_BACKGROUND,
                 "Background cleanliness {:.2f} is below {:g}.",
             ),
+            ("text_share", "max_text_share", Reason.TEXT, "{:.1%} of the frame is under text, above {:.1%}."),
         )
         for column, setting, reason, text in checks:
-            limit, value = getattr(self, setting), photo[column]
-            broken = limit is not None and (value > limit if setting.startswith("max") else value < limit)
-            if broken:
+            limit = getattr(self, setting)
+            if limit is None:
+                continue
+            value = photo[column]
+            if value > limit if setting.startswith("max") else value < limit:
                 return reason, text.format(value, limit)
         return Reason.KEPT, "Passed every rule."

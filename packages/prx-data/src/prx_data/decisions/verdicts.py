@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome, quoted
-from prx_data.decisions.clusters import cluster
-from prx_data.decisions.duplicates import matrix
+from prx_data.decisions.clustering import Place, place
 from prx_data.decisions.repeats import drop_leaks, drop_near_duplicates, drop_same_pixels, drop_variants
+from prx_data.decisions.resemblance import drop_semantic_duplicates
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.splits import connected_groups, validation_groups
+from prx_data.errors import ConfigError
 from prx_data.records import Reason, Status, Verdict
 
 
@@ -46,7 +46,7 @@ class KeptPhoto:
     family: str | None
     """Key of the best of its colour variants, itself included; None unless they are grouped."""
     group: str
-    cluster: int
+    place: Place
     split: str
     """`train` or `validation`."""
 
@@ -61,31 +61,44 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
     """Decide about every photo. Seconds, never sees a pixel.
 
     Exact duplicates come first, then the rules, then leaks, then near duplicates among what is left, so that a good
-    photo is never dropped in favour of one that a rule drops.
+    photo is never dropped in favour of one that a rule drops; then semantic duplicates, and last a balanced draw.
 
     Args:
         photos: One row per input photo, see `prx_data.workspace.PHOTOS_SCHEMA`.
         columns: One row per distinct key, ordered by key: `key, status, message, width, height`, the columns that
             `Rules.judge` wants, `pixel_digest`, those of `prx_data.decisions.duplicates.COLUMNS`, the embedding
-            `layout`, and `error`.
+            that the settings name, and `error`.
         settings: Thresholds.
         known: Photos that none may show again.
+
+    Raises:
+        ConfigError: A rule or the profile looks at a column that was not measured.
     """
     if settings.profile:
         settings.profile.require(columns.schema)
+    if settings.rules.max_text_share is not None and "text_share" not in columns.column_names:
+        raise ConfigError(
+            f"rules.max_text_share = {settings.rules.max_text_share:g} needs a workspace that measures text: "
+            "Workspace(..., measures=standard_measures(text=True))."
+        )
+    if settings.embedding not in columns.column_names:
+        raise ConfigError(
+            f"embedding = {settings.embedding!r} was not measured: measure with a Clip of that name, or use 'layout'."
+        )
     outcome = Outcome()
     distinct = drop_same_pixels(_readable(photos, columns, settings, outcome), settings, outcome)
     passed = _apply_rules(distinct, settings, outcome)
     fresh = passed if known is None else drop_leaks(passed, columns, known, settings, outcome)
     unique = drop_near_duplicates(fresh, columns, settings, outcome)
-    kept, families = drop_variants(unique, columns, settings, outcome)
+    single, families = drop_variants(unique, columns, settings, outcome)
+    kept, places = place(drop_semantic_duplicates(single, columns, settings, outcome), columns, settings, outcome)
     for one in kept:
         outcome.verdicts[one.origin] = Verdict(
             key=one.key, origin=one.origin, kept=True, reason=Reason.KEPT, detail="Passed every rule."
         )
     return Decisions(
         verdicts=tuple(outcome.verdicts[origin] for origin in sorted(outcome.verdicts)),
-        kept=_group(kept, families, columns, outcome, settings),
+        kept=_group(kept, places, families, outcome, settings),
         duplicates=tuple(sorted(outcome.duplicates)),
         variants=tuple(sorted((a.origin, b.origin) for a, b in outcome.variants)),
         leaks=tuple(sorted(outcome.leaks)),
@@ -95,8 +108,10 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
 def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: Outcome) -> list[Candidate]:
     """One `Candidate` per content that has pixels; verdicts for failures and for further files with the same bytes."""
     rows = {key: row for row, key in enumerate(columns["key"].to_pylist())}
-    wanted = settings.profile.columns if settings.profile else ()
-    facts = columns.select(sorted({*_FACTS, *wanted})).to_pylist()
+    wanted = settings.profile.columns_in(columns.schema) if settings.profile else ()
+    text = {"text_share"} & set(columns.column_names)
+    facts = columns.select(sorted({*_FACTS, *text, *wanted})).to_pylist()
+    unseen = columns[settings.embedding].is_null().to_pylist()
     found: dict[str, list[dict[str, Any]]] = {}
     for photo in photos.select(["origin", "key", "bytes", "status", "message", "metadata"]).to_pylist():
         key, origin = photo["key"], photo["origin"]
@@ -109,6 +124,8 @@ def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: 
             outcome.fail(key, origin, fact["status"], fact["message"] or "")
         elif fact["error"] is not None:
             outcome.fail(key, origin, Status.MEASURE_FAILED, fact["error"])
+        elif unseen[rows[key]]:
+            outcome.fail(key, origin, Status.UNREADABLE, "it changed or vanished before it was embedded")
         else:
             found.setdefault(key, []).append({**photo, "metadata": json.loads(photo["metadata"])})
     return [_one_of(found[key], rows[key], facts[rows[key]], settings, outcome) for key in sorted(found)]
@@ -151,11 +168,13 @@ def _apply_rules(candidates: Sequence[Candidate], settings: Settings, outcome: O
 
 
 def _group(
-    kept: Sequence[Candidate], families: dict[str, str], columns: pa.Table, outcome: Outcome, settings: Settings
+    kept: Sequence[Candidate],
+    places: Sequence[Place],
+    families: dict[str, str],
+    outcome: Outcome,
+    settings: Settings,
 ) -> tuple[KeptPhoto, ...]:
-    """Clusters, split groups and splits of the kept photos."""
-    if not kept:
-        return ()
+    """Split groups and splits of the kept photos."""
     position = {one.key: number for number, one in enumerate(kept)}
     first_of: dict[str, int] = {}
     links = [
@@ -167,9 +186,6 @@ def _group(
     ]
     groups = connected_groups([one.key for one in kept], links)
     held_out = validation_groups(groups, settings.validation_fraction, settings.seed)
-    embeddings = matrix(columns["layout"].take([one.row for one in kept]), np.float32)
-    k = settings.clusters if settings.clusters is None else min(settings.clusters, len(kept))
-    labels = cluster(embeddings, k, seed=settings.seed)
     return tuple(
         KeptPhoto(
             key=one.key,
@@ -179,8 +195,8 @@ def _group(
             product=one.product,
             family=families.get(one.key),
             group=group,
-            cluster=int(label),
+            place=at,
             split="validation" if group in held_out else "train",
         )
-        for one, group, label in zip(kept, groups, labels, strict=True)
+        for one, group, at in zip(kept, groups, places, strict=True)
     )

@@ -34,6 +34,36 @@ Channels = tuple[float, float, float]
 Probability = npt.NDArray[np.float32]
 
 
+def open_network(path: str | Path, what: str, *, extra: str) -> Any:
+    """An onnxruntime session on one thread of a network that takes one picture: photos are measured in processes.
+
+    Args:
+        path: The ONNX file.
+        what: What the user calls it, for the messages.
+        extra: The extra of this package that brings onnxruntime.
+
+    Raises:
+        ConfigError: onnxruntime is missing, there is no such file, or it is no network of this kind.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigError(f"A {what} needs onnxruntime: pip install 'prx-data[{extra}]'.") from error
+    if not Path(path).is_file():
+        raise ConfigError(f"There is no {what} at {path}.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has an exception of its own for each thing that can be wrong
+        raise ConfigError(f"The {what} {path} cannot be loaded: {str(error).splitlines()[0]}") from error
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[1] not in (3, None):
+        shapes = ", ".join(str(one.shape) for one in inputs)
+        raise ConfigError(f"The {what} {path} takes {shapes} instead of one picture [1, 3, height, width].")
+    return session
+
+
 class Matte:
     """A segmentation network from a local ONNX file.
 
@@ -52,22 +82,8 @@ class Matte:
         mean: Channels = _IMAGENET_MEAN,
         scale: Channels = _IMAGENET_SCALE,
     ) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ConfigError("A matte needs onnxruntime: pip install 'prx-data[matte]'.") from error
-        if not Path(path).is_file():
-            raise ConfigError(f"There is no matte model at {path}.")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # photos are measured in processes, one for each processor
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has an exception of its own for each thing that can be wrong
-            raise ConfigError(f"The matte model {path} cannot be loaded: {str(error).splitlines()[0]}") from error
+        self._session = open_network(path, "matte model", extra="matte")
         inputs = self._session.get_inputs()
-        if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].shape[1] not in (3, None):
-            shapes = ", ".join(str(one.shape) for one in inputs)
-            raise ConfigError(f"The matte model {path} takes {shapes} instead of one picture [1, 3, height, width].")
         self._name = inputs[0].name
         self.size = tuple(side if isinstance(side, int) else _FREE_SIDE for side in inputs[0].shape[2:])
         self._mean, self._scale = np.array(mean, dtype=np.float32), np.array(scale, dtype=np.float32)

@@ -1,8 +1,9 @@
 """What a measure is."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeGuard
 
+import numpy.typing as npt
 import pyarrow as pa
 
 from prx_data.picture import Picture
@@ -33,3 +34,38 @@ class Measure(Protocol):
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """Measure one upright sRGB picture: `.pixels`, or what all measures share, such as `.level(side)`."""
         ...
+
+
+class BatchMeasure(Measure, Protocol):
+    """A measure by a model that is loaded once and wants many pictures at a time.
+
+    The process that decodes a photo prepares what the model sees of it, beside the other measures, from the same
+    decoded picture. The batches are measured in the process that `measure` was called in.
+    """
+
+    @property
+    def chosen_device(self) -> str:
+        """Where the model computes, as torch names it: for the ledger."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures that the model sees at once."""
+        ...
+
+    def ready(self) -> None:
+        """Load the model, so that what is wrong with it is told before any photo is read."""
+        ...
+
+    def prepare(self, picture: Picture) -> npt.NDArray[Any]:
+        """What the model sees of a picture; small, as it goes from process to process."""
+        ...
+
+    def batch(self, prepared: Sequence[npt.NDArray[Any]]) -> Sequence[Mapping[str, Any]]:
+        """The columns of each picture; those of one do not depend on the others."""
+        ...
+
+
+def takes_batches(measure: Measure) -> TypeGuard[BatchMeasure]:
+    """Whether a measure is one of batches; looks at its class alone, as properties may load something."""
+    return hasattr(type(measure), "prepare")

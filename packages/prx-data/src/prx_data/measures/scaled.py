@@ -1,12 +1,13 @@
 """Measures of pictures that may be smaller than their files: the same columns, never mixed with those of whole ones."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy.typing as npt
 import pyarrow as pa
 
-from prx_data.measures.protocol import Measure
+from prx_data.measures.protocol import BatchMeasure, Measure, takes_batches
 from prx_data.picture import Picture
 
 LEAST_SIDE = 384
@@ -44,6 +45,42 @@ class Scaled:
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """What the measure gives."""
         return self.measure(picture)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaledBatch(Scaled):
+    """The same of a measure that takes batches."""
+
+    measure: BatchMeasure
+
+    @property
+    def chosen_device(self) -> str:
+        """That of the measure."""
+        return self.measure.chosen_device
+
+    @property
+    def batch_size(self) -> int:
+        """That of the measure."""
+        return self.measure.batch_size
+
+    def ready(self) -> None:
+        """Load the model."""
+        self.measure.ready()
+
+    def prepare(self, picture: Picture) -> npt.NDArray[Any]:
+        """What the model sees."""
+        return self.measure.prepare(picture)
+
+    def batch(self, prepared: Sequence[npt.NDArray[Any]]) -> Sequence[Mapping[str, Any]]:
+        """What the measure gives."""
+        return self.measure.batch(prepared)
+
+
+def scaled(measure: Measure, side: int) -> Scaled:
+    """A measure of pictures decoded at a longer side of at least `side` pixels."""
+    if takes_batches(measure):
+        return ScaledBatch(measure=measure, side=side)
+    return Scaled(measure=measure, side=side)
 
 
 def scaled_version(version: str, side: int | None) -> str:

@@ -7,8 +7,14 @@ from prx_data.measures.layout import Layout
 from prx_data.measures.perceptual import Perceptual
 from prx_data.measures.protocol import Measure
 from prx_data.measures.resolution import Resolution
+from prx_data.measures.text import Text
 
 
-def standard_measures() -> tuple[Measure, ...]:
-    """Basics, resolution, borders, perceptual hash, background and the layout embedding; none needs weights."""
-    return (Basics(), Resolution(), Borders(), Perceptual(), BackgroundColumns(), Layout())
+def standard_measures(*, text: bool = False) -> tuple[Measure, ...]:
+    """Basics, resolution, borders, perceptual hash, background and the layout embedding; none needs weights.
+
+    Args:
+        text: Whether to look for text too, see `prx_data.measures.text`: that takes far longer than all others.
+    """
+    standard = (Basics(), Resolution(), Borders(), Perceptual(), BackgroundColumns(), Layout())
+    return (*standard, Text()) if text else standard

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from prx_data.dataset import Content, counts
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Decisions
 from prx_data.records import EXPLANATIONS, FAILED
+from prx_data.report.captions import caption_blocks
+from prx_data.report.map import map_blocks
 from prx_data.report.pictures import Block, Pictures, sample
 from prx_data.report.render import render
 from prx_data.report.scores import score_blocks
@@ -39,6 +42,8 @@ def build_report(
     rules: Rules,
     ignored: int,
     notes: Sequence[str] = (),
+    names: Mapping[int, str] = MappingProxyType({}),
+    embedding: str = "layout",
 ) -> Report:
     """Everything that a person who was not there wants to know.
 
@@ -49,6 +54,8 @@ def build_report(
         rules: The thresholds that photos were judged by.
         ignored: Files of the sources that are neither photos nor metadata.
         notes: What was assumed or left out when the sources were read, in sentences.
+        names: What clusters show, by their numbers.
+        embedding: The column that the map is drawn from.
     """
     decisions = content.decisions
     totals = counts(decisions.verdicts)
@@ -56,11 +63,13 @@ def build_report(
         *_funnel(totals, ignored),
         *({"kind": "text", "text": note} for note in notes),
         *_kept(pictures, content),
+        *caption_blocks(content.captions),
         *_reasons(pictures, totals),
         *_duplicates(pictures, decisions),
         *_leaks(pictures, decisions),
         *score_blocks(pictures, content.columns, rules),
-        *_clusters(pictures, decisions),
+        *_clusters(pictures, decisions, names),
+        *map_blocks(pictures, decisions, content.columns, embedding),
         *_time(ledger),
     ]
     headline = f"{totals['photos']:,} photos in, {totals['kept']:,} kept, in {len(_by_cluster(decisions)):,} clusters."
@@ -128,7 +137,7 @@ def _funnel(totals: Mapping[str, Any], ignored: int) -> list[Block]:
 
 def _kept(pictures: Pictures, content: Content) -> list[Block]:
     kept = {one.origin: one.key for one in content.decisions.kept}
-    labels = {origin: content.captions[key][0] for origin, key in kept.items()}
+    labels = {origin: content.captions[key].default.text for origin, key in kept.items()}
     shown = sample(list(kept), pictures.verdicts, _KEPT_SHOWN)
     caption = f"{len(shown)} of the {len(kept):,} photos in the dataset, chosen at random, with their captions."
     return [_heading("What was kept"), _gallery(caption, pictures.items(shown, labels, {}))]
@@ -214,20 +223,21 @@ def _group(pictures: Pictures, winner: str, losers: Sequence[str]) -> Block:
 def _by_cluster(decisions: Decisions) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {}
     for one in decisions.kept:
-        found.setdefault(one.cluster, []).append(one.origin)
+        found.setdefault(one.place.cluster, []).append(one.origin)
     return dict(sorted(found.items()))
 
 
-def _clusters(pictures: Pictures, decisions: Decisions) -> list[Block]:
+def _clusters(pictures: Pictures, decisions: Decisions, names: Mapping[int, str]) -> list[Block]:
     found = _by_cluster(decisions)
     groups = []
     for number, origins in list(found.items())[:_CLUSTERS_SHOWN]:
         shown = sample(origins, pictures.verdicts, _CLUSTER_MEMBERS)
         items = pictures.items(shown, dict.fromkeys(shown, ""), {})
-        groups.append({"label": f"cluster {number}: {len(origins):,} photos", "items": items})
+        name = names.get(number) or f"cluster {number}"
+        groups.append({"label": f"{name}: {len(origins):,} photos", "items": items})
     caption = (
-        f"{len(groups)} of {len(found):,} clusters of the kept photos, the largest first, "
-        "by where colours and edges lie in the picture."
+        f"{len(groups)} of {len(found):,} clusters of the kept photos, the largest first; "
+        "where something sets their metadata apart, its words name them."
     )
     return [_heading("Clusters"), {"kind": "groups", "caption": caption, "groups": groups}]
 
@@ -243,4 +253,7 @@ def _time(ledger: Path) -> list[Block]:
 
 
 def _rate(row: Mapping[str, Any]) -> str:
-    return f"{row['items'] / row['seconds']:,.0f} {row['unit']}/s" if row["seconds"] >= 0.01 else ""
+    if row["seconds"] < 0.01 or not row["items"]:
+        return ""
+    rate = row["items"] / row["seconds"]
+    return f"{rate:,.0f} {row['unit']}/s" if rate >= 2 else f"{1 / rate:,.2g} s for each"

@@ -67,17 +67,25 @@ SCORES = (
         axis="share of the frame that is nearly white",
         digits=3,
     ),
+    Score(
+        column="text_share",
+        rule="max_text_share",
+        title="How much of the frame is text",
+        axis="share of the frame under text, print on the product included",
+        digits=3,
+    ),
 )
 
 
 def score_blocks(pictures: Pictures, columns: pa.Table, rules: Rules) -> list[Block]:
-    """A heading, a histogram and an explorer for each score; all photos that could be read count, dropped ones too."""
+    """A heading, a histogram and an explorer for each measured score; of all photos that could be read, dropped too."""
     table = columns.append_column("side", pc.min_element_wise(columns["width"], columns["height"]))
     readable = table.filter(pc.equal(table["status"], Status.OK))
-    rows = readable.select(["key", *(one.column for one in SCORES)]).to_pylist()
+    scores = [one for one in SCORES if one.column in table.column_names]
+    rows = readable.select(["key", *(one.column for one in scores)]).to_pylist()
     origins = {one.key: one.origin for one in pictures.verdicts.values() if one.key is not None}
     blocks: list[Block] = []
-    for score in SCORES:
+    for score in scores:
         # A photo whose measuring failed has no value, and one that has left the source no origin.
         values = {
             origins[row["key"]]: float(row[score.column])

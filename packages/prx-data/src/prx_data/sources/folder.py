@@ -13,11 +13,11 @@ from prx_data.errors import SourceError
 from prx_data.features import printable
 from prx_data.files import as_os_error, beside, is_url
 from prx_data.reading import Locator
-from prx_data.records import PhotoFile, Status
+from prx_data.records import SAMPLES, PhotoFile, Status
 from prx_data.sources.cells import arrow_photos, parquet_photos, parquet_schema, picture_column
 from prx_data.sources.described import Descriptions, meant
 from prx_data.sources.found import NOTHING, Earlier, Findings
-from prx_data.sources.locations import FoundFile, unpacked
+from prx_data.sources.locations import MANIFEST, FoundFile, unpacked
 from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture, suffix_of
 from prx_data.sources.tables import TABLE_SUFFIXES, Table, read_table
 from prx_data.sources.tars import PACKED_SUFFIXES, tar_photos
@@ -54,6 +54,8 @@ class Folder:
             raise
         except Exception as error:  # remote systems raise nearly anything
             raise SourceError(f"photos = {self.name!r} cannot be listed: {as_os_error(error)}.") from error
+        curated = {file.folder for file in files if file.last == MANIFEST}
+        files = [file for file in files if file.last != SAMPLES or file.folder not in curated]
         described = self._descriptions(files, findings)
         saved = {file.folder for file in files if file.last == _SAVED}
         seen: set[str] = set()

@@ -1,0 +1,169 @@
+"""Whether a caption says another colour or another kind of product than is known."""
+
+from collections.abc import Collection
+
+from prx_data.captions.text import STOPS, sentences, stem, tokens
+from prx_data.captions.words import (
+    AMBIGUOUS_COLORS,
+    COLORS,
+    GENERIC,
+    GROUNDS,
+    MEASURED_COLORS,
+    NEAR_COLORS,
+    PRODUCE,
+    PRODUCTS,
+    VAGUE_PRODUCTS,
+    word_set,
+)
+
+_BOUNDARY = word_set("with on against in over under at by from that which while is are was has have featuring")
+_COPULA = word_set("is are appears appear looks fades remains")
+_BESIDE = word_set("on over against beside near behind with under by like to for at from next above below into atop")
+_AHEAD = 4  # words between a colour and the noun that it belongs to
+
+
+def color_contradiction(text: str, catalogue: str, measured: str, product: str) -> str | None:
+    """Why the caption's colour contradicts what is known; None if it does not, or if nothing is known.
+
+    Only colours that belong to the product count: those before or after its noun; where there are none, those at the
+    beginning of the first sentence that belong to neither the ground nor another thing. A caption is right if one of
+    them may be called either the catalogue's colour or the measured one.
+
+    Args:
+        text: The caption.
+        catalogue: The catalogue's colour, as it writes it: `Dark Heather Blue / White`.
+        measured: The measured dominant colour in one word, or nothing.
+        product: Name and kind of the product, in words.
+    """
+    known = color_families(catalogue) | color_families(measured)
+    if not known:
+        return None
+    known |= color_families(product)  # a red onion may be called red, whatever it measures
+    allowed = known.union(*(NEAR_COLORS[one] for one in known))
+    said = _product_colors(text, product)
+    if not said or any(COLORS[one] & allowed for one in said):
+        return None
+    facts = [f"catalogue {catalogue!r}"] if color_families(catalogue) else []
+    facts += [f"measured {measured!r}"] if measured else []
+    return f"says {' and '.join(dict.fromkeys(said))} of the product: {', '.join(facts)}"
+
+
+def color_families(text: str) -> frozenset[str]:
+    """The families of every colour word in a text."""
+    found: frozenset[str] = frozenset()
+    for word in tokens(text):
+        found |= MEASURED_COLORS.get(word, frozenset()) | COLORS.get(word, frozenset())
+    return found
+
+
+def _product_colors(text: str, product: str) -> list[str]:
+    own = {stem(word) for word in tokens(product)}
+    groups = _groups(product)
+    first = sentences(text)[:1]
+    belonging = [(word, _owner(words, place, own, groups)) for words, place, word in _colors(text)]
+    strong = [word for word, owner in belonging if owner == "product"]
+    if strong:
+        return strong
+    return [
+        word
+        for words, place, word in _colors(" ".join(first))
+        if word not in AMBIGUOUS_COLORS
+        and not _BOUNDARY & set(words[:place])  # what it comes with has colours of its own
+        and _owner(words, place, own, groups) == ""
+    ]
+
+
+def _colors(text: str) -> list[tuple[list[str], int, str]]:
+    return [
+        (words, place, word)
+        for words in map(tokens, sentences(text))
+        for place, word in enumerate(words)
+        if word in COLORS and not _modifies(words, place)
+    ]
+
+
+def _modifies(words: list[str], place: int) -> bool:
+    """Whether a colour's word only says which red, or which blue: `red heather`, `royal blue`."""
+    beside = {*words[max(0, place - 1) : place], *words[place + 1 : place + 2]}
+    return words[place] in AMBIGUOUS_COLORS and any(one in COLORS and one not in AMBIGUOUS_COLORS for one in beside)
+
+
+def _owner(words: list[str], place: int, own: Collection[str], groups: Collection[str]) -> str:
+    """`product`, `other`, or nothing if no noun tells: of what the colour at a place is the colour."""
+    for word in words[place + 1 : place + 1 + _AHEAD]:
+        if word in STOPS or word in _BOUNDARY:
+            break
+        if owner := _noun(word, own, groups):
+            return owner
+    before = words[max(0, place - 6) : place]
+    stands_alone = not _goes_on(words, place) or words[place + 1] in ("and", "or")
+    if not stands_alone or not (_COPULA & set(before[-3:]) or "in" in before[-2:]):
+        return ""
+    for at in range(place - 1, max(0, place - 6) - 1, -1):
+        word, previous = words[at], words[at - 1] if at else "."
+        if word in STOPS:
+            break
+        if (word == "it" and (previous in STOPS or previous == "and")) or (word in GROUNDS and previous == "its"):
+            return "product"
+        if owner := _noun(word, own, groups):
+            return owner
+    return ""
+
+
+def _noun(word: str, own: Collection[str], groups: Collection[str]) -> str:
+    if word in COLORS:
+        return ""
+    if stem(word) in own or (PRODUCTS.get(word, frozenset()) & frozenset(groups)):
+        return "product"
+    if word in GROUNDS or (word in PRODUCTS and groups):
+        return "other"
+    return "product" if word in PRODUCTS and word not in VAGUE_PRODUCTS else ""
+
+
+def product_contradiction(text: str, product: str) -> str | None:
+    """Why the caption shows another kind of product than the metadata says; None if it does not.
+
+    It does if it names things, none of them could be called what the metadata calls the product, and they are not what
+    the product lies on or is worn with.
+
+    Args:
+        text: The caption.
+        product: Name and kind of the product, in words: `Chaz Hoodie, Hoodies & Sweatshirts`.
+    """
+    wanted, own = _groups(product), {stem(word) for word in tokens(product) if word in PRODUCTS}
+    if not wanted:
+        return None
+    named = [one for sentence in sentences(text) for one in _things(tokens(sentence))]
+    if not named or any(_same(word, own, wanted) for word, _ in named):
+        return None
+    others = [word for word, subject in named if subject and word not in VAGUE_PRODUCTS and word not in COLORS]
+    return f"shows {' and '.join(dict.fromkeys(others))}, and the metadata says {product!r}" if others else None
+
+
+def _things(words: list[str]) -> list[tuple[str, bool]]:
+    """Product nouns, and whether each is what the sentence is about and not what stands beside it."""
+    return [
+        (word, not _BESIDE & set(words[max(0, place - 3) : place]))
+        for place, word in enumerate(words)
+        if word in PRODUCTS and not (word in COLORS and _goes_on(words, place))
+    ]
+
+
+def _goes_on(words: list[str], place: int) -> bool:
+    """Whether a word follows that a colour could belong to: `cream ground` is no cream."""
+    following = words[place + 1 : place + 2]
+    return bool(following) and following[0] not in STOPS and following[0] not in _BOUNDARY
+
+
+def _groups(product: str) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    said = tokens(product)
+    for place, word in enumerate(said):
+        if word not in COLORS or not _goes_on(said, place):
+            found |= PRODUCTS.get(word, frozenset())
+    return found
+
+
+def _same(word: str, own: Collection[str], wanted: frozenset[str]) -> bool:
+    shared = PRODUCTS[word] & wanted
+    return stem(word) in own or bool(shared - PRODUCE) or (bool(shared) and bool(GENERIC & {word, *own}))

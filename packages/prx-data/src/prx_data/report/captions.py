@@ -1,0 +1,75 @@
+"""A page with pictures beside their captions, to look at before all of them are paid for."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prx_data.captions import PhotoCaptions
+from prx_data.decisions.verdicts import KeptPhoto
+from prx_data.report.pictures import Block, Pictures
+from prx_data.report.render import render
+
+_FAILURES_SHOWN = 12
+
+
+def caption_page(
+    pictures: Pictures, kept: Sequence[KeptPhoto], captions: Mapping[str, PhotoCaptions], headline: str
+) -> str:
+    """One self-contained page.
+
+    Args:
+        pictures: Where thumbnails come from.
+        kept: The photos, in the order of the page.
+        captions: By key.
+        headline: What the page says first.
+    """
+    return render({"title": "Captions", "headline": headline, "blocks": [captioned(pictures, kept, captions)]})
+
+
+def caption_blocks(captions: Mapping[str, PhotoCaptions]) -> list[Block]:
+    """Who wrote the default captions, and why others fell back; nothing if all is from metadata.
+
+    Args:
+        captions: By key.
+    """
+    sources = Counter(one.default.source for one in captions.values())
+    failures = Counter(one.failure for one in captions.values() if one.failure is not None)
+    if not failures and set(sources) <= {"template", "metadata"}:
+        return []
+    rows = [{"label": name, "value": n, "text": f"{n:,}", "tone": "plain"} for name, n in sources.most_common()]
+    lacking = sum(failures.values())
+    caption = f"Who wrote the default captions. {lacking:,} of {len(captions):,} photos lack one that was asked for."
+    blocks: list[Block] = [
+        {"kind": "heading", "level": 2, "text": "Captions"},
+        {"kind": "bars", "caption": caption, "rows": rows},
+    ]
+    if failures:
+        shown = [[f"{n:,}", reason] for reason, n in failures.most_common(_FAILURES_SHOWN)]
+        caption = f"{len(shown)} of {len(failures):,} different reasons, the most frequent first."
+        blocks.append({"kind": "table", "caption": caption, "header": ["photos", "why"], "rows": shown})
+    return blocks
+
+
+def captioned(pictures: Pictures, kept: Sequence[KeptPhoto], captions: Mapping[str, PhotoCaptions]) -> Block:
+    """The block of pictures beside captions."""
+    shown = {one.origin: one for one in kept}
+    items = []
+    for item in pictures.items(shown, {origin: origin for origin in shown}, {}):
+        texts = _texts(captions[shown[item["label"]].key])
+        items.append({"image": item["image"], "alt": item["label"], "label": item["label"], "texts": texts})
+    caption = "The first text of each photo is its default caption."
+    return {"kind": "captions", "caption": caption, "items": items}
+
+
+def _texts(captions: PhotoCaptions) -> list[dict[str, Any]]:
+    texts = [
+        {
+            "name": f"{one.kind} by {one.source}" if one.source != one.kind else one.kind,
+            "text": one.text,
+            "tone": "plain",
+        }
+        for one in captions.captions
+    ]
+    if captions.failure is not None:
+        texts.append({"name": "failed", "text": captions.failure, "tone": "failed"})
+    return texts

@@ -1,0 +1,208 @@
+"""Looks photos up by their embeddings: by words, by another photo; and says which of some labels they show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeGuard, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from prx_data.decisions.duplicates import matrix
+from prx_data.decisions.verdicts import Decisions
+from prx_data.decoding import decode
+from prx_data.errors import ConfigError, SourceError
+from prx_data.measures import Measure
+from prx_data.report import Gallery, Pictures
+from prx_data.workspace import WorkspaceStore
+
+Vectors = npt.NDArray[np.float32]
+PROMPT = "a photo of a {}"
+_BLOCK = 16_384
+
+
+@runtime_checkable
+class TextTower(Protocol):
+    """A measure whose embeddings can be compared with those of texts, such as `Clip`."""
+
+    def texts(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of shape (texts, dimensions)."""
+        ...
+
+    def probabilities(self, similarities: Vectors) -> Vectors:
+        """How probable each text is for each picture, from their cosines of shape (pictures, texts)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Photos that were found, the best first; a notebook shows them."""
+
+    title: str
+    table: pa.Table
+    """`origin`, `key`, and `similarity`: the cosine, in [-1, 1]."""
+    locators: dict[str, str]
+
+    def show(self) -> Gallery:
+        """The photos with their similarities."""
+        pictures = Pictures(Decisions(verdicts=(), kept=(), duplicates=(), variants=()), self.locators)
+        rows = self.table.to_pylist()
+        items = [
+            item for row in rows for item in pictures.of_key(row["key"], row["origin"], f"{row['similarity']:.2f}")
+        ]
+        return Gallery("search", self.title, items)
+
+    def _repr_html_(self) -> str:
+        return self.show()._repr_html_()
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The photos of a workspace that have an embedding."""
+
+    origins: list[str]
+    """The first of each content."""
+    keys: list[str]
+    vectors: npt.NDArray[np.float16]
+
+    @classmethod
+    def of(cls, store: WorkspaceStore, measure: Measure) -> "Embedded":
+        """All that was measured, ordered by origin."""
+        (column,) = measure.schema.names
+        table = store.measured(measure.name, measure.version, ["key", column])
+        rows = {key: row for row, key in enumerate(table["key"].to_pylist())}
+        found = table[column].is_valid().to_pylist()
+        photos = store.photos(["origin", "key"]).to_pydict()
+        first = dict(zip(reversed(photos["key"]), reversed(photos["origin"]), strict=True))
+        known = [(origin, key) for key, origin in first.items() if key in rows and found[rows[key]]]
+        known.sort()
+        picked = [rows[key] for _, key in known]
+        vectors = matrix(table[column].take(picked), np.float16)
+        return cls([origin for origin, _ in known], [key for _, key in known], vectors)
+
+    def cosines(self, wanted: Vectors) -> Vectors:
+        """With some unit vectors: shape (photos, vectors)."""
+        found = np.empty((len(self.vectors), len(wanted)), dtype=np.float32)
+        for start in range(0, len(found), _BLOCK):
+            found[start : start + _BLOCK] = self.vectors[start : start + _BLOCK].astype(np.float32) @ wanted.T
+        return found
+
+    def nearest(self, wanted: Vectors, limit: int, *, without: str = "") -> pa.Table:
+        """The photos nearest to one vector, the nearest first; but for the one with the key `without`."""
+        cosines = self.cosines(wanted[None])[:, 0]
+        order = [row for row in np.argsort(-cosines, kind="stable").tolist() if self.keys[row] != without][:limit]
+        return pa.table(
+            {
+                "origin": pa.array([self.origins[row] for row in order], pa.string()),
+                "key": pa.array([self.keys[row] for row in order], pa.string()),
+                "similarity": pa.array(cosines[order], pa.float32()),
+            }
+        )
+
+
+def has_text_tower(measure: object) -> TypeGuard[TextTower]:
+    """Whether a measure's embeddings can be compared with texts."""
+    return isinstance(measure, TextTower)
+
+
+def text_tower(measures: Sequence[Measure]) -> Any:
+    """The first measure, and text tower, whose embeddings can be compared with texts; `Scaled` ones too.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for one in measures:
+        inner = getattr(one, "measure", one)
+        if has_text_tower(inner):
+            return one, inner
+    raise ConfigError(
+        "Words need a model that knows texts: open the workspace with measures=[*standard_measures(), Clip(...)], "
+        "or curate with a table [clip]."
+    )
+
+
+def _embedding(measures: Sequence[Measure], by: str | None) -> Measure:
+    """The measure named, or the last that gives one column of vectors: a model before the layout."""
+    found = {
+        one.name: one for one in measures if len(one.schema) == 1 and pa.types.is_fixed_size_list(one.schema.types[0])
+    }
+    if by is not None and by not in found:
+        raise ConfigError(f"by = {by!r} is no embedding of this workspace; it has {', '.join(found) or 'none'}.")
+    if not found:
+        raise ConfigError("No measure of this workspace gives an embedding; `layout` is one that needs no weights.")
+    return found[by] if by is not None else list(found.values())[-1]
+
+
+def _measured(measure: Measure, path: Path) -> Vectors:
+    try:
+        decoded = decode(path.read_bytes())
+    except OSError as error:
+        raise SourceError(f"{str(path)!r} is no photo of this workspace, and no file that can be read.") from error
+    if decoded.picture is None:
+        raise SourceError(f"{str(path)!r} holds no picture: {decoded.message}.")
+    (vector,) = measure(decoded.picture).values()
+    return np.asarray(vector, dtype=np.float32)
+
+
+class Searchable(WorkspaceStore):
+    """A workspace whose photos can be looked up by its measures' embeddings."""
+
+    measures: tuple[Measure, ...]
+    """What every photo shall have."""
+
+    def search(self, text: str, *, limit: int = 24) -> Hits:
+        """Photos that show what a text says, the best first, by the first model of `measures` that knows texts.
+
+        Raises:
+            ConfigError: No measure knows texts.
+        """
+        measure, tower = text_tower(self.measures)
+        table = Embedded.of(self, measure).nearest(tower.texts([text])[0], limit)
+        return Hits(f"“{text}”", table, self.locators())
+
+    def similar(self, photo: str | Path, *, by: str | None = None, limit: int = 24) -> Hits:
+        """Photos that look like another one, the most similar first.
+
+        Args:
+            photo: The origin of a photo of this workspace, which is then left out; or the path of any file.
+            by: The embedding, such as `layout`; None for the last of `measures` that is one.
+            limit: The most photos.
+
+        Raises:
+            ConfigError: There is no such embedding.
+            SourceError: There is no such photo.
+        """
+        measure = _embedding(self.measures, by)
+        embedded = Embedded.of(self, measure)
+        if str(photo) in embedded.origins:
+            row = embedded.origins.index(str(photo))
+            vector, key = embedded.vectors[row].astype(np.float32), embedded.keys[row]
+        else:
+            vector, key = _measured(measure, Path(photo)), ""
+        return Hits(f"like {photo}", embedded.nearest(vector, limit, without=key), self.locators())
+
+    def tags(self, labels: Sequence[str], *, prompt: str = PROMPT) -> pa.Table:
+        """For each photo the most probable of some labels, zero-shot: `origin`, `key`, `tag`, `probability`.
+
+        Args:
+            labels: Such as `["dress", "shoe", "handbag"]`.
+            prompt: What a label stands in.
+
+        Raises:
+            ConfigError: No measure knows texts, or there are no labels.
+        """
+        if not labels:
+            raise ConfigError("labels is empty: tags are chosen from a list of labels.")
+        measure, tower = text_tower(self.measures)
+        embedded = Embedded.of(self, measure)
+        probable = tower.probabilities(embedded.cosines(tower.texts([prompt.format(one) for one in labels])))
+        best = probable.argmax(axis=1)
+        return pa.table(
+            {
+                "origin": pa.array(embedded.origins, pa.string()),
+                "key": pa.array(embedded.keys, pa.string()),
+                "tag": pa.array([labels[one] for one in best.tolist()], pa.string()),
+                "probability": pa.array(probable[np.arange(len(best)), best], pa.float32()),
+            }
+        )

@@ -1,0 +1,241 @@
+"""What was decided about photos, as it is used from a notebook: look, caption, write."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from prx_data.captions import (
+    Asking,
+    Captioner,
+    Captioning,
+    CaptionStore,
+    PhotoCaptions,
+    PhotoFacts,
+    PhotoToCaption,
+    Template,
+)
+from prx_data.dataset import (
+    Content,
+    check_output,
+    counts,
+    current_manifest,
+    replacing,
+    verdict_table,
+    write_data,
+    write_manifest,
+)
+from prx_data.decisions.names import tags_of_clusters, words_of_clusters
+from prx_data.decisions.profiles import Profile, check, profile
+from prx_data.decisions.settings import Settings
+from prx_data.decisions.verdicts import Decisions, KeptPhoto
+from prx_data.errors import SourceError
+from prx_data.features import Feature, plain, text_of
+from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
+from prx_data.storage import ledger_stage
+from prx_data.version import VERSION
+
+if TYPE_CHECKING:
+    from prx_data.curation import Workspace
+
+
+class Selection:
+    """What was decided about a workspace's photos."""
+
+    def __init__(
+        self,
+        *,
+        workspace: "Workspace",
+        decisions: Decisions,
+        columns: pa.Table,
+        settings: Settings,
+        other: "Workspace | None" = None,
+    ) -> None:
+        self.workspace = workspace
+        self.other = other
+        self.decisions = decisions
+        self.columns = columns
+        self.settings = settings
+        self.captioner: Captioner = Template()
+        self.asking = Asking()
+        self.cluster_labels: Sequence[str] = ()
+        """What the report names clusters by, see `cluster_names`."""
+
+    @property
+    def verdicts(self) -> pa.Table:
+        """One row per input photo: `key, origin, kept, reason, detail`."""
+        return verdict_table(self.decisions.verdicts)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """Photos in, kept, dropped by reason, failed by reason."""
+        return counts(self.decisions.verdicts)
+
+    def show(self, reason: str = "kept", limit: int = 48) -> Gallery:
+        """Photos with one reason, as a gallery that a notebook shows.
+
+        Args:
+            reason: As in `verdicts`.
+            limit: The most pictures; a selection that depends on the keys alone.
+        """
+        return gallery(self.pictures(), reason, limit)
+
+    def check(self, wanted: str | Path | Profile) -> pa.Table:
+        """Whether each input photo passes a profile, whatever was decided about it: `key, origin, passed, reasons`.
+
+        Args:
+            wanted: A profile, the name of a built-in one, or the path of a TOML file.
+
+        Raises:
+            ConfigError: The profile is wrong, or looks at a column that was not measured.
+        """
+        found = wanted if isinstance(wanted, Profile) else profile(wanted)
+        return check(self.workspace.photos(), self.columns, found)
+
+    def cluster_names(self, labels: Sequence[str] = ()) -> dict[int, str]:
+        """What each cluster of the kept photos shows.
+
+        Args:
+            labels: To choose from, see `Workspace.tags`; without any, up to three words that set the cluster's metadata
+                apart, which are none where nothing does.
+        """
+        kept = self.decisions.kept
+        clusters = [one.place.cluster for one in kept]
+        if labels:
+            table = self.workspace.tags(labels)
+            found = dict(zip(table["key"].to_pylist(), table["tag"].to_pylist(), strict=True))
+            return tags_of_clusters(clusters, [found[one.key] for one in kept])
+        return words_of_clusters(clusters, [" ".join(self._words(one).values()) for one in kept])
+
+    def _repr_html_(self) -> str:
+        return summary(self.pictures())
+
+    def caption(self, captioner: Captioner, asking: Asking | None = None) -> None:
+        """Choose who writes the captions; by default a template from metadata and measured columns.
+
+        Args:
+            captioner: A `Template`, or a model: a `Server` or `Local`.
+            asking: What a model is asked for, and what that may cost.
+        """
+        self.captioner, self.asking = captioner, asking or self.asking
+
+    def write(self, output: str | Path, *, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write the dataset with its card, verdicts, report and, last, its manifest; unless it is there already.
+
+        Args:
+            output: The dataset's folder; replaced if it holds a dataset, refused if it holds anything else.
+            config: Shown in the manifest and the report; by default the settings.
+
+        Returns:
+            The manifest, as in `curation.json`.
+
+        Raises:
+            SourceError: No photo was kept, or a photo changed since it was measured.
+            WorkspaceError: The output cannot be written.
+        """
+        folder = Path(output)
+        check_output(folder)
+        if not self.decisions.kept:
+            raise SourceError(f"No photo was kept: {_told(self.counts)}.")
+        captions = self.captions(self.decisions.kept)
+        content = self._content(
+            captions, config or {"decisions": self.settings.model_dump(mode="json", exclude={"against"})}
+        )
+        current = current_manifest(folder, content)
+        if current is not None:
+            return current
+        with replacing(folder) as aside:
+            with ledger_stage(self.workspace.ledger, "write dataset") as counted:
+                write_data(aside, content)
+                counted["items"] = len(self.decisions.kept)
+            with ledger_stage(self.workspace.ledger, "report", unit="pictures") as counted:
+                report = self._report(content)
+                counted["items"] = report.pictures
+            write_report(aside, report, self.workspace.ledger)
+            return write_manifest(aside, content)
+
+    def captions(self, kept: Sequence[KeptPhoto]) -> dict[str, PhotoCaptions]:
+        """Captions by key of photos that are kept; a model is asked for those that it has not written yet.
+
+        Raises:
+            CaptionError: The model fails at everything.
+        """
+        with ledger_stage(self.workspace.ledger, "caption", unit="captions") as counted:
+            store = CaptionStore(self.workspace.folder / "captions", self.captioner.version)
+            captioning = Captioning(self.captioner, self.asking, store)
+            found = captioning.write(self.to_caption(kept))
+            counted["items"] = captioning.asked or len(found)
+        return found
+
+    def to_caption(self, kept: Sequence[KeptPhoto]) -> list[PhotoToCaption]:
+        """What a captioner needs to know of photos that are kept."""
+        locators = self.workspace.locators()
+        rows = self.columns.select(["color", "background", "cleanliness"]).take([one.row for one in kept]).to_pylist()
+        return [
+            PhotoToCaption(
+                facts=PhotoFacts(
+                    key=one.key,
+                    metadata=self._words(one),
+                    color=row["color"] or "",
+                    background=row["background"] or "",
+                ),
+                locator=locators[one.key],
+                cluster=one.place.cluster,
+                cleanliness=row["cleanliness"],
+            )
+            for one, row in zip(kept, rows, strict=True)
+        ]
+
+    def _words(self, photo: KeptPhoto) -> dict[str, str]:
+        """Its metadata as text."""
+        features = self._features
+        return {name: text_of(plain(value, features[name]), features[name]) for name, value in photo.metadata.items()}
+
+    @cached_property
+    def _features(self) -> Mapping[str, Feature]:
+        return self.workspace.features
+
+    def _report(self, content: Content) -> Report:
+        return build_report(
+            self.pictures(),
+            content,
+            self.workspace.ledger,
+            rules=self.settings.rules,
+            ignored=self.workspace.ignored_files,
+            notes=self.workspace.notes,
+            names=self.cluster_names(self.cluster_labels),
+            embedding=self.settings.embedding,
+        )
+
+    def pictures(self) -> Pictures:
+        """Thumbnails of the photos."""
+        known = {} if self.other is None else self.other.locators()
+        return Pictures(self.decisions, known | self.workspace.locators())
+
+    def _content(self, captions: Mapping[str, PhotoCaptions], config: Mapping[str, Any]) -> Content:
+        photos = self.workspace.photos().select(["key", "bytes"]).to_pydict()
+        measures = {one.name: one.version for one in self.workspace.measures}
+        prompts = sorted({text.prompt_version for one in captions.values() for text in one.captions} - {""})
+        captioner = {"source": self.captioner.source, "version": self.captioner.version, "prompts": prompts}
+        return Content(
+            decisions=self.decisions,
+            columns=self.columns,
+            captions=captions,
+            features=self.workspace.features,
+            locators=self.workspace.locators(),
+            sizes=dict(zip(photos["key"], photos["bytes"], strict=True)),
+            config=config,
+            versions={
+                "prx-data": VERSION,
+                "decoding": self.workspace.decoded_version,
+                "measures": measures,
+                "captioner": captioner,
+            },
+        )
+
+
+def _told(totals: Mapping[str, Any]) -> str:
+    reasons = {**totals["failed"], **totals["dropped"]}
+    return ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in reasons.items())

@@ -1,0 +1,238 @@
+"""What is wrong with a caption: each check, what it says, and what it must leave alone."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prx_data import Checks, PhotoFacts
+from prx_data.captions.checks import (
+    cut_off,
+    markup,
+    preamble,
+    refusal,
+    repetition,
+    wrong_language,
+    wrong_length,
+)
+from prx_data.captions.contradictions import color_contradiction, product_contradiction
+from prx_data.captions.text import sentences, stem, tokens
+
+HOODIE = PhotoFacts(
+    key="k",
+    metadata={"name": "Chaz Kangeroo Hoodie", "color": "Gray", "category": "Men/Tops/Hoodies & Sweatshirts"},
+    color="gray",
+    background="plain white",
+)
+DENSE = (
+    "A gray heather hoodie of thick cotton fleece hangs straight, seen from the front. The drawstring is black, "
+    "the kangaroo pocket has neat seams, and the ribbed cuffs are a shade darker. The background is plain white "
+    "under soft, even light. It is worn with black trousers."
+)
+
+
+def checks_of(text: str, kind: str = "dense", **settings: object) -> list[str]:
+    found = Checks(**settings).failures(text, kind, HOODIE)  # type: ignore[arg-type]
+    return [one.check for one in found]
+
+
+def test_a_good_caption_passes() -> None:
+    assert checks_of(DENSE) == []
+    assert checks_of("A gray hoodie with a black drawstring, front view", "short") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "wanted"),
+    [
+        ("", "dense", ["empty"]),
+        ("  \n", "short", ["empty"]),
+        (f"The image shows {DENSE}", "dense", ["preamble"]),
+        (f"**Hoodie** {DENSE}", "dense", ["markup"]),
+        (f"{DENSE} {DENSE}", "dense", ["repetition"]),
+        (DENSE[:-30], "dense", ["cut_off"]),
+        ("A gray hoodie.", "dense", ["length"]),
+        (DENSE, "short", ["length"]),
+        (DENSE.replace("gray", "red"), "dense", ["color"]),
+        ("A gray pair of sneakers on a white ground", "short", ["product"]),
+        ("I'm sorry, but I cannot identify who this is.", "short", ["refusal"]),
+        ("Ein grauer Pullover mit Kapuze und Kordel auf weißem Grund", "short", ["language"]),
+    ],
+)
+def test_each_fault_is_named(text: str, kind: str, wanted: list[str]) -> None:
+    assert checks_of(text, kind) == wanted
+
+
+def test_a_stopped_model_is_cut_off_however_its_text_ends() -> None:
+    (failure,) = Checks().failures(DENSE, "dense", HOODIE, finished=False)
+    assert str(failure) == "cut_off: the model was stopped before it was done"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'A white T-shirt with "Sorry, I can\'t, I have plans" printed on the chest',
+        "A jacket with a hood that is not removable, on grey ground",
+        "A phone case with a picture of a cat",
+    ],
+)
+def test_no_refusal(text: str) -> None:
+    assert refusal(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A photo frame of oak, empty", "Studio photo of a gray hoodie", "Surely the warmest hoodie", "A shot glass"],
+)
+def test_no_preamble(text: str) -> None:
+    assert preamble(text) is None
+
+
+@pytest.mark.parametrize("text", ["A 3-pack, size < 42 & wide", "Model no. 5 - in red", "A hoodie (gray), 100% cotton"])
+def test_no_markup(text: str) -> None:
+    assert markup(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "catalogue", "measured", "wrong"),
+    [
+        ("A red hoodie on a gray ground", "Gray", "gray", True),
+        ("A gray hoodie on a red ground", "Gray", "gray", False),
+        ("A charcoal hoodie with red trousers", "Gray", "", False),
+        ("A hoodie in bright red, against a gray wall", "Gray", "", True),
+        ("The hoodie is red. The background is gray.", "Gray", "", True),
+        ("A navy hoodie", "Blue", "navy", False),
+        ("A black hoodie", "", "navy", False),
+        ("A teal hoodie", "Gray", "teal", False),  # the catalogue may be wrong, and then the pixels say so
+        ("A hoodie", "Gray", "gray", False),
+        ("A red hoodie", "Multi", "", False),  # nothing is known
+        ("A hoodie in a rose garden", "Gray", "", False),
+        ("A red and gray striped hoodie", "Gray", "", False),
+        ("A hoodie with a red drawstring and red dots", "Gray", "", False),
+        ("A red garment with a hood", "Gray", "", True),
+        ("A hoodie from the front. Its surface is red.", "Gray", "", True),
+        ("A hoodie from the front. The ground behind it is red, and it is gray.", "Gray", "", False),
+        ("A hoodie from the front. The wall behind it is red.", "Gray", "", False),
+    ],
+)
+def test_color(text: str, catalogue: str, measured: str, wrong: bool) -> None:
+    assert (color_contradiction(text, catalogue, measured, "Chaz Hoodie") is not None) == wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "product", "wrong"),
+    [
+        ("A pair of jeans on white", "Chaz Hoodie, Hoodies & Sweatshirts", True),
+        ("A sweater worn with jeans", "Chaz Hoodie", False),
+        ("A pear on a plate", "Golden Delicious, Apple", True),
+        ("A round fruit", "Golden Delicious, Apple", False),
+        ("A carton of orange juice next to an orange", "God Morgon Orange Juice, Juice", False),
+        ("Something soft and warm", "Chaz Hoodie", False),
+        ("A pair of sneakers", "Zorblax 3000", False),  # nobody knows what that is
+        ("A tee lying on a wooden table", "T-Shirt", False),
+    ],
+)
+def test_product(text: str, product: str, wrong: bool) -> None:
+    assert (product_contradiction(text, product) is not None) == wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Ein grauer Pullover mit Kapuze auf weißem Grund", "de"),
+        ("Un sweat à capuche gris sur un fond blanc avec une poche", "fr"),
+        ("一件灰色连帽衫放在白色背景上", "zh"),
+        ("灰色のパーカーが白い背景に置かれている", "ja"),
+        ("Серая толстовка на белом фоне с карманом", "ru"),
+        ("A gray hoodie on a white ground", "en"),
+    ],
+)
+def test_each_language_is_its_own_and_no_other(text: str, language: str) -> None:
+    assert wrong_language(text, language) is None
+    others = {"en", "de", "fr", "ru", "ko"} - {language}
+    assert all(wrong_language(text, one) is not None for one in others)
+
+
+def test_words_of_scripts_without_spaces_are_counted_by_letters() -> None:
+    assert wrong_length("一件灰色连帽衫放在白色背景上", 5, 10) is None
+    assert wrong_length("一件", 3, 10) == "1 words, and 3 are the fewest"
+
+
+@given(st.text())
+def test_any_text_gets_an_answer(text: str) -> None:
+    for kind in ("dense", "short"):
+        found = Checks().failures(text, kind, HOODIE)
+        assert all(one.detail for one in found)
+
+
+word = st.sampled_from(
+    [
+        "a",
+        "gray",
+        "hoodie",
+        "with",
+        "soft",
+        "cotton",
+        "seams",
+        "pocket",
+        "ribbed",
+        "cuffs",
+        "plain",
+        "white",
+        "ground",
+        "light",
+    ]
+)
+
+
+@given(st.lists(word, max_size=12), st.lists(word, min_size=1, max_size=8), st.integers(4, 9))
+def test_what_goes_round_is_found(before: list[str], round_: list[str], times: int) -> None:
+    assert repetition(" ".join(before + round_ * times)) is not None
+
+
+@given(st.integers(0, 10_000))
+def test_words_that_all_differ_do_not_go_round(seed: int) -> None:
+    said = [f"{letter}{number}x" for number in range(9) for letter in "bdfgkm"]
+    Random(seed).shuffle(said)  # noqa: S311
+    assert repetition(" ".join(said)) is None
+
+
+@given(st.lists(word, min_size=3, max_size=9), st.sampled_from(["and", "with", "the", "of"]))
+def test_a_caption_that_ends_with_a_joining_word_is_cut(words: list[str], last: str) -> None:
+    assert cut_off(" ".join([*words, last]), whole_sentences=False) is not None
+    assert cut_off(" ".join([*words, last]) + " end.", whole_sentences=True) is None
+
+
+def test_words_and_sentences() -> None:
+    assert tokens("Navy-blue T-shirt, off-white.") == ["navy", "blue", "t-shirt", ",", "off-white", "."]
+    assert sentences('One. "Two"! Three, 3.5 cm? four') == ["One.", '"Two"!', "Three, 3.5 cm?", "four"]
+    assert [stem(one) for one in ("dresses", "shoes", "berries", "potatoes", "dress", "bags")] == [
+        *("dress", "sho", "berry", "potato", "dress", "bag")
+    ]
+
+
+def test_a_wrong_setting_says_so() -> None:
+    with pytest.raises(ValueError, match="known are en, de"):
+        Checks(language="klingon")
+    with pytest.raises(ValueError, match="more words at least than at most"):
+        Checks(dense_words=(9, 3))
+
+
+@pytest.fixture
+def benchmark() -> Callable[..., Any]:
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    from benchmarks import caption_checks
+
+    return caption_checks.measure
+
+
+def test_precision_and_recall_on_photos(photos: Path, benchmark: Callable[..., Any]) -> None:
+    """The benchmark's table on another seed: good captions pass, and each check finds what it is there for."""
+    tune, held_out, last = benchmark(photos, count=36, seed=5)
+    for part, least in ((tune, 0.85), (held_out, 0.85), (last, 0.5)):
+        assert part["good"].recall >= 0.95
+        assert all(row.precision >= 0.85 and row.recall >= least for row in part.values()), part

@@ -1,0 +1,147 @@
+"""Captions from a model in this process: a real one, tiny and random, from disk."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from prx_data import ConfigError, PhotoFacts
+from prx_data.captions import Answer, Local, Request
+from prx_data.captions.local import _Gumbel
+from prx_data.captions.pictures import shown
+
+from .conftest import draw_product, encode
+from .tiny_vlm import write_tiny_florence, write_tiny_vlm
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_vlm(tmp_path_factory.mktemp("model") / "tiny-vlm")
+
+
+def requests(count: int, *, seed: int = 0) -> list[Request]:
+    """Two sizes of pictures, and prompts of different lengths."""
+    return [
+        Request(
+            facts=PhotoFacts(key=f"{number:04x}", metadata={}, color="", background=""),
+            kind="short" if number % 3 else "dense",
+            prompt="What is this? " + "Say it. " * (number % 4),
+            seed=seed,
+            max_tokens=12 if number % 3 else 20,
+            content=encode(draw_product(number, size=(200 + 60 * (number % 2), 300))),
+        )
+        for number in range(count)
+    ]
+
+
+def by_key(answers: list[Answer]) -> dict[str, str]:
+    found = {one.request.facts.key: one.text for one in answers}
+    assert len(found) == len(answers)
+    assert not [one.problem for one in answers if one.problem]
+    return found
+
+
+def test_what_is_written_does_not_depend_on_who_else_is_seen(model: Path) -> None:
+    alone = by_key(list(Local(str(model), side=112, batch_size=1).write(requests(9))))
+    together = by_key(list(Local(str(model), side=112, batch_size=4).write(reversed(requests(9)))))
+    assert alone == together
+    assert len(set(alone.values())) == 9
+    other_seed = by_key(list(Local(str(model), side=112).write(requests(9, seed=1))))
+    assert all(alone[key] != text for key, text in other_seed.items())
+
+
+def test_without_temperature_it_is_what_transformers_generates(model: Path) -> None:
+    """The slow, obvious way: one photo, one chat, `generate`."""
+    one = requests(1)[0]
+    (answer,) = Local(str(model), side=112, temperature=0).write([one])
+    processor = AutoProcessor.from_pretrained(model)
+    plain = AutoModelForImageTextToText.from_pretrained(model).eval()
+    pixels = shown(one.content, 112)
+    assert pixels is not None
+    assert max(pixels.shape[:2]) == 112
+    words = [{"type": "image", "image": pixels}, {"type": "text", "text": one.prompt}]
+    inputs = processor.apply_chat_template(
+        [{"role": "user", "content": words}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )
+    written = plain.generate(**inputs, max_new_tokens=one.max_tokens, do_sample=False)[
+        0, inputs["input_ids"].shape[1] :
+    ]
+    assert answer.text == processor.tokenizer.decode(written, skip_special_tokens=True).strip()
+    assert answer.tokens <= one.max_tokens
+    assert answer.finished == (written[-1].item() == processor.tokenizer.eos_token_id)
+
+
+def test_a_model_without_a_chat_template_reads_the_prompt_alone(model: Path, tmp_path: Path) -> None:
+    one = requests(1)[0]
+    chat = (
+        f"<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{one.prompt}<|im_end|>\n<|im_start|>assistant\n"
+    )
+    bare = tmp_path / "tiny-vlm"
+    shutil.copytree(model, bare)
+    (bare / "chat_template.jinja").unlink()
+    (answer,) = Local(str(bare), side=112, temperature=0).write([replace(one, prompt=chat)])
+    (same,) = Local(str(model), side=112, temperature=0).write([one])
+    assert (answer.text, answer.tokens) == (same.text, same.tokens)
+
+
+def test_a_model_with_an_encoder_whose_prompt_is_a_task(tmp_path: Path) -> None:
+    florence = write_tiny_florence(tmp_path / "florence")
+    asked = [replace(one, prompt="<MORE_DETAILED_CAPTION>") for one in requests(4)]
+    answers = list(Local(str(florence), batch_size=4).write(asked))
+    assert by_key(answers) == by_key(list(Local(str(florence), batch_size=1).write(asked)))
+    assert all(one.tokens == one.request.max_tokens for one in answers if not one.finished)
+    (plain,) = Local(str(florence), temperature=0).write(asked[:1])
+    processor = AutoProcessor.from_pretrained(florence)
+    model = AutoModelForImageTextToText.from_pretrained(florence).eval()
+    inputs = processor(images=[shown(asked[0].content, 768)], text=[asked[0].prompt], return_tensors="pt")
+    written = model.generate(**inputs, max_new_tokens=asked[0].max_tokens, do_sample=False)
+    assert plain.text == processor.tokenizer.decode(written[0], skip_special_tokens=True).strip()
+
+
+def test_words_are_drawn_as_often_as_the_model_says() -> None:
+    """Gumbel-max against the softmax that it samples from."""
+    scores = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
+    drawn = _Gumbel(requests(1), temperature=1.5)
+    counts = np.bincount([int(drawn(torch.zeros(1, 1), scores).argmax()) for _ in range(4000)], minlength=4)
+    wanted = torch.softmax(scores[0] / 1.5, dim=0).numpy()
+    assert np.abs(counts / 4000 - wanted).max() < 4 * np.sqrt(0.25 / 4000)
+
+
+def test_the_version_is_that_of_the_weights(model: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "tiny-vlm"
+    shutil.copytree(model, copy)
+    assert Local(str(copy)).version == Local(str(model)).version
+    assert Local(str(copy), side=99).version != Local(str(model)).version
+    weights = load_file(copy / "model.safetensors")
+    name = sorted(weights)[0]
+    save_file({**weights, name: weights[name] + 1}, copy / "model.safetensors", metadata={"format": "pt"})
+    assert Local(str(copy)).version != Local(str(model)).version
+    assert Local(str(copy)).source == "tiny-vlm"
+
+
+def test_a_photo_that_is_none_is_that_photos_problem(model: Path) -> None:
+    good = requests(1)[0]
+    bad = Request(facts=PhotoFacts(key="bad", metadata={}, color="", background=""), kind="short", content=b"nothing")
+    found = {one.request.facts.key: one for one in Local(str(model), side=56).write([bad, good])}
+    assert found["bad"].problem == "the photo cannot be decoded any more"
+    assert found["0000"].problem == ""
+
+
+def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ConfigError, match=r"captions\.model = '.*nowhere' cannot be loaded: ") as error:
+        list(Local(str(tmp_path / "nowhere")).write(requests(1)))
+    assert "\n" not in str(error.value)
+
+
+def test_nothing_is_loaded_where_nothing_is_asked() -> None:
+    assert list(Local("no/such-model").write([])) == []

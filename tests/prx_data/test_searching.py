@@ -1,0 +1,169 @@
+"""Looking photos up by words and by photos, zero-shot tags, and names of clusters."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prx_data import Clip, ConfigError, Settings, SourceError, Workspace, cli, curate
+from prx_data.decisions.names import tags_of_clusters, words_of_clusters
+from prx_data.measures import standard_measures
+from prx_data.report.map import projected
+
+from .conftest import draw_product, encode
+from .tiny_clip import write_model
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Workspace:
+    home = tmp_path_factory.mktemp("shop")
+    (home / "photos").mkdir()
+    rows = ["file_name,name"]
+    for number in range(12):
+        color, name = ("firebrick", "running shoe") if number % 2 else ("royalblue", "evening dress")
+        (home / "photos" / f"{number:02}.png").write_bytes(encode(draw_product(number // 2 % 4, color=color), "PNG"))
+        rows.append(f"{number:02}.png,{name} {number}")
+    (home / "photos" / "empty.png").touch()
+    (home / "photos" / "metadata.csv").write_text("\n".join(rows) + "\n")
+    workspace = Workspace(home / "work", measures=[*standard_measures(), Clip(model="tiny-clip", weights=weights)])
+    workspace.add(home / "photos")
+    workspace.measure(workers=1)
+    return workspace
+
+
+def cosines(workspace: Workspace, wanted: Any) -> dict[str, float]:
+    """The obvious reference, over rows of Python's objects."""
+    clip = workspace.measures[-1]
+    vectors = {row["key"]: row["clip"] for row in workspace.measured("clip", clip.version).to_pylist()}
+    photos = workspace.photos().to_pylist()
+    first: dict[str, str] = {}
+    for row in photos:
+        if vectors.get(row["key"]) is not None:
+            first.setdefault(row["key"], row["origin"])
+    return {origin: float(np.dot(vectors[key], wanted)) for key, origin in first.items()}
+
+
+def test_a_search_orders_photos_by_the_cosine_with_the_text(shop: Workspace) -> None:
+    hits = shop.search("red running shoes", limit=3)
+    (wanted,) = shop.measures[-1].texts(["red running shoes"])  # type: ignore[attr-defined]
+    expected = cosines(shop, wanted)
+    best = sorted(expected, key=lambda origin: -expected[origin])[:3]
+    assert hits.table["origin"].to_pylist() == best
+    np.testing.assert_allclose(hits.table["similarity"], [expected[one] for one in best], atol=1e-3)
+    page = hits._repr_html_()
+    assert page.count("<img") == 3
+    assert "red running shoes" in page
+
+
+def test_similar_photos(shop: Workspace, tmp_path: Path) -> None:
+    found = shop.similar("01.png", limit=20).table
+    assert "01.png" not in found["origin"].to_pylist()
+    assert found["similarity"].to_pylist() == sorted(found["similarity"].to_pylist(), reverse=True)
+    # 09 has the bytes of 01: one content, which is the photo itself.
+    assert len(found) == 7
+    (tmp_path / "mine.png").write_bytes(encode(draw_product(0, color="firebrick"), "PNG"))
+    nearest = shop.similar(tmp_path / "mine.png", limit=1).table.to_pylist()[0]
+    assert (nearest["origin"], round(nearest["similarity"], 2)) == ("01.png", 1.0)
+    by_layout = shop.similar("01.png", by="layout", limit=20).table
+    assert by_layout["origin"].to_pylist() != found["origin"].to_pylist()
+    with pytest.raises(SourceError, match="no photo of this workspace"):
+        shop.similar("nowhere.png")
+    with pytest.raises(ConfigError, match="it has layout, clip"):
+        shop.similar("01.png", by="dino")
+
+
+def test_tags_are_the_most_probable_labels(shop: Workspace) -> None:
+    labels = ["shoe", "dress", "handbag"]
+    table = shop.tags(labels, prompt="a {}")
+    clip = shop.measures[-1]
+    wanted = clip.texts([f"a {one}" for one in labels])  # type: ignore[attr-defined]
+    columns = [cosines(shop, one) for one in wanted]
+    assert len(table) == 8
+    for row in table.to_pylist():
+        mine = np.array([one[row["origin"]] for one in columns], dtype=np.float32)
+        assert row["tag"] == labels[int(mine.argmax())]
+        assert row["probability"] == pytest.approx(clip.probabilities(mine[None])[0].max(), abs=0.02)  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match="labels is empty"):
+        shop.tags([])
+
+
+def test_words_need_a_model(shop: Workspace) -> None:
+    plain = Workspace(shop.folder)
+    with pytest.raises(ConfigError, match="Words need a model that knows texts"):
+        plain.search("shoes")
+    assert plain.similar("01.png").table["origin"].to_pylist()
+
+
+def test_clusters_are_named_by_what_sets_their_metadata_apart() -> None:
+    labels = [0] * 30 + [1] * 20 + [2] * 5
+    texts = ["running shoe for men"] * 30 + ["silk dress for women"] * 20 + ["for men"] * 5
+    names = words_of_clusters(labels, texts)
+    assert set(names[0].split(", ")) == {"running", "shoe", "men"}
+    assert set(names[1].split(", ")) == {"silk", "dress", "women"}
+    assert "for" not in " ".join(names.values()).split()
+    assert words_of_clusters([0, 0], ["a dress", "a dress"]) == {0: ""}
+    assert tags_of_clusters([1, 0, 1, 1, 0], ["b", "x", "b", "a", "a"]) == {0: "a", 1: "b"}
+
+
+def test_a_selection_names_its_clusters(shop: Workspace) -> None:
+    chosen = shop.select(settings=Settings(duplicate_radius=None, clusters=2))
+    labels = ["shoe", "dress"]
+    tagged = {row["key"]: row["tag"] for row in shop.tags(labels).to_pylist()}
+    names = chosen.cluster_names(labels)
+    for number, name in names.items():
+        mine = [tagged[one.key] for one in chosen.decisions.kept if one.place.cluster == number]
+        assert mine.count(name) * 2 >= len(mine)
+    assert set(chosen.cluster_names()) == set(names)
+
+
+def test_the_map_has_the_two_directions_of_most_difference() -> None:
+    random = np.random.default_rng(0)
+    plane = random.standard_normal((50, 2)) * (3, 1)
+    turn = np.linalg.qr(random.standard_normal((6, 6)))[0]
+    vectors = (np.concatenate([plane, 0.01 * random.standard_normal((50, 4))], axis=1) @ turn).astype(np.float32)
+    places = projected(vectors)
+    for axis in range(2):
+        ranks = np.argsort(np.argsort(plane[:, axis])) * 100 / 49
+        same = np.abs(places[:, axis] - ranks).mean(), np.abs(places[:, axis] - (100 - ranks)).mean()
+        assert min(same) < 5
+    np.testing.assert_array_equal(places, projected(vectors))
+
+
+def test_search_from_the_command_line(
+    shop: Workspace, tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    curate(
+        photos=shop.folder.parent / "photos",
+        workspace=tmp_path / "work",
+        output=tmp_path / "dataset",
+        workers=1,
+        clip={"model": "tiny-clip", "weights": str(weights)},
+        cluster_labels=["shoe", "dress"],
+        clusters=2,
+    )
+    labels = [
+        group["label"].split(":")[0]
+        for block in json.loads((tmp_path / "dataset" / "report.json").read_text())["blocks"]
+        if block["kind"] == "groups" and "clusters of the kept" in block["caption"]
+        for group in block["groups"]
+    ]
+    assert set(labels) <= {"shoe", "dress"}
+    assert labels
+    report = json.loads((tmp_path / "dataset" / "report.json").read_text())
+    (drawn,) = [block for block in report["blocks"] if block["kind"] == "map"]
+    assert len(drawn["points"]) == 8
+    assert all(0 <= point[axis] <= 100 for point in drawn["points"] for axis in "xy")
+    assert sum(point["kept"] for point in drawn["points"]) > 1
+    assert (tmp_path / "dataset" / "report.html").read_text().count('<figure tabindex="0"') == 8
+    assert cli.main(["search", str(tmp_path / "work"), "red shoes", "--limit", "2"]) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) == 3
+    assert Path(lines[-1]).read_text().count("<img") == 2
+    assert cli.main(["search", str(tmp_path), "red shoes"]) == 2
