@@ -34,7 +34,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/background_auc.py ../shared/images
 	$(BIN)/python benchmarks/measuring.py ../shared/images
 	$(BIN)/python benchmarks/measuring_memory.py ../shared/images
-	$(BIN)/python benchmarks/phash_drift.py ../shared/images
+	$(BIN)/python benchmarks/decode_side.py ../shared/images
 	$(BIN)/python benchmarks/resolution_auc.py ../shared/images
 	$(BIN)/python benchmarks/fuzz_decoding.py ../shared/images
 	$(BIN)/python benchmarks/duplicates.py ../shared/images

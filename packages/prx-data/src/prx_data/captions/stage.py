@@ -1,5 +1,6 @@
 """The captions of the photos that are kept: most useful first, within a budget, checked, asked again, or replaced."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,8 @@ class Captioning:
         self.asked = 0
         """Answers of this run."""
         self._pending = 0
+        self._counting = threading.Lock()
+        """Requests may be taken in another thread: for it each is in flight or answered, never neither or both."""
         self._judged: dict[Place, tuple[Failure, ...]] = {}
         self.ended: str | None = None
         """Which limit of the budget ended the stage."""
@@ -126,11 +129,12 @@ class Captioning:
     def _take(self, answer: Answer) -> None:
         version = next(one.version for one in self.prompts if one.kind == answer.request.kind)
         self.asked += 1
-        self._pending -= 1
-        if answer.problem:
-            self.problems[answer.request.facts.key, version] = answer.problem
-        else:
-            self.store.add(answer, version)
+        with self._counting:
+            self._pending -= 1
+            if answer.problem:
+                self.problems[answer.request.facts.key, version] = answer.problem
+            else:
+                self.store.add(answer, version)
 
     def _requests(self, missing: Sequence[tuple[PhotoToCaption, Prompt]], attempt: int) -> Iterator[Request]:
         """Requests with the photos' bytes, until the budget ends them."""
@@ -144,7 +148,8 @@ class Captioning:
                 if isinstance(content, OSError):
                     self.problems[photo.facts.key, prompt.version] = f"the photo cannot be read any more: {content}"
                 else:
-                    self._pending += 1
+                    with self._counting:
+                        self._pending += 1
                     yield self._request(photo, prompt, attempt, content)
 
     def _request(self, photo: PhotoToCaption, prompt: Prompt, attempt: int, content: bytes) -> Request:
@@ -166,8 +171,9 @@ class Captioning:
 
     def _is_over(self) -> bool:
         """Whether the budget is spent, by what was answered and what the requests in flight will probably cost."""
-        each = self.store.tokens / max(1, len(self.store.answers))
-        tokens = self.store.tokens + round(self._pending * each)
+        with self._counting:
+            each = self.store.tokens / max(1, len(self.store.answers))
+            tokens = self.store.tokens + round(self._pending * each)
         self.ended = self.ended or self.asking.budget.ended(seconds=self.store.seconds, tokens=tokens)
         return self.ended is not None
 
