@@ -23,11 +23,14 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, PRXPipeline, PRXTransformer2DModel
-from transformers import AutoTokenizer, T5GemmaConfig, T5GemmaModuleConfig
-from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder
+from transformers import AutoTokenizer
 
 import prx_train
 from prx_train.model.base import TINY
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.prx_train.tiny import gemma
 
 WIDTH, CHANNELS, TOKENS = 2304, 16, 64
 _GB = 1e9
@@ -38,20 +41,6 @@ def save_full_size(folder: Path, depth: int) -> None:
     """A latent PRX with random weights in diffusers' layout."""
     tokenizer = AutoTokenizer.from_pretrained(TINY / "tokenizer")
     tokenizer.model_max_length = TOKENS
-    fields = {
-        "vocab_size": len(tokenizer),
-        "hidden_size": WIDTH,
-        "intermediate_size": 256,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 32,
-        "pad_token_id": 0,
-    }
-    module = T5GemmaModuleConfig(**fields)
-    # Saved without its decoder, the encoder finds its fields at the configuration's top level or not at all.
-    own = {key: value for key, value in module.to_dict().items() if key not in ("model_type", "transformers_version")}
-    config = T5GemmaConfig(**{**own, "encoder": module, "decoder": module, "is_encoder_decoder": False})
     vae = AutoencoderKL(
         block_out_channels=(8, 8, 8, 16),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -75,7 +64,7 @@ def save_full_size(folder: Path, depth: int) -> None:
     PRXPipeline(
         transformer=transformer,
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        text_encoder=T5GemmaEncoder(config),
+        text_encoder=gemma(len(tokenizer), WIDTH),
         tokenizer=tokenizer,
         vae=vae,
         default_sample_size=256,

@@ -159,9 +159,11 @@ def test_a_cap_and_weights(uneven: Workspace) -> None:
     capped = uneven.select(settings=Settings(duplicate_radius=None, cluster_size=12, max_per_cluster=5))
     sizes = np.bincount([one.place.cluster for one in capped.decisions.kept])
     assert sizes.max() == 5
-    weighted = uneven.select(
-        settings=Settings(duplicate_radius=None, clusters=8, balance=16, balance_as="weights")
-    ).decisions.kept
+    selection = uneven.select(settings=Settings(duplicate_radius=None, clusters=8, balance=16, balance_as="weights"))
+    weighted = selection.decisions.kept
+    # What is to be trained on most is captioned first.
+    assert [one.weight for one in selection.to_caption(weighted)] == [one.place.weight for one in weighted]
+    assert len({one.place.weight for one in weighted}) > 1
     drawn_ = uneven.select(settings=Settings(duplicate_radius=None, clusters=8, balance=16)).decisions.kept
     assert np.mean([one.place.weight for one in weighted]) == pytest.approx(1)
     mass = np.bincount([one.place.cluster for one in weighted], [one.place.weight for one in weighted])
@@ -174,7 +176,7 @@ def test_a_cap_and_weights(uneven: Workspace) -> None:
 
 
 def test_settings_that_contradict_or_are_not_there(tmp_path: Path, uneven: Workspace) -> None:
-    with pytest.raises(ConfigError, match=r"cluster_size = 4 is wrong: .*without clusters"):
+    with pytest.raises(ConfigError, match=r"cluster_size = 4 is wrong: it goes without clusters"):
         curate(photos=tmp_path, workspace=tmp_path, output=tmp_path, clusters=3, cluster_size=4)
     with pytest.raises(ConfigError, match="embedding = 'clip' was not measured"):
         uneven.select(settings=Settings(embedding="clip"))

@@ -166,4 +166,6 @@ def test_search_from_the_command_line(
     lines = capsys.readouterr().out.strip().splitlines()
     assert len(lines) == 3
     assert Path(lines[-1]).read_text().count("<img") == 2
+    assert cli.main(["search", str(tmp_path / "work"), "red shoes", "--limit", "0"]) == 2
+    assert "--limit 0 is wrong" in capsys.readouterr().err
     assert cli.main(["search", str(tmp_path), "red shoes"]) == 2

@@ -41,7 +41,7 @@ def save_tiny_pipeline(kind: str, folder: Path, tokenizer: PreTrainedTokenizerFa
         vae = _kl() if kind == "kl" else _dc()
         parts |= {
             "transformer": _transformer(4, patch=2 if kind == "kl" else 1),
-            "text_encoder": _gemma(len(tokenizer)),
+            "text_encoder": gemma(len(tokenizer)),
         }
         scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
         pipeline = PRXPipeline(**parts, scheduler=scheduler, vae=vae, default_sample_size=32)
@@ -98,10 +98,11 @@ def _dc() -> Any:
     ).eval()
 
 
-def _gemma(vocabulary: int) -> Any:
+def gemma(vocabulary: int, width: int = _WIDTH) -> Any:
+    """T5Gemma's encoder, two layers deep, with embeddings of some width."""
     fields = {
         "vocab_size": vocabulary,
-        "hidden_size": _WIDTH,
+        "hidden_size": width,
         "intermediate_size": 48,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,

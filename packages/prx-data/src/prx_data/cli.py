@@ -172,6 +172,8 @@ def _search(options: argparse.Namespace) -> int:
     from prx_data.explain import open_workspace
     from prx_data.storage import write_text
 
+    if options.limit < 1:
+        raise ConfigError(f"--limit {options.limit} is wrong: it should be at least 1.")
     _check_workspace(options.workspace)
     hits = open_workspace(options.workspace).search(options.text, limit=options.limit)
     for row in hits.table.to_pylist():

@@ -318,7 +318,8 @@ def _sentence(error: ValidationError) -> str:
         return f"The setting {key} is missing."
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"Unknown setting {key}; known are {', '.join(_known(first['loc']))}."
-    message = first["msg"][:1].lower() + first["msg"][1:]
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
     return f"{key} = {first['input']!r} is wrong: {message}."
 
 

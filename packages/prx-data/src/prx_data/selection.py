@@ -184,6 +184,7 @@ class Selection:
                 locator=locators[one.key],
                 cluster=one.place.cluster,
                 cleanliness=row["cleanliness"],
+                weight=one.place.weight,
             )
             for one, row in zip(kept, rows, strict=True)
         ]
