@@ -108,6 +108,31 @@ def test_a_trained_model_is_sampled_from_the_command_line(toml: Callable[..., Pa
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+ENDING = """
+import atexit, sys
+from prx_train import cli
+class Module:
+    def __del__(self): print("taken apart")
+module = Module()
+main = cli.main
+def main_with_a_library():
+    atexit.register(print, "registered")
+    return main()
+cli.main = main_with_a_library
+print("said", end="; ")
+sys.exit(cli.command())
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code", "ends_as_usual"), [(["report", "nowhere"], 2, False), (["no"], 2, True)])
+def test_a_command_ends_without_being_taken_apart(arguments: list[str], code: int, ends_as_usual: bool) -> None:
+    words = [sys.executable, "-c", ENDING, *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout == "said; registered\n" + "taken apart\n" * ends_as_usual
+    assert done.stderr.strip()
+
+
 @pytest.mark.parametrize(
     "code",
     [

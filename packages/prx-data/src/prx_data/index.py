@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prx_data.files import as_os_error, is_url, open_local, stamp_of
+from prx_data.known import Row
 from prx_data.reading import Content, Locator, blocks, read_block
 from prx_data.records import PhotoFile, Status
 from prx_data.storage import atomic_path, remove_leftovers, write_table
@@ -44,8 +44,6 @@ _CHUNK_BYTES = 32 << 20
 _JOURNAL_SECONDS = 10.0
 _THREADS = 8
 
-Row = dict[str, Any]
-
 
 class Spool:
     """Bytes that cannot be read again at random, in files named after their keys."""
@@ -62,9 +60,8 @@ class Spool:
                 temporary.write_bytes(data)
         return str(Locator(location=str(path)))
 
-    def lost(self, row: Mapping[str, Any]) -> bool:
-        """Whether a row's bytes should be here and are not."""
-        locator = row["locator"]
+    def lost(self, locator: str) -> bool:
+        """Whether the bytes that a locator names should be here and are not."""
         return locator.startswith(self._prefix) and not Path(Locator.parse(locator).location).exists()
 
     def sweep(self, locators: Iterable[str]) -> None:
@@ -87,10 +84,9 @@ class Journal:
         number = len(list(self.folder.glob("*.parquet")))
         write_table(self.folder / f"{number:06d}.parquet", pa.Table.from_pylist(list(rows), schema=PHOTOS_SCHEMA))
 
-    def rows(self) -> Iterator[Row]:
-        """All rows so far."""
-        for path in sorted(self.folder.glob("*.parquet")):
-            yield from pq.read_table(path).to_pylist()
+    def tables(self) -> list[pa.Table]:
+        """All rows so far, oldest first."""
+        return [pq.read_table(path) for path in sorted(self.folder.glob("*.parquet"))]
 
     def remove(self) -> None:
         """Forget."""
@@ -185,7 +181,11 @@ def _stamp(photo: PhotoFile) -> str:
 def _stands(before: Row, photo: PhotoFile, stamp: str, spool: Spool) -> bool:
     same = before["locator"] == photo.locator or (photo.spool and Locator.parse(before["locator"]).kind == "file")
     return (
-        bool(stamp) and before["stamp"] == stamp and before["status"] == Status.OK and same and not spool.lost(before)
+        bool(stamp)
+        and before["stamp"] == stamp
+        and before["status"] == Status.OK
+        and same
+        and not spool.lost(before["locator"])
     )
 
 

@@ -27,7 +27,8 @@ import pyarrow.parquet as pq
 from prx_data.backlog import Backlog
 from prx_data.errors import WorkspaceError
 from prx_data.features import Feature
-from prx_data.index import Journal, Row, Spool, index_photos
+from prx_data.index import PHOTOS_SCHEMA, Journal, Spool, index_photos
+from prx_data.known import KnownRows
 from prx_data.records import Status
 from prx_data.sources import NOTHING, Earlier, Findings, Photos, open_source, source_name
 from prx_data.storage import claimed, ledger_stage, make_writable_folder, others_write, write_table
@@ -98,16 +99,16 @@ class WorkspaceStore:
             source, path = open_source(photos, metadata), self._source_path(name)
             journal, spool = Journal(path.with_suffix(".journal")), Spool(self.folder / "spool")
             before = pq.read_table(path) if path.exists() else None
-            known: dict[str, Row] = {row["origin"]: row for row in before.to_pylist()} if before is not None else {}
             revision = source.revision
-            same = bool(revision) and before is not None and _about(before)["revision"] == revision
-            if same and not any(spool.lost(row) or row["status"] == Status.UNREADABLE for row in known.values()):
-                counted["items"] = len(known)
-                return len(known)
-            earlier = Earlier(rows=known, tars=_about(before)["tars"]) if before is not None else NOTHING
+            if before is not None and revision and _about(before)["revision"] == revision and _stands(before, spool):
+                counted["items"] = len(before)
+                return len(before)
+            known = KnownRows([PHOTOS_SCHEMA.empty_table() if before is None else before])
+            earlier = NOTHING if before is None else Earlier(rows=known, tars=_about(before)["tars"])
             findings = Findings()
-            journaled = {row["origin"]: row for row in journal.rows()}
-            table = index_photos(source.photos(findings, earlier), {**known, **journaled}, spool, journal)
+            if journaled := journal.tables():
+                known = KnownRows([known.table, *journaled])
+            table = index_photos(source.photos(findings, earlier), known, spool, journal)
             about = {"source": name, "revision": revision, **vars(findings)}
             write_table(path, table.replace_schema_metadata({"prx-data": json.dumps(about)}))
             journal.remove()
@@ -194,6 +195,13 @@ class WorkspaceStore:
         """What each source said beside its photos, ordered by the sources' locations."""
         found = [_about(pq.read_schema(path)) for path in self._source_paths()]
         return sorted(found, key=lambda about: str(about["source"]))
+
+
+def _stands(before: pa.Table, spool: Spool) -> bool:
+    """Whether all that was indexed could be read, and is still there where it was kept."""
+    if pc.any(pc.equal(before["status"], Status.UNREADABLE)).as_py():
+        return False
+    return not any(spool.lost(one.as_py()) for one in before["locator"])
 
 
 def _about(source: pa.Table | pa.Schema) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The command `prx-train`: parses, and calls what does the work. Imports nothing heavy before it must."""
 
 import argparse
+import atexit
+import os
 import signal
 import sys
 import time
@@ -23,6 +25,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PrxTrainError as error:
         print(f"prx-train: {error}", file=sys.stderr)
         return 2
+
+
+def command() -> int:
+    """The command as a process: `main`, and an end without taking the interpreter apart.
+
+    With torch loaded that takes seconds, which the budget would have to hold and nobody gains by. All that was
+    registered to be done at the end is done before; a process that ends by an exception ends as usual.
+    """
+    codes: list[int] = []
+
+    def leave() -> None:
+        if codes:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(codes[0])
+
+    atexit.register(leave)  # what is registered first is called last
+    codes.append(main())
+    return codes[0]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,4 +181,4 @@ def _report(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

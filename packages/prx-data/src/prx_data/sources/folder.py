@@ -58,18 +58,18 @@ class Folder:
         files = [file for file in files if file.last != SAMPLES or file.folder not in curated]
         described = self._descriptions(files, findings)
         saved = {file.folder for file in files if file.last == _SAVED}
-        seen: set[str] = set()
+        missing, any_photo = set(described.by_origin), bool(described.by_origin)
         for file in files:
             for photo in self._photos_of(file, saved, described, findings, earlier):
-                seen.add(photo.origin)
+                any_photo = True
+                missing.discard(photo.origin)
                 about = described.by_origin.get(photo.origin)
                 yield photo if about is None else _with(photo, {**photo.metadata, **about.metadata})
-        for origin in described.by_origin.keys() - seen:
-            seen.add(origin)
+        for origin in missing:
             about = described.by_origin[origin]
             locator = str(Locator(location=self._location(origin)))
             yield PhotoFile(origin=printable(origin), locator=locator, metadata=about.metadata)
-        if not seen:
+        if not any_photo:
             held = "is empty" if not files else f"holds {len(files)} files, and none of them is a picture"
             lists = [file.name for file in files if file.suffix in TABLE_SUFFIXES and file.last not in METADATA_NAMES]
             if lists:

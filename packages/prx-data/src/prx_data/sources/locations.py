@@ -22,7 +22,7 @@ MANIFEST = "curation.json"
 """The file that makes a folder a dataset of ours."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FoundFile:
     """A file of a source."""
 
