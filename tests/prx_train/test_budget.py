@@ -106,12 +106,12 @@ def test_a_schedule_in_seconds_ends_before_the_reserve_and_its_last_step_is_tiny
     reserve = Reserve(margin=1.5, fixed=2.0, recent={"export": [4.0]})
     schedule = Schedule(Budget(amount=100, unit="seconds"), clock, 0.1, 0.3, start=0.0, reserve=reserve)
     factors: list[float] = []
-    schedule.pace.learn(0.5)
+    schedule.pace.learn(0.5, passes=0.4, photos=4)
     while schedule.has_time(len(factors)):
         factors.append(schedule.learning_rate(len(factors)))
         now[0] += 0.5
     # 1.5 * 4 + 2 for the end, and some of the budget for what differs from one time to the next.
-    assert now[0] == 91.0
+    assert now[0] == 91.5
     assert max(factors) == 1
     assert 0 < factors[-1] < 0.02
     long = Schedule(Budget(amount=10_000, unit="seconds"), clock, 0.1, 0.3, start=0.0, reserve=reserve)
@@ -120,13 +120,19 @@ def test_a_schedule_in_seconds_ends_before_the_reserve_and_its_last_step_is_tiny
 
 def test_a_machine_that_slows_down_moves_the_end_forward() -> None:
     pace = Pace()
-    pace.refer(1.0)
+    pace.refer(16.0, photos=16)
     assert pace.slowdown == 1
-    for _ in range(15):
-        pace.learn(2.0)
+    for photos in (16, 16, 3, 16, 3, 16, 16):  # one that is not full takes longer for each photo
+        pace.learn(8.0 + photos, passes=photos if photos == 16 else 2.0 * photos, photos=photos)
+    assert pace.seconds == 24
+    assert pace.slowdown == 1  # what the update takes does not count
+    for _ in range(5):
+        pace.learn(40.0, passes=32.0, photos=16)
     assert pace.slowdown == 2
-    for _ in range(15):
-        pace.learn(0.1)
+    pace.learn(90.0, passes=80.0, photos=16)
+    assert (pace.seconds, pace.next_seconds, pace.slowdown) == (40, 90, 2)
+    for _ in range(5):
+        pace.learn(1.6, passes=1.0, photos=16)
     assert pace.slowdown == 1  # a first step is slow, and the end is no faster for it
 
 

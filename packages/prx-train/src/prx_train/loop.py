@@ -75,7 +75,7 @@ def prepare(session: Session) -> None:
     clock, schedule = session.clock, session.schedule
     if not restore_rehearsal(session):
         rehearse(session)
-        schedule.pace.refer(probe(session))
+        schedule.pace.refer(*probe(session))
         write_rehearsal(session)
     if not session.progress.step:
         schedule.check("measuring one step")
@@ -129,6 +129,8 @@ def train(session: Session, watching: Callbacks, stop: Callable[[], bool]) -> bo
             if session.progress.step == MEASURED_STEPS and session.crew.first and not session.run.plan_file.exists():
                 write_json(session.run.plan_file, plan_of(session, measure(session)).as_dict())
             at_validation, at_checkpoint = (due.now(session) for due in (due_validation, due_checkpoint))
+            if not session.schedule.fits(session.schedule.reserve.parts.get("validate", 0.0)):
+                at_validation = False  # the end of the run is near, which validates too
             if at_validation or at_checkpoint:
                 session.ledger.close("train", items=unbooked, unit="steps")
                 unbooked = 0

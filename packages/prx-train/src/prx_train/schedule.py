@@ -13,7 +13,7 @@ from prx_train.errors import BudgetError
 
 # No machine takes twice the same time for the end of a run: what is left free for that, as shares of the budget and of
 # the end, the smaller of which counts.
-_SLACK, _SLACK_OF_RESERVE = 0.0075, 0.5
+_SLACK, _SLACK_OF_RESERVE = 0.004, 0.5
 
 
 def learning_rate_factor(spent: float, *, start: float, end: float, warmup: float, decay: float) -> float:
@@ -56,11 +56,12 @@ class Reserve:
     """The seconds that the end of a run needs, learnt by doing each of its parts once at the start.
 
     Each part counts with the longer of the last two times that it was done. `margin` is for parts that take longer at
-    the end than before, `fixed` for what cannot be measured from inside: the interpreter's own end.
+    the end than before, `fixed` for what cannot be measured from inside: the end of the process, and of a launcher
+    that has to notice it.
     """
 
-    margin: float = 1.15
-    fixed: float = 1.0
+    margin: float = 1.12
+    fixed: float = 0.25
     recent: dict[str, list[float]] = field(default_factory=dict)
 
     def learn(self, part: str, seconds: float) -> None:
@@ -78,37 +79,59 @@ class Reserve:
         return self.margin * sum(self.parts.values()) + self.fixed
 
 
+def reserve_of(processes: int) -> Reserve:
+    """Before anything is learnt: of so many processes, a launcher that started them ends a second after they have."""
+    return Reserve(fixed=0.25 if processes == 1 else 1.25)
+
+
 @dataclass
 class Pace:
-    """How long a step takes: the median of the last five, so that one slow step does not end a run early.
+    """How long a step takes, and whether the machine has become slower: medians of the last five steps.
 
-    Nor do slow times that are over: more would remember them when the end is near.
+    So one slow step does not end a run early; nor do slow times that are over, which more steps would remember when
+    the end is near.
     """
 
     recent: list[float] = field(default_factory=list)
-    reference: float | None = None
-    """Seconds of a step when the parts of the end were tried."""
+    """Seconds of steps."""
+    passes: list[float] = field(default_factory=list)
+    """Seconds per photo of the forward and backward passes of steps with as many photos as `tried` or more."""
+    tried: tuple[int, float] | None = None
+    """Photos, and seconds for each, of the passes that were tried together with the parts of the end."""
 
-    def refer(self, seconds: float) -> None:
-        """Notes the time of a step that was tried together with the parts of the end."""
-        self.reference = seconds
-        self.learn(seconds)
+    def refer(self, seconds: float, photos: int) -> None:
+        """Notes the passes of a step that was tried together with the parts of the end."""
+        self.tried = photos, seconds / max(photos, 1)
+        self.recent = [seconds]
 
-    def learn(self, seconds: float) -> None:
-        """Notes the time of one step."""
+    def learn(self, seconds: float, *, passes: float, photos: int) -> None:
+        """Notes one step: its seconds, those of them that its passes took, and its photos."""
         self.recent = [*self.recent[-4:], seconds]
+        # A batch that is not full takes longer for each photo, on a machine that is no slower.
+        if self.tried is not None and photos >= max(self.tried[0], 1):
+            self.passes = [*self.passes[-4:], passes / photos]
 
     @property
     def seconds(self) -> float:
         """Median seconds of a recent step; 0 before the first."""
-        return sorted(self.recent)[len(self.recent) // 2] if self.recent else 0.0
+        return _median(self.recent) if self.recent else 0.0
+
+    @property
+    def next_seconds(self) -> float:
+        """What the next step is expected to take at most: as long as most, or as the last one."""
+        return max(self.seconds, self.recent[-1]) if self.recent else 0.0
 
     @property
     def slowdown(self) -> float:
         """How many times slower the machine is than when the end was tried, in [1, 3]; 1 before that is known."""
-        if not self.reference or len(self.recent) < 5:
+        if self.tried is None or len(self.passes) < 5:
             return 1.0
-        return min(max(self.seconds / self.reference, 1.0), 3.0)
+        return min(max(_median(self.passes) / self.tried[1], 1.0), 3.0)
+
+
+def _median(values: Sequence[float]) -> float:
+    """The upper one of an even number."""
+    return sorted(values)[len(values) // 2]
 
 
 @dataclass
@@ -148,9 +171,11 @@ class Schedule:
 
     def has_time(self, step: int) -> bool:
         """Whether one more step fits after `step` steps."""
-        if not self.timed:
-            return step < self.budget.amount
-        return self.clock.spent + self.pace.seconds <= self.end
+        return self.fits(self.pace.next_seconds) if self.timed else step < self.budget.amount
+
+    def fits(self, seconds: float) -> bool:
+        """Whether the end of the run can wait so long."""
+        return not self.timed or self.clock.spent + seconds <= self.end
 
     def learning_rate(self, step: int) -> float:
         """For the step after `step` steps."""

@@ -1,7 +1,7 @@
 """Puts a run together from its settings, and finds where a stopped one goes on."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from prx_train.optim import Average, optimizers_for, trained
 from prx_train.pictures import varied_captions
 from prx_train.places import Folder, find_folder
 from prx_train.run import Run
-from prx_train.schedule import Clock, Schedule
+from prx_train.schedule import Clock, Schedule, reserve_of
 from prx_train.session import Say, Session, as_signal, latent_key
 from prx_train.storage import read_json, write_json, write_jsonl
 
@@ -150,7 +150,8 @@ def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, *, start: float)
     else:
         price = config.price_per_hour
         budget = settled(asked, spent=clock.spent, devices=crew.devices, price_per_hour=price)
-    return Schedule(budget, clock, config.warmup, config.decay, peak=config.learning_rate, start=start, replayed=rates)
+    schedule = Schedule(budget, clock, config.warmup, config.decay, peak=config.learning_rate, start=start)
+    return replace(schedule, replayed=rates, reserve=reserve_of(crew.size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +204,7 @@ def restore_rehearsal(session: Session) -> bool:
     rehearsal = read_json(session.run.rehearsal_file)
     for part, seconds in rehearsal["seconds"].items():
         session.schedule.reserve.learn(part, seconds)
-    session.schedule.pace.refer(rehearsal["step_seconds"])
+    session.schedule.pace.refer(rehearsal["step_seconds"], rehearsal["step_photos"])
     session.val_loss_before = rehearsal["val_loss_before"]
     return True
 

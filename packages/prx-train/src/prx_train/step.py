@@ -49,7 +49,8 @@ def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step
         optimizer.zero_grad(set_to_none=True)
     updated = time.perf_counter() - updating
     session.progress = replace(progress, step=progress.step + 1, samples=progress.samples + int(count))
-    session.schedule.pace.learn(session.clock.spent - began)
+    took = session.clock.spent - began
+    session.schedule.pace.learn(took, passes=took - updated, photos=int(count))
     row: dict[str, Any] = {
         "step": session.progress.step,
         "seconds": round(session.clock.spent, 3),
@@ -117,8 +118,11 @@ def batch_losses(session: Session, batch: Batch, pictures: Sequence[Pixels | Non
     return losses(prediction.float(), x0, eps, t, space.predicts)
 
 
-def probe(session: Session) -> float:
-    """Seconds of a step, tried without changing a weight: the second of two, as the first one warms up."""
+def probe(session: Session) -> tuple[float, int]:
+    """Seconds of a step's forward and backward pass, and its photos.
+
+    Tried without changing a weight: the second of two, as the first one warms up.
+    """
     config = session.config
     sizes = [row.size for row in session.train.rows]
     rows = tuple([index for index, size in enumerate(sizes) if size == session.sample_size][: config.batch_size])
@@ -126,7 +130,8 @@ def probe(session: Session) -> float:
     with session.feed(order) as feed:
         for _ in range(2):
             began = session.clock.spent
-            backward(session, next(feed).batches, 0)
+            _, count = backward(session, next(feed).batches, 0)
+            took = session.clock.spent - began
             session.transformer.zero_grad(set_to_none=True)
     session.ledger.close("rehearse", items=2, unit="steps")
-    return session.clock.spent - began
+    return took, int(count) * session.crew.size
