@@ -124,6 +124,13 @@ class CurateConfig(BaseModel):
             raise ValueError("it needs a table [clip] with model and weights")
         return embedding
 
+    @field_validator("captions")
+    @classmethod
+    def _has_what_looks(cls, captions: CaptionSettings, info: ValidationInfo) -> CaptionSettings:
+        if captions.checks.max_better_fits is not None and info.data.get("clip") is None:
+            raise ValueError("its checks.max_better_fits needs a table [clip] with model and weights")
+        return captions
+
     def measures(self) -> tuple[Measure, ...]:
         """What every photo shall have."""
         text = self.rules.max_text_share is not None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from prx_data.captions import (
+    Agreement,
     Asking,
     Captioner,
     Captioning,
@@ -31,9 +32,10 @@ from prx_data.decisions.names import tags_of_clusters, words_of_clusters
 from prx_data.decisions.profiles import Profile, check, profile
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
-from prx_data.errors import SourceError
+from prx_data.errors import ConfigError, SourceError
 from prx_data.features import Feature, plain, text_of
 from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
+from prx_data.searching import Embedded, text_tower
 from prx_data.storage import ledger_stage
 from prx_data.version import VERSION
 
@@ -161,13 +163,26 @@ class Selection:
 
         Raises:
             CaptionError: The model fails at everything.
+            ConfigError: Captions are to be checked by a CLIP, and the workspace has none.
         """
         with ledger_stage(self.workspace.ledger, "caption", unit="captions") as counted:
             store = CaptionStore(self.workspace.folder / "captions", self.captioner.version)
-            captioning = Captioning(self.captioner, self.asking, store)
+            captioning = Captioning(self.captioner, self.asking, store, self._agreement())
             found = captioning.write(self.to_caption(kept))
             counted["items"] = captioning.asked or len(found)
         return found
+
+    def _agreement(self) -> Agreement | None:
+        """What captions of a model are held to; the user's own and the template's are taken as they are."""
+        if self.asking.checks.max_better_fits is None or isinstance(self.captioner, Template):
+            return None
+        try:
+            measure, tower = text_tower(self.workspace.measures)
+        except ConfigError as error:
+            limit = self.asking.checks.max_better_fits
+            raise ConfigError(f"captions.checks.max_better_fits = {limit:g} looks with a CLIP. {error}") from error
+        embedded = Embedded.of(self.workspace, measure)
+        return Agreement(keys=embedded.keys, vectors=embedded.vectors, texts=tower.texts)
 
     def to_caption(self, kept: Sequence[KeptPhoto]) -> list[PhotoToCaption]:
         """What a captioner needs to know of photos that are kept."""

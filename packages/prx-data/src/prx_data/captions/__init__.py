@@ -1,5 +1,6 @@
 """Captions: what a photo shows, in words to train on."""
 
+from prx_data.captions.agreement import Agreement
 from prx_data.captions.checks import Checks, Failure
 from prx_data.captions.local import Local
 from prx_data.captions.protocol import Answer, Caption, Captioner, PhotoFacts, Request
@@ -10,6 +11,7 @@ from prx_data.captions.store import CaptionStore
 from prx_data.captions.template import Template
 
 __all__ = [
+    "Agreement",
     "Answer",
     "Asking",
     "Budget",

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from prx_data.captions.agreement import Agreement
 from prx_data.captions.contradictions import color_contradiction, product_contradiction
 from prx_data.captions.protocol import Kind, PhotoFacts
 from prx_data.captions.template import Template
@@ -26,7 +27,8 @@ class Failure:
     """One thing that is wrong with a caption."""
 
     check: str
-    """`empty`, `refusal`, `preamble`, `markup`, `repetition`, `cut_off`, `language`, `length`, `color` or `product`."""
+    """`empty`, `refusal`, `preamble`, `markup`, `repetition`, `cut_off`, `language`, `length`, `color`, `product` or
+    `agreement`."""
     detail: str
 
     def __str__(self) -> str:
@@ -44,6 +46,9 @@ class Checks(BaseModel):
     """Fewest and most words of a dense caption."""
     short_words: tuple[Words, Words] = (3, 30)
     """Fewest and most words of a short caption."""
+    max_better_fits: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Largest share of other photos that a sentence may fit better than its own, by the workspace's CLIP; None does not
+    look. 0.95 is where to start: a sentence that says nothing of the photo is beyond it one time in twenty."""
 
     @field_validator("language")
     @classmethod
@@ -61,7 +66,14 @@ class Checks(BaseModel):
         return self
 
     def failures(
-        self, text: str, kind: Kind, facts: PhotoFacts, *, columns: Template | None = None, finished: bool = True
+        self,
+        text: str,
+        kind: Kind,
+        facts: PhotoFacts,
+        *,
+        columns: Template | None = None,
+        finished: bool = True,
+        agreement: Agreement | None = None,
     ) -> tuple[Failure, ...]:
         """All that is wrong with a caption; nothing if it can be trained on.
 
@@ -71,6 +83,7 @@ class Checks(BaseModel):
             facts: What is known of the photo.
             columns: Which metadata columns say what; by default those of the template.
             finished: False if the model was stopped before it was done.
+            agreement: What `max_better_fits` is measured by.
         """
         if not text.strip():
             return (Failure(check="empty", detail="there is no text"),)
@@ -89,8 +102,14 @@ class Checks(BaseModel):
             "length": wrong_length(text, low, high),
             "color": color_contradiction(text, catalogue, facts.color, product) if english else None,
             "product": product_contradiction(text, product) if english else None,
+            "agreement": self._disagreement(text, facts, agreement),
         }
         return tuple(Failure(check=name, detail=why) for name, why in found.items() if why is not None)
+
+    def _disagreement(self, text: str, facts: PhotoFacts, agreement: Agreement | None) -> str | None:
+        if self.max_better_fits is None or agreement is None:
+            return None
+        return agreement.disagreement(facts.key, text, self.max_better_fits)
 
 
 _QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")

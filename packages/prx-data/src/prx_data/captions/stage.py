@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from prx_data.captions.agreement import Agreement
 from prx_data.captions.checks import Failure
 from prx_data.captions.prompts import Prompt
 from prx_data.captions.protocol import Answer, Caption, Captioner, PhotoFacts, Request
@@ -76,15 +77,18 @@ def most_useful_first(photos: Iterable[PhotoToCaption]) -> list[PhotoToCaption]:
 class Captioning:
     """Captions for a set of photos."""
 
-    def __init__(self, captioner: Captioner, asking: Asking, store: CaptionStore) -> None:
+    def __init__(
+        self, captioner: Captioner, asking: Asking, store: CaptionStore, agreement: Agreement | None = None
+    ) -> None:
         """Choose who writes.
 
         Args:
             captioner: A template, or a model.
             asking: What is asked for; its template stands in for a model.
             store: Where a model's answers are kept.
+            agreement: What the check `max_better_fits` is measured by.
         """
-        self.captioner, self.asking, self.store = captioner, asking, store
+        self.captioner, self.asking, self.store, self.agreement = captioner, asking, store, agreement
         self.template = captioner if isinstance(captioner, Template) else asking.template
         self.prompts: tuple[Prompt, ...] = () if isinstance(captioner, Template) else asking.prompts()
         self.problems: dict[tuple[str, str], str] = {}
@@ -195,7 +199,12 @@ class Captioning:
         if place not in self._judged:
             answer, columns = self.store.answers[place], self.asking.template
             self._judged[place] = self.asking.checks.failures(
-                answer.text, prompt.kind, photo.facts, columns=columns, finished=answer.finished
+                answer.text,
+                prompt.kind,
+                photo.facts,
+                columns=columns,
+                finished=answer.finished,
+                agreement=self.agreement,
             )
         return self._judged[place]
 

@@ -171,14 +171,10 @@ class Clip:
         Raises:
             ConfigError: The model's tokenizer is not there and cannot be downloaded.
         """
-        open_clip, torch = _libraries()
-        try:
-            tokenizer = open_clip.get_tokenizer(self.model)
-        except Exception as error:  # whatever it is that hubs, files and tokenizers raise
-            raise ConfigError(f"The tokenizer of {self.model} cannot be loaded: {_first_line(error)}.") from error
+        _, torch = _libraries()
         device = torch.device(self.chosen_device)
         with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
-            found = self._model.encode_text(tokenizer(list(texts)).to(device), normalize=True)
+            found = self._model.encode_text(self._tokenizer(list(texts)).to(device), normalize=True)
             vectors: Vectors = found.float().cpu().numpy()
         return vectors
 
@@ -199,7 +195,15 @@ class Clip:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the model: it stays in its process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_model"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_model", "_tokenizer")}
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        open_clip, _ = _libraries()
+        try:
+            return open_clip.get_tokenizer(self.model)
+        except Exception as error:  # whatever it is that hubs, files and tokenizers raise
+            raise ConfigError(f"The tokenizer of {self.model} cannot be loaded: {_first_line(error)}.") from error
 
     @cached_property
     def _found(self) -> _Found:
