@@ -11,8 +11,8 @@ import pytest
 from prx_data import Checks, Clip, ConfigError, PhotoFacts, Workspace
 from prx_data.captions import Agreement, Asking, CaptionSettings
 from prx_data.captions.text import sentences
+from prx_data.config import make_config
 from prx_data.measures import standard_measures
-from prx_data.pipeline import make_config
 
 from .conftest import draw_product, encode
 from .test_caption_stage import DENSE, Scripted

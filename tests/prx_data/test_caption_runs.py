@@ -17,8 +17,8 @@ import pytest
 from prx_data import ConfigError, curate
 from prx_data.captions import Asking, Server
 from prx_data.cli import main
+from prx_data.config import make_config
 from prx_data.curation import Workspace
-from prx_data.pipeline import make_config
 
 from .caption_server import Faults, Fixed, model_server, prompt_of, serving
 from .tiny_vlm import write_tiny_vlm

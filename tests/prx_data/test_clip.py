@@ -20,12 +20,12 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from prx_data import Clip, ConfigError, Picture, Settings, Workspace, curate
+from prx_data.config import load_config
 from prx_data.decisions.duplicates import matrix
 from prx_data.decoding import decode
 from prx_data.explain import explain_file, open_workspace
 from prx_data.measures import standard_measures, takes_batches
 from prx_data.measures.model_crop import Crop
-from prx_data.pipeline import load_config
 from prx_data.storage import read_ledger
 
 from .conftest import draw_product, encode

@@ -1,18 +1,21 @@
 """The classifier of what is not safe for work, with a real, tiny ONNX network."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from loky.backend.reduction import dumps  # as tasks travel to other processes
 from onnx import TensorProto, helper
 from PIL import Image
 
-from prx_data import ConfigError, Picture, Workspace
+from prx_data import ConfigError, Picture, Rules, Workspace, curate
 from prx_data.decisions.profiles import Check, Profile
+from prx_data.explain import open_workspace
 from prx_data.measures import standard_measures
 from prx_data.measures.nsfw import Nsfw
 
@@ -80,6 +83,31 @@ def test_a_profile_drops_what_is_likely(pile: Path, tmp_path: Path) -> None:
         if value is not None:
             assert bool(reasons) == (value > 0.9)
     assert pa.types.is_floating(photos.columns()["nsfw"].type)
+
+
+def test_a_curation_drops_what_is_likely_with_a_reason(pile: Path, tmp_path: Path) -> None:
+    places = {"photos": pile, "workspace": tmp_path / "work", "output": tmp_path / "dataset"}
+    with pytest.raises(ConfigError, match=r"nsfw = None is wrong: rules\.max_nsfw = 0\.9 needs a table \[nsfw\]"):
+        curate(**places, rules={"max_nsfw": 0.9})
+    # The network of this test takes blue for unsafe.
+    table: dict[str, Any] = {"model": str(write_network(tmp_path / "colors.onnx")), "unsafe": [2]}
+    table |= {"mean": [0.0, 0.0, 0.2], "scale": [0.1, 0.1, 0.1]}
+    curate(**places, workers=1, nsfw=table, rules={"max_nsfw": 0.9})
+    workspace = open_workspace(tmp_path / "work")
+    found = dict(zip(workspace.columns()["key"].to_pylist(), workspace.columns()["nsfw"].to_pylist(), strict=True))
+    verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
+    unsafe = [one for one in verdicts if one["reason"] == "nsfw"]
+    assert "sub/blue 3.jpg" in [one["origin"] for one in unsafe]
+    for one in unsafe:
+        value = found[one["key"]]
+        assert value > 0.9
+        assert one["detail"] == f"Not safe for work with a probability of {value:.3f}, above 0.9."
+    rows = pq.read_table(tmp_path / "dataset" / "data").to_pylist()
+    assert rows
+    for row in rows:
+        assert row["nsfw"] == found[row["key"]] <= 0.9
+    with pytest.raises(ConfigError, match=r"rules\.max_nsfw = 0\.9 needs a classifier: a table \[nsfw\]"):
+        Workspace(tmp_path / "work").select(Rules(max_nsfw=0.9))
 
 
 def test_settings_are_checked_before_any_work_and_are_in_the_version(tmp_path: Path) -> None:

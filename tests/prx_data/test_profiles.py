@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from prx_data import ConfigError, CurateConfig, Workspace, curate, profile
+from prx_data.config import load_config
 from prx_data.decisions.profiles import Profile, built_in
-from prx_data.pipeline import load_config
 
 GOOD = {
     "width": 1200,

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from PIL import ImageDraw, ImageFont
 
 import prx_data
-from prx_data import Rules, Settings, Workspace
+from prx_data import Aesthetic, Clip, Nsfw, Rules, Settings, Workspace
 from prx_data.measures import standard_measures
 from prx_data.report.scores import SCORES, Score, thresholds
 
 from .conftest import draw_product, encode
+from .test_aesthetic import write_head
+from .test_nsfw import write_network
+from .tiny_clip import write_model
 
 OFF: dict[str, Any] = dict.fromkeys(Rules.model_fields)
 
@@ -32,7 +35,10 @@ def workspace(tmp_path: Path) -> Workspace:
             )
         (tmp_path / "photos" / f"{number:02d}.png").write_bytes(encode(product, "PNG"))
     (tmp_path / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    found = Workspace(tmp_path / "work", standard_measures(text=True))
+    clip = Clip(model="tiny-clip", weights=write_model(tmp_path / "model"), batch_size=12)
+    aesthetic = Aesthetic(head=write_head(tmp_path / "head.safetensors"), clip=clip)
+    nsfw = Nsfw(model=write_network(tmp_path / "nsfw.onnx"))
+    found = Workspace(tmp_path / "work", [*standard_measures(text=True), clip, aesthetic, nsfw])
     found.add(tmp_path / "photos")
     found.measure(workers=1)
     return found

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prx_data.captions import Checks as Checks
     from prx_data.captions import PhotoFacts as PhotoFacts
     from prx_data.captions import Template as Template
+    from prx_data.config import CurateConfig as CurateConfig
     from prx_data.curation import Workspace as Workspace
     from prx_data.decisions.clusters import cluster as cluster
     from prx_data.decisions.colors import color_difference as color_difference
@@ -40,16 +41,17 @@ if TYPE_CHECKING:
     from prx_data.explain import explain_file as explain_file
     from prx_data.explain import explain_photo as explain_photo
     from prx_data.exports import export as export
+    from prx_data.measures.aesthetic import Aesthetic as Aesthetic
     from prx_data.measures.background import background as background
     from prx_data.measures.clip import Clip as Clip
     from prx_data.measures.layout import layout as layout
+    from prx_data.measures.nsfw import Nsfw as Nsfw
     from prx_data.measures.perceptual import lab_grid as lab_grid
     from prx_data.measures.perceptual import phash as phash
     from prx_data.measures.protocol import BatchMeasure as BatchMeasure
     from prx_data.measures.protocol import Measure as Measure
     from prx_data.measures.standard import standard_measures as standard_measures
     from prx_data.picture import Picture as Picture
-    from prx_data.pipeline import CurateConfig as CurateConfig
     from prx_data.pipeline import Curated as Curated
     from prx_data.pipeline import curate as curate
     from prx_data.publish import Pushed as Pushed
@@ -60,6 +62,7 @@ __version__ = VERSION
 
 # Imported on first use, so that `import prx_data` and `--help` load nothing heavy.
 _HOMES = {
+    "Aesthetic": "measures.aesthetic",
     "BatchMeasure": "measures.protocol",
     "Caption": "captions",
     "Captioner": "captions",
@@ -67,9 +70,10 @@ _HOMES = {
     "Checks": "captions",
     "Clip": "measures.clip",
     "ConfigError": "errors",
-    "CurateConfig": "pipeline",
+    "CurateConfig": "config",
     "Curated": "pipeline",
     "Measure": "measures.protocol",
+    "Nsfw": "measures.nsfw",
     "PhotoColumns": "decisions.duplicates",
     "PhotoFacts": "captions",
     "Picture": "picture",

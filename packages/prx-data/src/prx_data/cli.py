@@ -88,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _curate(options: argparse.Namespace) -> int:
-    from prx_data.pipeline import curate, load_config, preview
+    from prx_data.config import load_config
+    from prx_data.pipeline import curate, preview
 
     config = load_config(options.config)
     if options.dry_run:
@@ -107,7 +108,8 @@ def _curate(options: argparse.Namespace) -> int:
 
 
 def _caption(options: argparse.Namespace) -> int:
-    from prx_data.pipeline import caption_sample, load_config
+    from prx_data.config import load_config
+    from prx_data.pipeline import caption_sample
     from prx_data.storage import write_text
 
     if options.sample < 1:

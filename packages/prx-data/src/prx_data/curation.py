@@ -15,7 +15,7 @@ from prx_data.decisions.settings import Settings
 from prx_data.decisions.verdicts import decide
 from prx_data.engine import DECODED, DECODED_VERSION, measure
 from prx_data.errors import ConfigError
-from prx_data.measures import Measure, standard_measures, takes_batches
+from prx_data.measures import Measure, standard_measures, takes_batches, takes_columns
 from prx_data.measures.scaled import LEAST_SIDE, scaled, scaled_version
 from prx_data.records import Status
 from prx_data.searching import Searchable
@@ -64,14 +64,16 @@ class Workspace(Searchable):
         Args:
             workers: Processes; None for one per processor, 1 to stay in this process.
         """
-        return measure(self, self.measures, workers=workers, decode_side=self.decode_side)
+        of_pixels = [one for one in self.measures if not takes_columns(one)]
+        return measure(self, of_pixels, workers=workers, decode_side=self.decode_side)
 
     def columns(self) -> pa.Table:
         """One row per distinct content, ordered by key: what decoding and every measure gave, side by side."""
         keys = self.readable().sort_by("key")["key"].combine_chunks()
         names: dict[str, Any] = {"key": keys}
         errors = [pa.nulls(len(keys), pa.string())]
-        for name, version in ((DECODED, self.decoded_version), *((one.name, one.version) for one in self.measures)):
+        of_pixels = [one for one in self.measures if not takes_columns(one)]
+        for name, version in ((DECODED, self.decoded_version), *((one.name, one.version) for one in of_pixels)):
             table = self.measured(name, version) if len(keys) else None
             if table is None:
                 continue
@@ -81,7 +83,11 @@ class Workspace(Searchable):
                     errors.append(rows[column].combine_chunks())
                 elif column != "key":
                     names[column] = rows[column].combine_chunks()
-        return pa.table({**names, "error": pc.coalesce(*errors)})
+        table = pa.table({**names, "error": pc.coalesce(*errors)})
+        for one in self.measures:
+            for column, values in one.derive(table).items() if takes_columns(one) and len(keys) else ():
+                table = table.append_column(column, values)
+        return table
 
     def select(
         self,
@@ -131,7 +137,7 @@ class Workspace(Searchable):
             other = Workspace(self.folder / "against" / name)
             other.add(photos)
         # What models see takes long, and no leak is told by it.
-        other.measures = tuple(one for one in self.measures if not takes_batches(one))
+        other.measures = tuple(one for one in self.measures if not takes_batches(one) and not takes_columns(one))
         other.decode_side = self.decode_side
         other.measure(workers=workers)
         return other

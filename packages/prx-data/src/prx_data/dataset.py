@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from prx_data.captions import PhotoCaptions
 from prx_data.captions.columns import CAPTIONS, CAPTIONS_FEATURE, caption_columns
 from prx_data.card import dataset_card
+from prx_data.decisions.rules import OPTIONAL
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
 from prx_data.errors import WorkspaceError
 from prx_data.features import Feature, arrow_of, plain, value_feature
@@ -57,6 +58,8 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("fill", pa.float32()),
     ("sharpness", pa.float32()),
     ("text_share", pa.float32()),
+    ("nsfw", pa.float32()),
+    ("aesthetic", pa.float32()),
 )
 _MEASURED = ("width", "height", "cleanliness", "background_color", "background", "color", "fill", "sharpness")
 _VERDICTS = pa.schema(
@@ -108,8 +111,8 @@ class Content:
     def rows(self, kept: Sequence[KeptPhoto]) -> list[dict[str, Any]]:
         """The dataset's rows without `image`."""
         names = metadata_columns(self.features)
-        text = [name for name in ("text_share",) if name in self.columns.column_names]
-        measured = self.columns.select([*_MEASURED, *text]).take([one.row for one in kept]).to_pylist()
+        optional = sorted(OPTIONAL.keys() & set(self.columns.column_names))
+        measured = self.columns.select([*_MEASURED, *optional]).take([one.row for one in kept]).to_pylist()
         return [
             {
                 **{names[name]: plain(value, self.features[name]) for name, value in one.metadata.items()},

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from prx_data.config import chosen_measures
 from prx_data.curation import Workspace
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
@@ -16,6 +17,7 @@ from prx_data.engine import DECODED_SCHEMA
 from prx_data.errors import SourceError
 from prx_data.measures import Measure, standard_measures
 from prx_data.measures.clip import Clip
+from prx_data.measures.nsfw import Nsfw
 from prx_data.measures.perceptual import phash
 from prx_data.records import EXPLANATIONS, Status
 from prx_data.selection import Selection
@@ -135,8 +137,10 @@ def open_workspace(folder: Path) -> Workspace:
     """A workspace as its last curation opened it."""
     last = _last(Workspace(folder).settings_file)
     text = last.get("decisions", {}).get("rules", {}).get("max_text_share") is not None
-    clip = [Clip(**last["clip"])] if last.get("clip") else []
-    return Workspace(folder, [*standard_measures(text=text), *clip], decode_side=last.get("decode_side"))
+    clip = Clip(**last["clip"]) if last.get("clip") else None
+    nsfw = Nsfw(**last["nsfw"]) if last.get("nsfw") else None
+    measures = chosen_measures(text=text, clip=clip, nsfw=nsfw, aesthetic_head=last.get("aesthetic_head"))
+    return Workspace(folder, measures, decode_side=last.get("decode_side"))
 
 
 def _last(settings_file: Path) -> dict[str, Any]:

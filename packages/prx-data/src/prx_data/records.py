@@ -39,6 +39,8 @@ class Reason(StrEnum):
     BLURRED = "blurred"
     CLUTTERED_BACKGROUND = "cluttered_background"
     TEXT = "text"
+    NSFW = "nsfw"
+    AESTHETIC = "aesthetic"
     PROFILE = "profile"
     LEAK = "leak"
     NEAR_DUPLICATE = "near_duplicate"
@@ -73,6 +75,8 @@ EXPLANATIONS: Mapping[str, str] = {
     Reason.BLURRED: "There is hardly any fine detail.",
     Reason.CLUTTERED_BACKGROUND: "The background is not plain.",
     Reason.TEXT: "Writing covers too much of the picture.",
+    Reason.NSFW: "The picture is probably not safe for work.",
+    Reason.AESTHETIC: "The picture's aesthetic score is low.",
     Reason.PROFILE: "The picture fails a check of the profile that is required.",
 }
 """One sentence per status and reason, for reports."""

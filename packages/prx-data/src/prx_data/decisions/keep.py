@@ -17,6 +17,8 @@ class Preference(StrEnum):
     """More bytes for a pixel, in steps of a quarter."""
     SHARPEST = "sharpest"
     """Stronger gradients, in steps of a quarter."""
+    AESTHETIC = "aesthetic"
+    """Higher aesthetic score, in steps of 0.1 of its scale, see `prx_data.measures.aesthetic`."""
     HAS_METADATA = "has_metadata"
     """The metadata says something about it."""
 
@@ -33,7 +35,8 @@ def rank(photo: Mapping[str, Any], keep: Sequence[Preference]) -> tuple[int, ...
     """Sorts the better photo first, as far as the preferences tell.
 
     Args:
-        photo: `width`, `height`, `content_box`, `cleanliness`, `detail`, `bytes`, `has_metadata`.
+        photo: `width`, `height`, `content_box`, `cleanliness`, `detail`, `bytes`, `has_metadata`;
+            and `aesthetic`, if that is preferred.
         keep: The preferences, the most important first.
     """
     return tuple(-_step(photo, one) for one in keep)
@@ -58,6 +61,8 @@ def _step(photo: Mapping[str, Any], preference: Preference) -> int:
             return _quarters(_density(photo))
         case Preference.SHARPEST:
             return _quarters(photo["detail"])
+        case Preference.AESTHETIC:
+            return round(10 * float(photo["aesthetic"]))
         case Preference.HAS_METADATA:
             return 1 if photo["has_metadata"] else 0
 
@@ -87,5 +92,7 @@ def _told(photo: Mapping[str, Any], preference: Preference) -> str:
             return f"{_density(photo):.2f} bytes a pixel"
         case Preference.SHARPEST:
             return f"gradients of {photo['detail']:.0f} grey levels"
+        case Preference.AESTHETIC:
+            return f"a score of {photo['aesthetic']:.2f}"
         case Preference.HAS_METADATA:
             return "metadata" if photo["has_metadata"] else "none"

@@ -10,6 +10,10 @@ from prx_data.records import Reason, Status
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+OPTIONAL = {"text_share": "max_text_share", "nsfw": "max_nsfw", "aesthetic": "min_aesthetic"}
+"""Columns that are there if a measure was asked for, and the rule on each."""
+
+
 class Rules(BaseModel):
     """What a photo must fulfil. The defaults remove what is unusable, not what is imperfect; None is off."""
 
@@ -31,6 +35,10 @@ class Rules(BaseModel):
     """Background cleanliness; 0.5 is the boundary between plain and cluttered, None keeps every background."""
     max_text_share: Share | None = None
     """Share of the frame under text, the product's print included; looking for it takes `prx-data[text]` and time."""
+    max_nsfw: Share | None = None
+    """Probability of not being safe for work, by a classifier of yours, see `prx_data.measures.nsfw`."""
+    min_aesthetic: float | None = None
+    """Aesthetic score, on the scale of a head of yours, see `prx_data.measures.aesthetic`."""
     min_decoded_share: Share | None = None
     """Share of its rows from which on a truncated JPEG is used, cut to them; None uses no truncated photo."""
 
@@ -44,7 +52,7 @@ class Rules(BaseModel):
 
         Args:
             photo: The columns `width`, `height`, `spread`, `brightness`, `bright_share`, `detail`, `cleanliness`,
-                and `text_share` if there is a rule on it.
+                and those of `OPTIONAL` that there is a rule on.
 
         Returns:
             The reason and one sentence with the numbers; `Reason.KEPT` if none is broken.
@@ -68,6 +76,8 @@ class Rules(BaseModel):
                 "Background cleanliness {:.2f} is below {:g}.",
             ),
             ("text_share", "max_text_share", Reason.TEXT, "{:.1%} of the frame is under text, above {:.1%}."),
+            ("nsfw", "max_nsfw", Reason.NSFW, "Not safe for work with a probability of {:.3f}, above {:g}."),
+            ("aesthetic", "min_aesthetic", Reason.AESTHETIC, "Aesthetic score {:.2f} is below {:g}."),
         )
         for column, setting, reason, text in checks:
             limit = getattr(self, setting)

@@ -3,14 +3,18 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome, quoted
 from prx_data.decisions.clustering import Place, place
+from prx_data.decisions.keep import Preference
 from prx_data.decisions.repeats import drop_leaks, drop_near_duplicates, drop_same_pixels, drop_variants
 from prx_data.decisions.resemblance import drop_semantic_duplicates
+from prx_data.decisions.rules import OPTIONAL
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.splits import connected_groups, validation_groups
 from prx_data.errors import ConfigError
@@ -76,11 +80,7 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
     """
     if settings.profile:
         settings.profile.require(columns.schema)
-    if settings.rules.max_text_share is not None and "text_share" not in columns.column_names:
-        raise ConfigError(
-            f"rules.max_text_share = {settings.rules.max_text_share:g} needs a workspace that measures text: "
-            "Workspace(..., measures=standard_measures(text=True))."
-        )
+    _require_optional(settings, columns)
     if settings.embedding not in columns.column_names:
         raise ConfigError(
             f"embedding = {settings.embedding!r} was not measured: measure with a Clip of that name, or use 'layout'."
@@ -105,13 +105,38 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
     )
 
 
+_HOW = {
+    "text_share": "a workspace that measures text: Workspace(..., measures=standard_measures(text=True))",
+    "nsfw": "a classifier: a table [nsfw], or Workspace(..., measures=[*standard_measures(), Nsfw(...)])",
+    "aesthetic": "a CLIP and a head: aesthetic_head and a table [clip], or Workspace(..., "
+    "measures=[*standard_measures(), clip, Aesthetic(head=..., clip=clip)])",
+}
+
+
+def _require_optional(settings: Settings, columns: pa.Table) -> None:
+    """See that what the settings look at was measured.
+
+    Raises:
+        ConfigError: It was not.
+    """
+    missing = OPTIONAL.keys() - set(columns.column_names)
+    for column in sorted(missing):
+        limit = getattr(settings.rules, OPTIONAL[column])
+        if limit is not None:
+            raise ConfigError(f"rules.{OPTIONAL[column]} = {limit:g} needs {_HOW[column]}.")
+    if Preference.AESTHETIC in settings.keep and "aesthetic" in missing:
+        raise ConfigError(f"'aesthetic' in keep needs {_HOW['aesthetic']}.")
+
+
 def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: Outcome) -> list[Candidate]:
     """One `Candidate` per content that has pixels; verdicts for failures and for further files with the same bytes."""
     rows = {key: row for row, key in enumerate(columns["key"].to_pylist())}
     wanted = settings.profile.columns_in(columns.schema) if settings.profile else ()
-    text = {"text_share"} & set(columns.column_names)
-    facts = columns.select(sorted({*_FACTS, *text, *wanted})).to_pylist()
-    unseen = columns[settings.embedding].is_null().to_pylist()
+    optional = OPTIONAL.keys() & set(columns.column_names)
+    facts = columns.select(sorted({*_FACTS, *optional, *wanted})).to_pylist()
+    scored = settings.rules.min_aesthetic is not None or Preference.AESTHETIC in settings.keep
+    seen = [settings.embedding, *(["aesthetic"] if scored else [])]
+    unseen = reduce(pc.or_, [columns[name].is_null() for name in seen]).to_pylist()
     found: dict[str, list[dict[str, Any]]] = {}
     for photo in photos.select(["origin", "key", "bytes", "status", "message", "metadata"]).to_pylist():
         key, origin = photo["key"], photo["origin"]

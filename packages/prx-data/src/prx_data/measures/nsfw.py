@@ -1,10 +1,10 @@
 """Not safe for work: a classifier in ONNX, from a local file.
 
     measures = (*standard_measures(), Nsfw(model="nsfw.onnx", unsafe=(1,)))
-    prx_data.Workspace("work", measures=measures)
+    prx_data.Workspace("work", measures=measures).select(Rules(max_nsfw=0.5))
 
 The network takes one picture (1, 3, height, width) and gives a number for each class (1, classes), as image classifiers
-do; nothing is downloaded. A profile of one's own with a check of the column `nsfw` drops what is too likely.
+do; nothing is downloaded.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -42,6 +42,8 @@ class Nsfw:
     """Whether the network gives logits, of which the softmax is taken, or probabilities already."""
     name: str = "nsfw"
 
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
+
     def __post_init__(self) -> None:
         if not self.unsafe or min(self.unsafe) < 0 or len(set(self.unsafe)) < len(self.unsafe):
             raise ConfigError(f"unsafe = {self.unsafe!r} is wrong: it is to name classes by their numbers, each once.")
@@ -54,7 +56,9 @@ class Nsfw:
     def version(self) -> str:
         """A digest of the network and the settings."""
         digest = hashlib.sha256(Path(self.model).read_bytes())
-        digest.update(repr((sorted(self.unsafe), self.mean, self.scale, self.logits)).encode())
+        # As plain tuples of floats: what a file of settings brings back are lists.
+        mean, scale = (tuple(map(float, one)) for one in (self.mean, self.scale))
+        digest.update(repr((sorted(self.unsafe), mean, scale, self.logits)).encode())
         return f"1-{digest.hexdigest()[:12]}"
 
     @property

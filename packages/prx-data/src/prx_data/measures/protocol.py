@@ -66,6 +66,26 @@ class BatchMeasure(Measure, Protocol):
         ...
 
 
+class ColumnMeasure(Measure, Protocol):
+    """A measure of what other measures gave: worked out when the columns are asked for, and kept nowhere."""
+
+    def derive(self, columns: pa.Table) -> Mapping[str, pa.Array]:
+        """Its columns.
+
+        Args:
+            columns: One row for each photo, with the columns of all other measures.
+
+        Raises:
+            ConfigError: A column that it needs is not there.
+        """
+        ...
+
+
+def takes_columns(measure: Measure) -> TypeGuard[ColumnMeasure]:
+    """Whether a measure is one of columns; looks at its class alone, as properties may load something."""
+    return hasattr(type(measure), "derive")
+
+
 def takes_batches(measure: Measure) -> TypeGuard[BatchMeasure]:
     """Whether a measure is one of batches; looks at its class alone, as properties may load something."""
     return hasattr(type(measure), "prepare")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy.typing as npt
 import pyarrow as pa
 
-from prx_data.measures.protocol import BatchMeasure, Measure, takes_batches
+from prx_data.measures.protocol import BatchMeasure, Measure, takes_batches, takes_columns
 from prx_data.picture import Picture
 
 LEAST_SIDE = 384
@@ -76,8 +76,10 @@ class ScaledBatch(Scaled):
         return self.measure.batch(prepared)
 
 
-def scaled(measure: Measure, side: int) -> Scaled:
-    """A measure of pictures decoded at a longer side of at least `side` pixels."""
+def scaled(measure: Measure, side: int) -> Measure:
+    """A measure of pictures decoded at a longer side of at least `side` pixels; one of columns stays as it is."""
+    if takes_columns(measure):
+        return measure
     if takes_batches(measure):
         return ScaledBatch(measure=measure, side=side)
     return Scaled(measure=measure, side=side)

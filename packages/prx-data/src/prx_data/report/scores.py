@@ -74,6 +74,20 @@ SCORES = (
         axis="share of the frame under text, print on the product included",
         digits=3,
     ),
+    Score(
+        column="nsfw",
+        rule="max_nsfw",
+        title="How probably they are not safe for work",
+        axis="probability of not being safe for work",
+        digits=3,
+    ),
+    Score(
+        column="aesthetic",
+        rule="min_aesthetic",
+        title="How they score aesthetically",
+        axis="aesthetic score (on the scale of the head)",
+        digits=2,
+    ),
 )
 
 
