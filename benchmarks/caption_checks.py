@@ -5,10 +5,11 @@
 PHOTOS holds `catalogue`, `phone` and `grocery`. Captions are made from the photos' metadata, their measured colours and
 the phrases of `caption_phrases.py` with a seed. Those of `tune` were looked at while the checks were written; of those
 of `held out` only this table was; those of `last` were written when the checks were done, and what they showed at first
-was mended afterwards. Precision: of the captions that a check complains about, those with that fault; recall: of those
-with the fault, the ones that it complains about.
-`good` are captions
-without a fault, and the share that no check complains about. `--show` prints what went wrong in `tune`.
+was mended afterwards. A second table has whole captions in the manner of several models (`caption_outputs.py`): what
+version 1 of the checks made of some before it was widened for them, what the checks make of them now, and of others
+that were written after that. Precision: of the captions that a check complains about, those with that fault; recall: of
+those with the fault, the ones that it complains about. `good` are captions without a fault, and the share that no check
+complains about. `--show` prints what went wrong in `tune`.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from prx_data.measures.background_columns import BackgroundColumns
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks import caption_outputs as outputs
 from benchmarks import caption_phrases as phrases
 
 SPLITS = ("tune", "held out", "last")
@@ -262,6 +264,30 @@ def measure(home: Path, *, count: int, seed: int, show: bool = False) -> list[di
     return found
 
 
+def measure_outputs(which: str) -> dict[str, Worth]:
+    """The table of whole captions."""
+    made = []
+    for one in outputs.read_outputs(which):
+        metadata = {"name": one.name, "color": one.color}
+        facts = PhotoFacts(key=one.name, metadata=metadata, color="", background="")
+        photo = Photo(facts=facts, thing=one.name, kind="", color=one.color)
+        tied = _TIED.get(one.fault, frozenset())
+        made.append(Made(text=one.text, kind=one.kind, photo=photo, fault=one.fault, tied=tied))
+    return table(made, judge(made, Checks()))
+
+
+def _print_outputs() -> None:
+    now, later = measure_outputs("outputs"), measure_outputs("later")
+    print(f"\n{'':<12}{'outputs':>10} {'at first':>10} {'recall':>8} {'now':>10} {'recall':>8}", end="")
+    print(f"{'later':>10} {'precision':>10} {'recall':>8}")
+    for check, one in now.items():
+        precision, recall = outputs.FIRST[check]
+        cells = f"{one.captions:>10} {precision:>10.3f} {recall:>8.3f} {one.precision:>10.3f} {one.recall:>8.3f}"
+        other = later.get(check)
+        more = f"{other.captions:>10} {other.precision:>10.3f} {other.recall:>8.3f}" if other else ""
+        print(f"{check:<12}{cells}{more}")
+
+
 def main() -> None:
     """Make, judge, print."""
     parser = argparse.ArgumentParser()
@@ -279,6 +305,7 @@ def main() -> None:
             f"{one.captions:>10} {one.precision:>10.3f} {one.recall:>8.3f}" for one in (rows[check] for rows in found)
         )
         print(f"{check:<12}{''.join(cells)}")
+    _print_outputs()
 
 
 def _show(made: Sequence[Made], judged: Sequence[frozenset[str]]) -> None:

@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from prx_data.captions.agreement import Agreement
 from prx_data.captions.contradictions import color_contradiction, product_contradiction
+from prx_data.captions.plain import markup, preamble, refusal
 from prx_data.captions.protocol import Kind, PhotoFacts
 from prx_data.captions.template import Template
 from prx_data.captions.text import first_value, sentences, words
 from prx_data.captions.words import DANGLING, LANGUAGES
 
-VERSION = "1"
+VERSION = "2"
 """Changes when the same caption may be judged otherwise."""
 
 Words = Annotated[int, Field(ge=1)]
@@ -110,93 +111,6 @@ class Checks(BaseModel):
         if self.max_better_fits is None or agreement is None:
             return None
         return agreement.disagreement(facts.key, text, self.max_better_fits)
-
-
-_QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")
-_EXCUSES = re.compile(
-    r"^\W*(?:(?:i(?:'m| am) |my )?(?:\w+ )?(?:sorry|apolog\w+|unfortunately|regrettably)"
-    r"|as an? (?:\w+ ){0,3}(?:ai|assistant|model))\b"
-    r"|\bas an? (?:ai|language model|assistant)\b|\bunable to (?:assist|help|comply|process|view|describe|identify)\b"
-    r"|^\W*(?:error|warning|content (?:not|is not|un)\s*available)\b"
-    r"|\b(?:was|were|been) (?:blocked|flagged|rejected|filtered)\b"
-    r"|\b(?:could not|cannot|can't|couldn't) be (?:processed|described|displayed|loaded|identified)\b"
-    r"|\bno (?:image|photo|picture|file|description) (?:\w+ )?(?:was|is|has|were)\b"
-    r"|\bagainst (?:\w+ ){1,2}(?:policy|policies|guidelines)\b",
-    re.IGNORECASE,
-)
-_SPEAKER = re.compile(r"\b(?:i|i'm|i'd|i'll|i've|me|my|we|we're|our|you|your|please)\b", re.IGNORECASE)
-_DECLINING = re.compile(
-    r"n't\b|\b(?:not|cannot|unable|declin\w+|refus\w+|sorry|apolog\w+|unfortunately|regret\w*|policy|policies"
-    r"|guidelines|upload|share|provide|attach|resend|send|try again|comfortable|allowed|permitted|able to)\b",
-    re.IGNORECASE,
-)
-
-
-def refusal(text: str) -> str | None:
-    """Why it is no caption but an excuse: somebody speaks of what they will not or cannot do, or asks for something.
-
-    Words in quotation marks do not count: they may be printed on the product.
-    """
-    bare = _QUOTED.sub("", text.replace("’", "'"))
-    if found := _EXCUSES.search(bare):
-        return f"says {found[0].strip()!r}"
-    for sentence in sentences(bare):
-        if _SPEAKER.search(sentence) and _DECLINING.search(sentence):
-            return f"says {sentence[:60]!r}"
-    return None
-
-
-_MEDIUM = (
-    r"(?:image|photo|photograph|picture|pic|shot|snapshot|frame|illustration|scene|screenshot|visual|close-?up|view|render"
-    r"|rendering|portrait|composition)"
-)
-_SHOWS = (
-    r"(?:show|feature|depict|display|capture|contain|present|portray|showcase|illustrate|provide|offer|highlight|focus"
-    r"|reveal|exhibit|include|represent|give|zoom|centers?|centres?|consist)"
-)
-_PREAMBLES = re.compile(
-    r"^\W*(?:"
-    rf"(?:in|within|from|at|throughout|across) (?:the|this|that|your) (?:[\w-]+ ){{0,3}}?{_MEDIUM}\b"
-    rf"|(?:(?:the|this|that|your|an?|one)\s+)?(?:[\w-]+ ){{0,3}}?{_MEDIUM}s? (?:(?!of )\w+ ){{0,2}}?"
-    rf"(?:{_SHOWS}(?:e?s|ing|ed)?|depicting|capturing|showcasing|illustrating|providing|including|representing|giving"
-    r"|is|has|seems|appears)\b"
-    r"|here(?:'s| is| are| you| we| comes)\b"
-    r"|(?:sure|certainly|of course|absolutely|okay|ok|alright|great|yes|gladly|happy to|no problem|understood)\b[,.!: ]"
-    r"|(?:[\w-]+ ){0,3}(?:caption|description|answer|text|output|response|title|paragraph|summary|prompt)"
-    r"(?: \w+){0,2}\s*[:–—]"
-    r"|(?:i|we|you|one)(?:'m|'re| am| are)? (?:can |could |may |will )?(?:also |clearly |now )?"
-    r"(?:see|observe|notice|find|look|looking|would describe|shown|presented|have)\b"
-    r"|(?:this|that|it|these|those) (?:is|are|appears to be|seems to be|looks like) (?:an? |the )?"
-    rf"(?:[\w-]+ ){{0,2}}?{_MEDIUM}\b"
-    r"|(?:the )?(?:main |primary |central )?(?:subject|focus|focal point|object|item) (?:of|in|here|shown|is)\b"
-    r"|(?:displayed|presented|shown|seen) before (?:us|you|me)\b"
-    rf"|(?:what (?:is|we see|you see)|what's) |(?:let me|let's|looking at|based on|judging by|below is|below you)\b"
-    r"|as (?:shown|seen|requested|you can see|we can see)\b"
-    rf"|(?:shown|pictured|depicted|visible|seen|displayed|featured|presented|captured)"
-    rf" (?:here|is|are|in (?:the|this) (?:[\w-]+ ){{0,2}}?{_MEDIUM})\b|assistant\s*:"
-    r")",
-    re.IGNORECASE,
-)
-
-
-def preamble(text: str) -> str | None:
-    """Why it begins with words about the picture or the answer, and not with what is seen."""
-    found = _PREAMBLES.match(text.replace("’", "'"))
-    return f"begins with {found[0].strip()!r}" if found else None
-
-
-_MARKUP = re.compile(
-    r"\n|\*\*|__|(?<!\w)\*\S[^*]*\*(?!\w)|`[^`]+`|^#{1,6}\s|^[-*•–]\s+\S|^\d+[.)]\s+\S"
-    r"|</?[a-z][^<>]*>|<\|[^|]*\|>|\[/?[A-Z_]{2,}\]|&(?:[a-z]{2,8}|#\d+);|https?://|!?\[[^\]]*\]\([^)]*\)"
-    r"|(?<!\w)#[a-z]\w+|\[\d{1,3}\]|\$\S[^$]*\$|^[{\[|]|\\[a-z]+\{|\\n|\\u[0-9a-f]{4}|\ufffd",
-    re.IGNORECASE,
-)
-
-
-def markup(text: str) -> str | None:
-    """Why it is not plain text: Markdown, HTML, special tokens, links, JSON, hashtags, several lines."""
-    found = _MARKUP.search(text.strip())
-    return f"holds {found[0][:24]!r}" if found else None
 
 
 _STUTTER = re.compile(r"(.{1,12}?)\1{7,}", re.DOTALL)

@@ -8,6 +8,7 @@ from prx_data.captions.words import (
     COLORS,
     GENERIC,
     GROUNDS,
+    MATERIALS,
     MEASURED_COLORS,
     NEAR_COLORS,
     PRODUCE,
@@ -150,8 +151,8 @@ def _things(words: list[str]) -> list[tuple[str, bool]]:
 
 
 def _goes_on(words: list[str], place: int) -> bool:
-    """Whether a word follows that a colour could belong to: `cream ground` is no cream."""
-    following = words[place + 1 : place + 2]
+    """Whether a word follows that a colour could belong to: `cream ground` is no cream; stuffs are passed over."""
+    following = [one for one in words[place + 1 : place + 3] if one not in MATERIALS][:1]
     return bool(following) and following[0] not in STOPS and following[0] not in _BOUNDARY
 
 

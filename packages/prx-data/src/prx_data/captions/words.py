@@ -88,6 +88,13 @@ GROUNDS = word_set(
 )
 """Nouns that a colour may belong to instead of the product."""
 
+MATERIALS = word_set(
+    "cotton linen wool velvet leather suede silk satin denim canvas fleece nylon polyester jersey knit crepe chiffon "
+    "lace tweed corduroy cashmere mesh felt fabric material metal steel brass ceramic glaze plastic rubber resin "
+    "porcelain enamel lacquer paint finish"
+)
+"""Stuffs: a colour before one is the colour of what is made of it."""
+
 _PRODUCTS: Mapping[str, str] = {
     "top": (
         "top, tops, tee, tees, t-shirt, tshirt, t-shirts, shirt, shirts, blouse, blouses, polo, polos, tank, tanks, "
@@ -116,17 +123,29 @@ _PRODUCTS: Mapping[str, str] = {
     ),
     "jewellery": "necklace, bracelet, earrings, earring, ring, rings, brooch, pendant, anklet",
     "watch": "watch, watches, wristwatch, smartwatch",
-    "furniture": (
-        "chair, chairs, sofa, couch, armchair, table, desk, stool, bench, bookcase, "
-        "wardrobe, dresser, bed, nightstand, "
-        "ottoman, cabinet"
-    ),
+    "scarf": "scarf, scarves, shawl, stole, bandana, wrap",
+    "glove": "glove, gloves, mitten, mittens",
+    "belt": "belt, belts, sash",
+    "tie": "tie, ties, necktie, bowtie",
+    "sock": "sock, socks, stocking, stockings, tights",
+    "eyewear": "sunglasses, eyeglasses, spectacles, goggles, glasses",
+    "umbrella": "umbrella, umbrellas, parasol",
+    "seat": "chair, chairs, sofa, sofas, couch, armchair, stool, bench, ottoman, pouffe, recliner, loveseat",
+    "table": "table, desk, nightstand, sideboard, counter",
+    "storage": "bookcase, wardrobe, dresser, cabinet, nightstand, sideboard, shelf, shelving, chest, drawers, rack",
+    "bed": "bed, beds, crib, cot, futon, daybed",
     "lamp": "lamp, lamps, lantern, chandelier, sconce, light",
-    "tableware": "mug, mugs, cup, cups, plate, plates, bowl, bowls, saucer, teapot, jug, pitcher, vase, glass, tumbler",
-    "electronics": (
-        "phone, smartphone, laptop, tablet, headphones, earbuds, camera, keyboard, speaker, speakers, monitor, "
-        "television, charger, console"
-    ),
+    "cup": "mug, mugs, cup, cups, glass, tumbler, teacup, beaker, goblet",
+    "plate": "plate, plates, saucer, dish, platter, tray",
+    "bowl": "bowl, bowls, dish, basin",
+    "jug": "teapot, jug, pitcher, carafe, kettle, vase",
+    "vase": "vase, vases, urn, planter, flowerpot",
+    "phone": "phone, smartphone, telephone, mobile",
+    "computer": "laptop, tablet, computer, notebook, monitor, screen",
+    "input device": "keyboard, mouse, trackpad, joystick, controller, gamepad",
+    "audio": "headphones, earbuds, headset, speaker, speakers, soundbar, radio",
+    "camera": "camera, cameras, camcorder, webcam, lens",
+    "electronics": "television, charger, console, router, projector, printer, drone",
     "fruit": (
         "apple, apples, pear, pears, banana, bananas, orange, oranges, lemon, lemons, lime, limes, grapefruit, melon, "
         "melons, peach, peaches, plum, plums, nectarine, kiwi, kiwis, mango, papaya, pineapple, avocado, pomegranate, "
@@ -144,9 +163,14 @@ _PRODUCTS: Mapping[str, str] = {
     "appliance": (
         "toaster, kettle, blender, oven, fridge, refrigerator, microwave, dishwasher, vacuum, heater, fan, iron, mixer"
     ),
-    "kitchenware": (
-        "pan, pans, pot, pots, knife, knives, fork, spoon, spatula, cutlery, bottle, bottles, jar, jars, thermos"
-    ),
+    "cookware": "pan, pans, pot, pots, skillet, wok, saucepan, casserole",
+    "cutlery": "knife, knives, fork, spoon, spatula, cutlery, ladle, whisk",
+    "bottle": "bottle, bottles, thermos, flask, canteen",
+    "jar": "jar, jars, tin, canister",
+    "mat": "mat, mats, rug, rugs, carpet, carpets, doormat",
+    "exercise": "dumbbell, dumbbells, kettlebell, barbell, treadmill",
+    "decoration": "candle, candles, mirror, painting, poster, clock, figurine, ornament",
+    "stationery": "pen, pens, pencil, pencils, marker, eraser, stapler, ruler",
     "cosmetics": "lipstick, perfume, shampoo, soap, lotion, mascara, toothbrush, razor, sunscreen",
     "bedding": "pillow, pillows, duvet, mattress, towel, towels, curtain, curtains, cushion, cushions",
     "tool": "hammer, drill, screwdriver, saw, wrench, pliers, ladder, shovel",
@@ -161,7 +185,9 @@ VAGUE_PRODUCTS = word_set(
     "top tops short body light table bed ring rings console monitor glass tablet "
     "pump pumps clutch vest pant plate camera "
     "fan iron pan pot pots bottle bottles jar jars van saw drill drum fork towel towels curtain curtains "
-    "pillow cushion watch watches charger cup cups cap caps book books"
+    "pillow cushion watch watches charger cup cups cap caps book books "
+    "wrap tie ties belt belts lens screen mobile counter chest drawers rack shelf basin tray dish tin mirror clock "
+    "stole ruler marker pen pens glasses controller mat mats rug rugs carpet carpets sash candle candles"
 )
 """Product nouns that are also other things: alone they prove no contradiction."""
 

@@ -1,0 +1,55 @@
+"""Whole captions in the manner of Qwen-VL, SmolVLM, Florence-2 and LLaVA for `caption_checks.py`, good and faulty ones.
+
+Those of the set `outputs` were written when version 1 of the checks was done, by somebody who had read it, and the
+checks were widened for them: `FIRST` has what version 1 made of them. Those of `later` were written after that, and
+nothing was changed for them but that phrases which version 1 knew and the widened checks did not (`the image you
+provided displays`) are known again. Product names and colours are what a shop's metadata says.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from prx_data.captions.protocol import Kind
+
+FIRST: dict[str, tuple[float, float]] = {
+    "color": (1.000, 0.500),
+    "cut_off": (1.000, 1.000),
+    "language": (1.000, 1.000),
+    "markup": (1.000, 0.833),
+    "preamble": (0.875, 0.538),
+    "product": (1.000, 0.500),
+    "refusal": (1.000, 0.333),
+    "repetition": (1.000, 1.000),
+    "good": (0.960, 0.960),
+    "any fault": (0.972, 0.614),
+}
+"""Precision and recall of `outputs` by version 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """A caption, what is wrong with it, and what is known of the photo."""
+
+    fault: str
+    """The check that should complain; empty for a good caption."""
+    kind: Kind
+    name: str
+    color: str
+    text: str
+
+
+def read_outputs(which: str) -> list[Output]:
+    """The captions of a set: `outputs` or `later`."""
+    with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        return [
+            Output(
+                fault=row["fault"],
+                kind="dense" if row["kind"] == "dense" else "short",
+                name=row["name"],
+                color=row["color"],
+                text=row["text"],
+            )
+            for row in csv.DictReader(file)
+            if row["set"] == which
+        ]

@@ -1,0 +1,140 @@
+"""Captions that are no captions: excuses, words about the picture or the answer, and what is not plain text."""
+
+import re
+
+from prx_data.captions.text import sentences
+
+_QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")
+_EXCUSES = re.compile(
+    r"^\W*(?:(?:i(?:'m| am) |my )?(?:\w+ )?(?:sorry|apolog\w+|unfortunately|regrettably)"
+    r"|as an? (?:\w+ ){0,3}(?:ai|assistant|model))\b"
+    r"|\bas an? (?:ai|language model|assistant)\b|\bunable to (?:assist|help|comply|process|view|describe|identify)\b"
+    r"|^\W*(?:error|warning|content (?:not|is not|un)\s*available)\b"
+    r"|\b(?:was|were|been) (?:blocked|flagged|rejected|filtered)\b"
+    r"|\b(?:could not|cannot|can't|couldn't) be (?:processed|described|displayed|loaded|identified)\b"
+    r"|\bno (?:image|photo|picture|file|description) (?:\w+ )?(?:was|is|has|were)\b"
+    r"|\bagainst (?:\w+ ){1,2}(?:policy|policies|guidelines)\b",
+    re.IGNORECASE,
+)
+_SPEAKER = re.compile(
+    r"\b(?:i|i'm|i'd|i'll|i've|me|my|we|we're|our|you|your|please|(?:the|this|an?) (?:assistant|chatbot|ai|user))\b",
+    re.IGNORECASE,
+)
+_DECLINING = re.compile(
+    r"n't\b|\b(?:not|cannot|unable|declin\w+|refus\w+|sorry|apolog\w+|unfortunately|regret\w*|policy|policies"
+    r"|guidelines|upload|share|provide|attach|resend|send|try again|comfortable|allowed|permitted|able to)\b",
+    re.IGNORECASE,
+)
+
+_PICTURE = r"(?:image|photo|photograph|picture|pic|snapshot|screenshot|file)"
+_ANSWERING = (
+    r"(?:describ\w*|description|captions?|captioned|captioning|identif\w+|determin\w+|answer\w*|fulfill?(?:ed)?|compl(?:y|ied)"
+    r"|assist\w*|process(?:ed)?|verif\w+|infer(?:red)?|discern(?:ed)?|recogni[sz]ed?|make out|made out)"
+)
+_CANNOT = (
+    r"(?:not|n't|cannot|never|unable|impossible|insufficient|beyond|fail(?:s|ed)?|no longer"
+    r"|too (?:\w+ ){1,3}to|not enough (?:\w+ ){1,4}to)"
+)
+_NOT_ANSWERED = re.compile(
+    rf"{_CANNOT} (?:[\w-]+ ){{0,4}}?{_ANSWERING}\b"
+    rf"|\b{_ANSWERING} (?:[\w-]+ ){{0,4}}?(?:is|are|was) (?:[\w-]+ )?{_CANNOT}\b"
+    rf"|\b(?:the|this|your) (?:[\w-]+ ){{0,2}}?{_PICTURE} (?:(?:may|might|could|would|is|was|has|does|did|do) )?"
+    r"(?:not|n't|doesn't|isn't|didn't|too|violat\w*|fail\w*|missing|blank|empty|corrupt\w*|unavailable)\b"
+    r"|\bno (?:[\w-]+ )?(?:description|caption|answer|information|details|data) (?:\w+ )?"
+    r"(?:available|given|provided|found)\b"
+    r"|^\W*(?:unanswerable|unavailable|unknown|undefined|null|none|n/?a)\b",
+    re.IGNORECASE,
+)
+"""Who captions says what is seen; who declines speaks of seeing and saying, and that they cannot."""
+
+
+def refusal(text: str) -> str | None:
+    """Why it is no caption but an excuse: of what cannot be said or seen, or by somebody who declines or asks.
+
+    Words in quotation marks do not count: they may be printed on the product.
+    """
+    bare = _QUOTED.sub("", text.replace("’", "'"))
+    if found := _EXCUSES.search(bare):
+        return f"says {found[0].strip()!r}"
+    for sentence in sentences(bare):
+        if found := _NOT_ANSWERED.search(sentence):
+            return f"says {found[0].strip()!r}"
+        if _SPEAKER.search(sentence) and _DECLINING.search(sentence):
+            return f"says {sentence[:60]!r}"
+    return None
+
+
+_MEDIUM = (
+    r"(?:image|photo|photograph|picture|pic|shot|snapshot|frame|illustration|scene|screenshot|visual|close-?up|view|render"
+    r"|rendering|portrait|composition)"
+)
+_SHOWS = (
+    r"(?:show|feature|depict|display|capture|contain|present|portray|showcase|illustrate|provide|offer|highlight|focus"
+    r"|reveal|exhibit|include|represent|give|zoom|centers?|centres?|consist)"
+)
+_MORE = r"(?:(?!(?:of|frames?|albums?|prints?|books?|bags?) )\w+ ){0,2}?"
+_PREAMBLES = re.compile(
+    r"^\W*(?:"
+    rf"(?:in|within|from|at|throughout|across) (?:the|this|that|your) (?:[\w-]+ ){{0,3}}?{_MEDIUM}\b"
+    rf"|(?:(?:the|this|that|your|an?|one)\s+)?(?:[\w-]+ ){{0,3}}?{_MEDIUM}s? {_MORE}"
+    rf"(?:{_SHOWS}(?:e?s|ing|ed)?|depicting|capturing|showcasing|illustrating|providing|including|representing|giving"
+    r"|is|has|seems|appears)\b"
+    r"|here(?:'s| is| are| you| we| comes)\b"
+    r"|(?:sure|certainly|of course|absolutely|okay|ok|alright|great|yes|gladly|happy to|no problem|understood)\b[,.!: ]"
+    r"|(?:[\w-]+ ){0,3}(?:caption|description|answer|text|output|response|title|paragraph|summary|prompt)"
+    r"(?: \w+){0,2}(?:\s*[:–—]| -)"
+    rf"|{_MEDIUM} (?:no\.? ?)?#?\d+\s*[:.)–—]|the (?:user|following|facts?|metadata|request|task|prompt)\b"
+    r"|(?:i|we|you|one)(?:'m|'re| am| are)? (?:can |could |may |will )?(?:also |clearly |now )?"
+    r"(?:see|observe|notice|find|look|looking|would describe|shown|presented|have)\b"
+    r"|(?:this|that|it|these|those) (?:is|are|appears to be|seems to be|looks like) (?:an? |the )?"
+    rf"(?:[\w-]+ ){{0,2}}?{_MEDIUM}\b"
+    r"|(?:the )?(?:main |primary |central )?(?:subject|focus|focal point|object|item) (?:of|in|here|shown|is)\b"
+    r"|(?:displayed|presented|shown|seen) before (?:us|you|me)\b"
+    rf"|(?:what (?:is|we see|you see)|what's) |(?:let me|let's|looking at|based on|judging by|below is|below you)\b"
+    r"|as (?:shown|seen|requested|you can see|we can see)\b"
+    rf"|(?:shown|pictured|depicted|visible|seen|displayed|featured|presented|captured)"
+    rf" (?:here|is|are|in (?:the|this) (?:[\w-]+ ){{0,2}}?{_MEDIUM})\b|assistant\s*:"
+    r")",
+    re.IGNORECASE,
+)
+_ITSELF = re.compile(
+    r"(?:\b(?:in|from|within|by|as|throughout)|,) (?:the|this|that|your) (?:given |provided )?"
+    rf"(?:[\w-]+ ){{0,1}}?{_PICTURE}(?! (?:of|frame|album|print|book|on)\b)\b",
+    re.IGNORECASE,
+)
+"""The picture itself, and neither a place in it (`the middle of the picture`) nor one that is printed on something."""
+
+
+def preamble(text: str) -> str | None:
+    """Why it begins with words about the picture or the answer, and not with what is seen."""
+    plain = text.replace("’", "'")
+    if found := _PREAMBLES.match(plain):
+        return f"begins with {found[0].strip()!r}"
+    first = next(iter(sentences(plain)), "")
+    if found := _ITSELF.search(_QUOTED.sub("", first)):
+        return f"its first sentence speaks of {found[0].strip(' ,')!r}"
+    return None
+
+
+_MARKUP = re.compile(
+    r"\n|\*\*|__|(?<!\w)\*\S[^*]*\*(?!\w)|`[^`]+`|^#{1,6}\s|^[-*•–]\s+\S|^\d+[.)]\s+\S"
+    r"|</?[a-z][^<>]*>|<\|[^|]*\|>|\[/?[A-Z_]{2,}\]|&(?:[a-z]{2,8}|#\d+);|https?://|!?\[[^\]]*\]\([^)]*\)"
+    r"|(?<!\w)#[a-z]\w+|\[\d{1,3}\]|\$\S[^$]*\$|^[{\[|]|\\[a-z]+\{|\\n|\\u[0-9a-f]{4}|\ufffd",
+    re.IGNORECASE,
+)
+
+
+_PICTOGRAPHS = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
+_WHOLLY_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]|'[^']*'")
+
+
+def markup(text: str) -> str | None:
+    """Why it is not plain text: Markdown, HTML, special tokens, links, JSON, hashtags, emoji, lines, quotes around all.
+
+    Emoji in quotation marks do not count: they may be printed on the product.
+    """
+    bare = text.strip()
+    if _WHOLLY_QUOTED.fullmatch(bare):
+        return "is in quotation marks as a whole"
+    found = _MARKUP.search(bare) or _PICTOGRAPHS.search(_QUOTED.sub("", bare))
+    return f"holds {found[0][:24]!r}" if found else None
