@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prx_train.errors import ConfigError
 from prx_train.session import Session
 from prx_train.stages import draw_samples, validate
 
@@ -39,11 +40,21 @@ class Training:
         return self.session.config.model_dump(mode="json")
 
     def validate(self) -> float:
-        """The validation loss of the averaged weights, now; it takes its time from the budget."""
+        """The validation loss of the averaged weights, now; it takes its time from the budget.
+
+        Raises:
+            ConfigError: the model is sharded.
+        """
+        self._check_whole()
         return validate(self.session)
 
     def sample(self, name: str) -> Path:
-        """Draws the run's prompts with the averaged weights, now; returns the grid, `samples/<name>.png`."""
+        """Draws the run's prompts with the averaged weights, now; returns the grid, `samples/<name>.png`.
+
+        Raises:
+            ConfigError: the model is sharded.
+        """
+        self._check_whole()
         draw_samples(self.session, name)
         self.session.ledger.close("sample", items=len(self.session.prompts), unit="pictures")
         return self.session.run.samples / f"{name}.png"
@@ -51,6 +62,13 @@ class Training:
     def stop(self) -> None:
         """Ends training before the next step: a checkpoint is left, and the same `fit` goes on from there."""
         self.stopping = True
+
+    def _check_whole(self) -> None:
+        if self.session.crew.sharding:
+            raise ConfigError(
+                "a callback cannot validate or draw where the model is sharded: the other processes would not take "
+                "part; 'validate_every' does it."
+            )
 
 
 class Callback:

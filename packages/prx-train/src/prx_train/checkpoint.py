@@ -1,7 +1,7 @@
 """Checkpoints that are complete or absent: safetensors and JSON, written beside their place and renamed there."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from prx_train.sharding import like, part, put_together
 from prx_train.storage import read_json, write_folder, write_json
 
 KEEP = 2
@@ -50,6 +51,7 @@ def save_checkpoint(
     average: Mapping[str, Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     identity: Mapping[str, Any],
+    writes: bool = True,
 ) -> Path:
     """Writes `folder/step-N` and removes all but the last two and that of the lowest validation loss.
 
@@ -60,15 +62,23 @@ def save_checkpoint(
         average: The moving average of the weights.
         optimizers: Whose state is kept.
         identity: What run it belongs to.
+        writes: False in a process that only hands over its parts of sharded tensors. The files hold whole ones, so
+            that any number of processes can go on.
     """
+    files = {
+        "weights": put_together(weights.items(), keep=writes),
+        "average": put_together(average.items(), keep=writes),
+        "optimizer": put_together(_optimizer_tensors(weights, optimizers), keep=writes),
+    }
 
     def fill(place: Path) -> None:
-        save_file({name: weight.detach() for name, weight in weights.items()}, place / "weights.safetensors")
-        save_file(dict(average), place / "average.safetensors")
-        save_file(_optimizer_tensors(weights, optimizers), place / "optimizer.safetensors")
+        for name, tensors in files.items():
+            save_file(tensors, place / f"{name}.safetensors")
         write_json(place / "checkpoint.json", {"progress": asdict(progress), "identity": dict(identity)})
 
     path = folder / _name(progress.step)
+    if not writes:
+        return path
     write_folder(path, fill)
     for old in list_checkpoints(folder)[:-KEEP]:
         if old.name != _name(progress.best_step):
@@ -103,21 +113,21 @@ def load_checkpoint(
     for file, targets in (("weights", weights), ("average", average)):
         saved = load_file(path / f"{file}.safetensors")
         for name, target in targets.items():
-            target.copy_(saved[name])
+            part(target).copy_(part(like(saved[name], target)))
     saved = load_file(path / "optimizer.safetensors")
     owners = {id(p): optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     for name, parameter in weights.items():
         state = {key.rpartition("/")[2]: value for key, value in saved.items() if key.rpartition("/")[0] == name}
         if state:
-            owners[id(parameter)].state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}
+            owners[id(parameter)].state[parameter] = {key: like(value, parameter) for key, value in state.items()}
 
 
 def _optimizer_tensors(
     weights: Mapping[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer]
-) -> dict[str, Tensor]:
-    return {
-        f"{name}/{key}": value.contiguous()
+) -> Iterator[tuple[str, Tensor]]:
+    return (
+        (f"{name}/{key}", value.contiguous())
         for name, parameter in weights.items()
         for optimizer in optimizers
         for key, value in optimizer.state.get(parameter, {}).items()
-    }
+    )

@@ -3,7 +3,9 @@
 Any launcher that sets torch's variables (`accelerate launch`, `torchrun`) will do. Each process computes the gradients
 of its own batches; the sum over all of them, taken once after the last, is what every process steps with, so that
 weights, averages and optimizer states stay the same everywhere without ever being sent. With adapters there is little
-to send, and of a whole model the sum takes a few hundredths of a step, so nothing is gained by hiding it.
+to send, and of a whole model the sum takes a few hundredths of a step, so nothing is gained by hiding it. Where the
+model is sharded, see `prx_train.sharding`, the gradients are summed as they are made, and every process takes part in
+whatever needs the model: validation, samples, checkpoints, export. The first one writes all the same.
 """
 
 import os
@@ -16,6 +18,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from prx_train.sharding import Sharding, asked_sharding
+
 _PATIENCE = timedelta(hours=4)
 """While the first process exports or draws, the others wait for it."""
 
@@ -27,6 +31,13 @@ class Crew:
     rank: int = 0
     size: int = 1
     device: str = "cpu"
+    sharding: Sharding | None = None
+    """How the model is spread over the processes; None where each has a whole one."""
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether this process takes part in what needs the model beside training."""
+        return self.first or self.sharding is not None
 
     @property
     def first(self) -> bool:
@@ -39,8 +50,11 @@ class Crew:
         return self.size if self.device.startswith("cuda") else 1
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
-        """Makes every gradient the sum over all processes; one that a process lacks counts as zero."""
-        if self.size == 1:
+        """Makes every gradient the sum over all processes; one that a process lacks counts as zero.
+
+        Of a sharded model it is that already.
+        """
+        if self.size == 1 or self.sharding is not None:
             return
         chosen = [parameter for parameter in parameters if parameter.requires_grad]
         for parameter in chosen:
@@ -86,8 +100,12 @@ def join_crew(device: str) -> Crew:
 
     Args:
         device: `cpu` or `cuda`; with several GPUs each process takes the one of its local rank.
+
+    Raises:
+        ConfigError: the launcher is configured to do what is not done here.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
+    sharding = asked_sharding()
     if size == 1:
         return Crew(device=device)
     if device == "cuda":
@@ -95,4 +113,4 @@ def join_crew(device: str) -> Crew:
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=_PATIENCE)
-    return Crew(rank=dist.get_rank(), size=size, device=device)
+    return Crew(rank=dist.get_rank(), size=size, device=device, sharding=sharding)

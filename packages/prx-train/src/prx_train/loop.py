@@ -165,9 +165,12 @@ class Due:
     last: float | None = None
 
     def now(self, session: Session) -> bool:
-        """Whether it is time again; asked after every step, and answered in the first process."""
-        if not session.crew.first:
-            return False
+        """Whether it is time again, asked after every step; True in those processes alone that take part."""
+        crew = session.crew
+        due = crew.first and self._due(session)
+        return crew.from_first(float(due))[0] > 0 if crew.sharding else due
+
+    def _due(self, session: Session) -> bool:
         if self.interval.unit == "steps":
             return session.progress.step % int(self.interval.amount) == 0
         if self.last is None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from prx_train.hardware import has_bf16
+from prx_train.sharding import like, part, whole
 
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -51,13 +52,15 @@ class Muon(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     shapes.setdefault(parameter.shape, []).append(parameter)
             for shape, parameters in shapes.items():
-                updates = torch.stack([self._momentum(parameter, group["momentum"]) for parameter in parameters])
+                # A part of a matrix cannot be orthogonalized: each process does all of it, as without sharding.
+                updates = torch.stack([whole(self._momentum(one, group["momentum"])) for one in parameters])
                 # bf16 is enough, and its authors' choice; processors without it emulate it, tens of times slower.
                 dtype = torch.bfloat16 if has_bf16(updates.device.type) else torch.float32
                 scale = 0.2 * max(shape) ** 0.5
                 for parameter, update in zip(parameters, orthogonalized(updates, dtype=dtype), strict=True):
-                    parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                    parameter.add_(update, alpha=-group["lr"] * scale)
+                    weight = part(parameter)
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.add_(part(like(update, parameter)), alpha=-group["lr"] * scale)
 
     def _momentum(self, parameter: Tensor, momentum: float) -> Tensor:
         assert parameter.grad is not None  # noqa: S101
@@ -115,19 +118,28 @@ class Average:
     @torch.no_grad()
     def update(self, decay: float) -> None:
         """Averages ← decay·averages + (1 − decay)·weights."""
-        torch._foreach_lerp_(list(self.shadows.values()), list(self._weights.values()), 1.0 - decay)
+        shadows, weights = zip(*self._parts(), strict=True)
+        torch._foreach_lerp_(shadows, weights, 1.0 - decay)
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within it the model has the averaged weights."""
-        own = {name: weight.data for name, weight in self._weights.items()}
-        for name, weight in self._weights.items():
-            weight.data = self.shadows[name]
+        """Within it the model has the averaged weights, and `shadows` are the weights that were trained."""
+        self._swap()
         try:
             yield
         finally:
-            for name, weight in self._weights.items():
-                weight.data = own[name]
+            self._swap()
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        # Numbers change places and not tensors: what gathers a sharded weight knows where its part lies.
+        for shadow, weight in self._parts():
+            held = weight.clone()
+            weight.copy_(shadow)
+            shadow.copy_(held)
+
+    def _parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return ((part(self.shadows[name]), part(weight)) for name, weight in self._weights.items())
 
 
 def trained(model: nn.Module) -> dict[str, nn.Parameter]:

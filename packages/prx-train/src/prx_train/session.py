@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -27,6 +28,7 @@ from prx_train.optim import Average
 from prx_train.places import Folder
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule
+from prx_train.sharding import let_go
 
 Say = Callable[[str], None]
 
@@ -82,6 +84,13 @@ class Session:
         """Embeddings (B, L, D) and mask (B, L) of captions, on the device."""
         text, mask = padded([self.texts[caption] for caption in captions])
         return text.to(self.device), mask.to(self.device)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it the model has the averaged weights."""
+        with self.average.applied():
+            yield
+            let_go(self.transformer)
 
     def predict(self, x_t_BCHW: Tensor, t_B: Tensor, captions: Sequence[str]) -> Tensor:
         """What the transformer predicts with the weights it has, on the device."""
@@ -159,7 +168,8 @@ def describe(session: Session) -> list[tuple[str, str]]:
         (
             "device",
             f"{session.device}, {torch.get_num_threads()} threads of {os.cpu_count()} cores"
-            + (f", {session.crew.size} processes" if session.crew.size > 1 else ""),
+            + (f", {session.crew.size} processes" if session.crew.size > 1 else "")
+            + (", a part of the model in each" if session.crew.sharding else ""),
         ),
         ("model", f"{total / 1e6:.1f} M parameters{adapted}"),
         ("photos to train on", f"{len(session.train.rows)}"),

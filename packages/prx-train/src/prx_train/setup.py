@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from prx_train import checkpoint, data, model
@@ -28,6 +29,7 @@ from prx_train.places import Folder, find_folder
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule, reserve_of
 from prx_train.session import Say, Session, as_signal, latent_key
+from prx_train.sharding import shard
 from prx_train.storage import read_json, write_json, write_jsonl
 
 
@@ -47,7 +49,7 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
     if crew.first and not begun.progress.step:
         begun.schedule.check("reading the photos and encoding the captions")
 
-    transformer = _transformer(config, begun.base, begun.space, found.encoder.width, crew.device)
+    transformer = _transformer(config, begun.base, begun.space, found.encoder.width, crew)
     session = Session(
         **vars(begun),
         run=run,
@@ -98,6 +100,8 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
     base = model.open_base(settings)
     space = base.space(crew.device)
     config = resolve(settings, resolution=base.default_resolution, shift=space.shift)
+    if config.compile and crew.sharding:
+        raise ConfigError("config key 'compile' = true cannot be used where accelerate shards the model.")
     folder = find_folder(config.dataset, stream=config.stream)
     files = data.split_files(folder)
     fingerprint = data.fingerprint(folder, [*files["train"], *files["validation"]])
@@ -308,7 +312,7 @@ def _runs_of_one_shape(photos: Sequence[tuple[data.Split, int]]) -> list[list[tu
     return runs
 
 
-def _transformer(config: ResolvedConfig, base: model.Base, space: model.Space, text_width: int, device: str) -> Any:
+def _transformer(config: ResolvedConfig, base: model.Base, space: model.Space, text_width: int, crew: Crew) -> Any:
     """The model in training mode on the device, with adapters if they were asked for; the base is frozen then."""
     transformer = base.transformer(text_width=text_width, channels=space.channels)
     if config.lora is not None:
@@ -319,7 +323,12 @@ def _transformer(config: ResolvedConfig, base: model.Base, space: model.Space, t
     if config.compile:
         for block in transformer.blocks:
             block.compile()
-    return transformer.to(device).train()
+    if crew.sharding is None:
+        return transformer.to(crew.device).train()
+    # On a CPU evaluation is in float32, see `Session.predict`, and what is gathered serves both.
+    gathered = torch.bfloat16 if crew.device.startswith("cuda") else None
+    shard(transformer, crew.sharding, device=crew.device, gathered=gathered)
+    return transformer.train()
 
 
 def _resume(session: Session, saved: Path) -> None:

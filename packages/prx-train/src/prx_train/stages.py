@@ -18,6 +18,7 @@ from prx_train.pictures import save_samples
 from prx_train.report import write_report
 from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint8
 from prx_train.session import Session, describe
+from prx_train.sharding import put_together
 from prx_train.storage import is_disk_full, read_json, write_atomic, write_folder, write_json
 
 
@@ -25,7 +26,7 @@ def validate(session: Session) -> float:
     """Validation loss of the averaged weights, written to the metrics."""
     before = session.clock.spent
     space = session.space
-    with session.average.applied():
+    with session.averaged():
         loss = validation_loss(
             session.predict,
             session.examples,
@@ -52,8 +53,10 @@ def draw_samples(session: Session, name: str) -> None:
         config.guidance,
     )
     times = sampling_times(config.sample_steps, shift=config.shift if session.base.folder is None else space.shift)
-    with session.average.applied():
+    with session.averaged():
         clean = euler(predict, noise, times, space.predicts)
+    if not session.crew.first:
+        return
     pictures = to_uint8(space.decode(clean))
     folder = session.run.samples
     files = save_samples(folder, name, pictures.numpy(), session.prompts)
@@ -81,7 +84,7 @@ def save(session: Session, *, needed: bool = False) -> None:
         session: The run; the first process writes for all.
         needed: A full disk is an error: there is no checkpoint yet.
     """
-    if not session.crew.first:
+    if not session.crew.evaluates:
         return
     before = session.clock.spent
     session.progress = replace(session.progress, seconds=session.clock.spent, start=session.schedule.start)
@@ -93,6 +96,7 @@ def save(session: Session, *, needed: bool = False) -> None:
             average=session.average.shadows,
             optimizers=session.optimizers,
             identity=session.identity,
+            writes=session.crew.first,
         )
     except Exception as error:
         if needed or not is_disk_full(error):
@@ -105,21 +109,23 @@ def save(session: Session, *, needed: bool = False) -> None:
 
 def export(session: Session, folder: Path) -> None:
     """Writes the averaged weights: a pipeline that diffusers loads without this package, or adapters alone."""
-    config = session.config
+    config, first = session.config, session.crew.first
+    tensors = put_together(session.average.shadows.items(), keep=first)
+    if not first:
+        return
 
     def fill(place: Path) -> None:
-        with session.average.applied():
-            if config.lora is not None:
-                model.save_lora(place, session.average.shadows, config.lora)
-            else:
-                model.save_pipeline(
-                    place,
-                    session.transformer,
-                    session.base,
-                    session.encoder,
-                    resolution=config.resolution,
-                    shift=config.shift,
-                )
+        if config.lora is not None:
+            model.save_lora(place, tensors, config.lora)
+        else:
+            model.save_pipeline(
+                place,
+                model.with_weights(session.transformer, tensors),
+                session.base,
+                session.encoder,
+                resolution=config.resolution,
+                shift=config.shift,
+            )
         write_atomic(place / "README.md", model_card(session))
 
     write_folder(folder, fill)
@@ -136,21 +142,29 @@ def rehearse(session: Session) -> None:
     Raises:
         BudgetError: the budget is too short for what is left and one step.
     """
-    if not session.crew.first:
+    if not session.crew.evaluates:
         return
-    schedule, run = session.schedule, session.run
+    run, first = session.run, session.crew.first
     session.say(f"{len(session.prompts)} samples, a validation, a checkpoint, an export and a report to begin with")
     session.val_loss_before = validate(session)
-    schedule.check("a validation")
+    _check(session, "a validation")
     _timed(session, "sample_before", "sample_after", lambda: draw_samples(session, "before"), len(session.prompts))
-    schedule.check("the samples")
+    _check(session, "the samples")
     save(session, needed=True)
     trial = run.output / ".trial"
     _timed(session, "export", "export", lambda: export(session, trial), 1)
+    if not first:
+        return
     shutil.rmtree(trial)
     write_json(run.derived_file, describe(session))
     _timed(session, "report", "report", lambda: write_report(run.output, dataset=session.folder.path), 1)
-    schedule.check("trying the end of the run")
+    _check(session, "trying the end of the run")
+
+
+def _check(session: Session, doing: str) -> None:
+    """The first process alone reads the clock."""
+    if session.crew.first:
+        session.schedule.check(doing)
 
 
 def write_rehearsal(session: Session) -> None:
@@ -170,12 +184,14 @@ def write_rehearsal(session: Session) -> None:
 
 def finish(session: Session) -> None:
     """The end of a run: validation, samples, pipeline, report, and the manifest last."""
-    if not session.crew.first:
+    if not session.crew.evaluates:
         return
     run, progress = session.run, session.progress
     after = validate(session)
     _timed(session, "sample_after", "sample_after", lambda: draw_samples(session, "after"), len(session.prompts))
     _timed(session, "export", "export", lambda: export(session, export_folder(session)), 1)
+    if not session.crew.first:
+        return
     _timed(session, "report", "report", lambda: write_report(run.output, dataset=session.folder.path), 1)
     write_json(
         run.manifest_file,

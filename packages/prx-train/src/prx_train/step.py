@@ -15,6 +15,7 @@ from prx_train.feed import AHEAD, Fed
 from prx_train.objective import losses, noisy, times
 from prx_train.optim import ema_decay, set_learning_rate
 from prx_train.session import Session
+from prx_train.sharding import whole
 from prx_train.storage import seed_from
 
 
@@ -37,7 +38,7 @@ def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step
     waited = session.data_seconds
     set_learning_rate(session.optimizers, learning_rate)
     total, count = crew.sums(*backward(session, batches, progress.step))
-    norm = float(torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad))
+    norm = float(whole(torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad)))
     loss = total / count if count else math.nan
     finite = math.isfinite(loss) and math.isfinite(norm)
     updating = time.perf_counter()
@@ -74,6 +75,9 @@ def backward(session: Session, batches: Sequence[Fed], number: int) -> tuple[flo
     """Leaves the sum of all processes' gradients in the weights; returns this one's loss, summed, and its photos."""
     config, crew = session.config, session.crew
     total, count = torch.zeros((), device=session.device), 0
+    # Divided by the full number of photos, so that one in a small batch counts as much as any other. Between processes
+    # gradients are added, but those of a sharded model are averaged.
+    photos = config.batch_size * len(batches) / (crew.size if crew.sharding else 1)
     for part in range(crew.rank, len(batches), crew.size):
         fed = batches[part]
         began = time.perf_counter()
@@ -81,13 +85,21 @@ def backward(session: Session, batches: Sequence[Fed], number: int) -> tuple[flo
         session.data_seconds += time.perf_counter() - began
         found = batch_losses(session, fed.batch, pictures, seed_from("step", config.seed, number, part))
         if found is None:
+            if crew.sharding:
+                _nothing(session)
             continue
-        # Divided by the full number of photos, so that one in a small batch counts as much as any other.
-        (found.sum() / (config.batch_size * len(batches))).backward()  # type: ignore[no-untyped-call]
+        (found.sum() / photos).backward()  # type: ignore[no-untyped-call]
         total += found.detach().sum()
         count += len(found)
     crew.sum_gradients(session.weights.values())
     return float(total), float(count)
+
+
+def _nothing(session: Session) -> None:
+    """A forward and a backward of zeros: of a sharded model the other processes wait for this one's part in theirs."""
+    space, (height, width) = session.space, session.sample_size
+    x_t = torch.zeros(1, space.channels, height // space.compression, width // space.compression)
+    (0.0 * session.predict(x_t, torch.ones(1), [""]).float().sum()).backward()  # type: ignore[no-untyped-call]
 
 
 def batch_losses(session: Session, batch: Batch, pictures: Sequence[Pixels | None], seed: int) -> Tensor | None:

@@ -8,7 +8,7 @@ from prx_train.model.export import draw, load, load_pipeline, save_pipeline, sav
 from prx_train.model.lora import add_lora, load_lora, merge_lora, save_lora
 from prx_train.model.space import Space
 from prx_train.model.text import MAX_TOKENS, TextEncoder, load_text_encoder, minilm_folder
-from prx_train.model.transformer import load_transformer, new_transformer, predict
+from prx_train.model.transformer import load_transformer, new_transformer, predict, with_weights
 
 __all__ = [
     "MAX_TOKENS",
@@ -31,4 +31,5 @@ __all__ = [
     "save_lora",
     "save_pipeline",
     "save_with_base",
+    "with_weights",
 ]

@@ -1,5 +1,6 @@
 """A new PRX transformer, and how any of them is called."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ def load_transformer(pipeline: Path) -> Any:
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"'{pipeline}' holds no PRX transformer: {str(error).splitlines()[0]}") from None
+
+
+def with_weights(transformer: Any, weights: Mapping[str, Tensor]) -> Any:
+    """A plain transformer that has these weights, not copied, and all else from another one, which may be sharded.
+
+    Args:
+        transformer: The other one.
+        weights: By the names of its parameters; all that are sharded must be there.
+    """
+    rest = {name: value for name, value in transformer.state_dict().items() if name not in weights}
+    with torch.device("meta"):
+        plain = diffusers.PRXTransformer2DModel.from_config(transformer.config)
+    plain.load_state_dict({**rest, **weights}, assign=True)
+    return plain
 
 
 def predict(transformer: Any, x_t_BCHW: Tensor, t_B: Tensor, text_BLD: Tensor, mask_BL: Tensor) -> Tensor:
