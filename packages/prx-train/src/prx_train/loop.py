@@ -109,7 +109,7 @@ def train(session: Session, watching: Callbacks, stop: Callable[[], bool]) -> bo
     """Steps until the schedule ends; False if it was stopped before."""
     config, progress = session.config, session.progress
     due_checkpoint = Due(every(config.checkpoint_every, session.schedule.budget, 12))
-    due_validation = Due(validation_interval(session))
+    due_validation = Due(validation_interval(session), part="validate")
     order = session.order().batches_from(progress.epoch, progress.position)
     unbooked, watch = 0, Watch()
     watching.start()
@@ -129,8 +129,6 @@ def train(session: Session, watching: Callbacks, stop: Callable[[], bool]) -> bo
             if session.progress.step == MEASURED_STEPS and session.crew.first and not session.run.plan_file.exists():
                 write_json(session.run.plan_file, plan_of(session, measure(session)).as_dict())
             at_validation, at_checkpoint = (due.now(session) for due in (due_validation, due_checkpoint))
-            if not session.schedule.fits(session.schedule.reserve.parts.get("validate", 0.0)):
-                at_validation = False  # the end of the run is near, which validates too
             if at_validation or at_checkpoint:
                 session.ledger.close("train", items=unbooked, unit="steps")
                 unbooked = 0
@@ -162,6 +160,8 @@ class Due:
     """Says when an interval of seconds or steps has gone by."""
 
     interval: Budget
+    part: str = ""
+    """What is due is this part of the end of the run too: where that is near, it is left to it."""
     last: float | None = None
 
     def now(self, session: Session) -> bool:
@@ -171,6 +171,8 @@ class Due:
         return crew.from_first(float(due))[0] > 0 if crew.sharding else due
 
     def _due(self, session: Session) -> bool:
+        if not session.schedule.fits(session.schedule.reserve.parts.get(self.part, 0.0)):
+            return False
         if self.interval.unit == "steps":
             return session.progress.step % int(self.interval.amount) == 0
         if self.last is None:

@@ -6,9 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from prx_train import checkpoint, data, model
 from prx_train.budget import Budget, parse_budget, settled
@@ -22,13 +20,14 @@ from prx_train.evaluate import Example
 from prx_train.hardware import found_device
 from prx_train.identity import changes, check_identity, identify
 from prx_train.journal import Journal
+from prx_train.latents import photo_latents
 from prx_train.ledger import Ledger, booked
 from prx_train.optim import Average, optimizers_for, trained
 from prx_train.pictures import varied_captions
 from prx_train.places import Folder, find_folder
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule, reserve_of
-from prx_train.session import Say, Session, as_signal, latent_key
+from prx_train.session import Say, Session
 from prx_train.sharding import shard
 from prx_train.storage import read_json, write_json, write_jsonl
 
@@ -196,7 +195,7 @@ def _prepare(begun: _Begun) -> _Prepared:
         prompts=prompts,
         encoder=encoder,
         texts=texts,
-        latents=_latents(config, space, photos, ledger, say),
+        latents=photo_latents(config, _cache_folder(config), space, photos, ledger, say),
     )
 
 
@@ -268,48 +267,6 @@ def _examples(session: Session, split: data.Split, chosen: Sequence[int]) -> Ite
         if found is not None:
             row = split.rows[index]
             yield Example(key=row.key, caption=row.caption, clean=found[0][0])
-
-
-def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]], fit: str) -> int:
-    """Makes the latents of all readable photos available, float16; returns how many had to be encoded."""
-
-    def make(some: Sequence[tuple[data.Split, int]]) -> list[Tensor]:
-        made: list[Tensor] = []
-        # One by one where shapes change; the photos come sorted by shape, so this is rare.
-        for part in _runs_of_one_shape(some):
-            pictures = [picture for split, index in part if (picture := split.picture(index)) is not None]
-            made += [latent.half().cpu().contiguous().clone() for latent in space.encode(as_signal(np.stack(pictures)))]
-        return made
-
-    ordered = sorted(photos, key=lambda one: (one[0].rows[one[1]].size, one[0].rows[one[1]].key))
-    wanted = {latent_key(split.rows[index], fit): (split, index) for split, index in ordered}
-    known = latents.available(wanted)
-    readable = {key: one for key, one in wanted.items() if key in known or one[0].picture(one[1]) is not None}
-    return latents.fill(readable, make)
-
-
-def _latents(
-    config: ResolvedConfig, space: model.Space, photos: Sequence[tuple[data.Split, int]], ledger: Ledger, say: Say
-) -> TensorCache:
-    """The latents of all photos; none for a model that works on pixels."""
-    latents = TensorCache(
-        _cache_folder(config), space.digest, name="latents", ram_limit=config.ram_limit_gb * 1e9, say=say
-    )
-    if space.vae is not None:
-        if config.flip:
-            raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
-        ledger.close("latent_cache", items=_encode_photos(latents, space, photos, config.fit), unit="photos")
-    return latents
-
-
-def _runs_of_one_shape(photos: Sequence[tuple[data.Split, int]]) -> list[list[tuple[data.Split, int]]]:
-    runs: list[list[tuple[data.Split, int]]] = []
-    for split, index in photos:
-        if runs and runs[-1][0][0].rows[runs[-1][0][1]].size == split.rows[index].size:
-            runs[-1].append((split, index))
-        else:
-            runs.append([(split, index)])
-    return runs
 
 
 def _transformer(config: ResolvedConfig, base: model.Base, space: model.Space, text_width: int, crew: Crew) -> Any:

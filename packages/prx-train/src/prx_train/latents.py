@@ -1,0 +1,63 @@
+"""What a latent model trains on: each photo encoded once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from prx_train import data, model
+from prx_train.caching import TensorCache
+from prx_train.config import ResolvedConfig
+from prx_train.errors import ConfigError
+from prx_train.ledger import Ledger
+from prx_train.session import Say, as_signal, latent_key
+
+
+def photo_latents(
+    config: ResolvedConfig,
+    folder: Path,
+    space: model.Space,
+    photos: Sequence[tuple[data.Split, int]],
+    ledger: Ledger,
+    say: Say,
+) -> TensorCache:
+    """The latents of all photos, cached in a folder; none for a model that works on pixels.
+
+    Raises:
+        ConfigError: photos are to be mirrored.
+    """
+    latents = TensorCache(folder, space.digest, name="latents", ram_limit=config.ram_limit_gb * 1e9, say=say)
+    if space.vae is not None:
+        if config.flip:
+            raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
+        ledger.close("latent_cache", items=_encode_photos(latents, space, photos, config.fit), unit="photos")
+    return latents
+
+
+def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]], fit: str) -> int:
+    """Makes the latents of all readable photos available, float16; returns how many had to be encoded."""
+
+    def make(some: Sequence[tuple[data.Split, int]]) -> list[Tensor]:
+        made: list[Tensor] = []
+        # One by one where shapes change; the photos come sorted by shape, so this is rare.
+        for part in _runs_of_one_shape(some):
+            pictures = [picture for split, index in part if (picture := split.picture(index)) is not None]
+            made += [latent.half().cpu().contiguous().clone() for latent in space.encode(as_signal(np.stack(pictures)))]
+        return made
+
+    ordered = sorted(photos, key=lambda one: (one[0].rows[one[1]].size, one[0].rows[one[1]].key))
+    wanted = {latent_key(split.rows[index], fit): (split, index) for split, index in ordered}
+    known = latents.available(wanted)
+    readable = {key: one for key, one in wanted.items() if key in known or one[0].picture(one[1]) is not None}
+    return latents.fill(readable, make)
+
+
+def _runs_of_one_shape(photos: Sequence[tuple[data.Split, int]]) -> list[list[tuple[data.Split, int]]]:
+    runs: list[list[tuple[data.Split, int]]] = []
+    for split, index in photos:
+        if runs and runs[-1][0][0].rows[runs[-1][0][1]].size == split.rows[index].size:
+            runs[-1].append((split, index))
+        else:
+            runs.append([(split, index)])
+    return runs
