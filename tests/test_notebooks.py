@@ -1,24 +1,29 @@
 """The notebooks run from the first cell to the last, on real photos, as a reader would run them."""
 
+import json
 import os
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 @pytest.fixture
 def pile(photos: Path, tmp_path: Path) -> Path:
-    """Forty photos of a catalogue with what is known of them, one of them twice."""
+    """Forty photos of a catalogue with what is known of them, one of them twice, and one once more and smaller."""
     folder = tmp_path / "photos"
     folder.mkdir()
     chosen = sorted((photos / "catalogue").glob("*.jpg"))[:40]
     for photo in chosen:
         (folder / photo.name).symlink_to(photo)
     (folder / "again.jpg").symlink_to(chosen[0])
+    with Image.open(chosen[1]) as picture:
+        picture.reduce(2).save(folder / "smaller.jpg", quality=85)
     rows = (photos / "catalogue" / "metadata.csv").read_text(encoding="utf-8").splitlines()
     names = {photo.name for photo in chosen}
     known = [rows[0], *(row for row in rows[1:] if row.partition(",")[0] in names)]
@@ -57,9 +62,14 @@ def texts(notebook: nbformat.NotebookNode) -> str:
 
 def test_photos_become_a_dataset(pile: Path, tmp_path: Path) -> None:
     shown = texts(execute("curate.ipynb", tmp_path, PHOTOS=str(pile), WORK=str(tmp_path / "work")))
-    assert "data:image/" in shown  # the galleries
-    assert (tmp_path / "work/dataset/curation.json").is_file()
+    for reason in ("near duplicate", "cluttered background", "semantic duplicate", "balance"):
+        assert re.search(rf"{reason}: [1-9]\d* photos\.", shown), reason
+    assert "data:image/" in shown
+    assert "begins with 'The image shows'" in shown
     assert "photo of" in shown  # a caption
+    counts = json.loads((tmp_path / "work/dataset/curation.json").read_text())["splits"]
+    for name in ("webdataset", "mds", "imagefolder", "kohya"):
+        assert json.loads((tmp_path / f"work/{name}/export.json").read_text())["splits"] == counts
 
 
 def test_a_model_is_fine_tuned(pile: Path, tmp_path: Path) -> None:

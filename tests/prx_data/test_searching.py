@@ -1,13 +1,14 @@
 """Looking photos up by words and by photos, zero-shot tags, and names of clusters."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from prx_data import Clip, ConfigError, Settings, SourceError, Workspace, cli, curate
+from prx_data import Clip, ConfigError, Rules, Settings, SourceError, Workspace, cli, curate
 from prx_data.decisions.names import tags_of_clusters, words_of_clusters
 from prx_data.measures import standard_measures
 from prx_data.report.map import projected
@@ -121,6 +122,37 @@ def test_a_selection_names_its_clusters(shop: Workspace) -> None:
         mine = [tagged[one.key] for one in chosen.decisions.kept if one.place.cluster == number]
         assert mine.count(name) * 2 >= len(mine)
     assert set(chosen.cluster_names()) == set(names)
+    page = chosen.show_clusters(labels).page()
+    sizes = Counter(one.place.cluster for one in chosen.decisions.kept)
+    for number, name in names.items():
+        assert f"{name}: {sizes[number]} photos" in page
+    assert page.count("<img") == len(chosen.decisions.kept)
+
+
+def test_clusters_are_named_by_what_the_template_takes_and_by_all_where_that_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    rows = ["file_name,name,story"]
+    for number in range(24):
+        kind = ("plate", "tall vase")[number % 2]
+        name, picture = f"{number}.png", draw_product(number)
+        picture.paste("black", (0, 0, 240, 100) if number % 2 else (0, 200, 240, 300))
+        (tmp_path / "photos" / name).write_bytes(encode(picture, "PNG"))
+        rows.append(f"{name},{kind if number < 22 else ''},{'made with love' if number % 2 else 'sold with care'}")
+    (tmp_path / "photos" / "metadata.csv").write_text("\n".join(rows) + "\n")
+    photos = Workspace(tmp_path / "work")
+    photos.add(tmp_path / "photos")
+    photos.measure(workers=1)
+    chosen = photos.select(settings=Settings(rules=Rules(min_cleanliness=None), duplicate_radius=None, clusters=2))
+    kept = chosen.decisions.kept
+    told = [one.metadata["name"] or one.metadata["story"] for one in kept]
+    names = chosen.cluster_names()
+    assert names == words_of_clusters([one.place.cluster for one in kept], told)
+    assert {word for name in names.values() for word in name.split(", ")} == {"plate", "tall", "vase"}
+    assert {"plate", "tall vase", "made with love", "sold with care"} >= set(told) >= {"plate", "tall vase"}
+    page = chosen.show_captions(3).page()
+    assert page.count("<img") == 3
+    assert f"3 of {len(kept)} photos that are kept, captioned by template." in page
+    assert "a photo of a" in page
 
 
 def test_the_map_has_the_two_directions_of_most_difference() -> None:

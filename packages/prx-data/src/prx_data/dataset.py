@@ -151,7 +151,7 @@ def metadata_columns(names: Iterable[str]) -> dict[str, str]:
 
 def counts(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     """Photos in, kept, dropped by reason, failed by reason."""
-    reasons = Counter(one.reason for one in verdicts)
+    reasons = Counter(str(one.reason) for one in verdicts)
     kept = reasons.pop("kept", 0)
     failed = {reason: number for reason, number in sorted(reasons.items()) if reason in FAILED}
     dropped = {reason: number for reason, number in sorted(reasons.items()) if reason not in FAILED}

@@ -5,12 +5,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from prx_data.captions import Captioner, CaptionSettings, Local, PhotoCaptions, Server, most_useful_first
+from prx_data.captions import Captioner, CaptionSettings, Local, PhotoCaptions, Server
 from prx_data.config import PLACES, CurateConfig, make_config
 from prx_data.curation import Workspace
 from prx_data.dataset import check_output
 from prx_data.errors import SourceError
-from prx_data.report.captions import caption_page
+from prx_data.report.captions import captions_shown
 from prx_data.selection import Selection
 from prx_data.sources import source_name
 from prx_data.storage import write_json
@@ -82,19 +82,16 @@ def caption_sample(config: CurateConfig, count: int) -> Sample:
 
 def sample_of(selection: Selection, count: int) -> Sample:
     """As `caption_sample`, of a selection."""
-    kept = {one.key: one for one in selection.decisions.kept}
-    if not kept:
+    shown = selection.most_useful(count)
+    if not shown:
         raise SourceError("No photo was kept, so that there is none to caption.")
-    ordered = most_useful_first(selection.to_caption(list(kept.values())))[:count]
-    shown = [kept[one.facts.key] for one in ordered]
     begin = perf_counter()
     found = selection.captions(shown)
     seconds = perf_counter() - begin
-    headline = f"{len(shown):,} of {len(kept):,} photos that are kept, captioned by {selection.captioner.source}."
     return Sample(
-        page=caption_page(selection.pictures(), shown, found, headline),
+        page=captions_shown(selection.pictures(), shown, found, selection.captioned_by(len(shown))).page(),
         captions={one.origin: found[one.key] for one in shown},
-        kept=len(kept),
+        kept=len(selection.decisions.kept),
         seconds=seconds,
     )
 

@@ -17,6 +17,7 @@ from prx_data.captions import (
     PhotoFacts,
     PhotoToCaption,
     Template,
+    most_useful_first,
 )
 from prx_data.dataset import (
     Content,
@@ -34,7 +35,18 @@ from prx_data.decisions.settings import Settings
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
 from prx_data.errors import ConfigError, SourceError
 from prx_data.features import Feature, plain, text_of
-from prx_data.report import Gallery, Pictures, Report, build_report, gallery, summary, write_report
+from prx_data.report import (
+    Gallery,
+    Pictures,
+    Report,
+    Shown,
+    build_report,
+    captions_shown,
+    clusters_shown,
+    gallery,
+    summary,
+    write_report,
+)
 from prx_data.searching import Embedded, text_tower
 from prx_data.storage import ledger_stage
 from prx_data.version import VERSION
@@ -84,6 +96,36 @@ class Selection:
         """
         return gallery(self.pictures(), reason, limit)
 
+    def show_clusters(self, labels: Sequence[str] = ()) -> Shown:
+        """The clusters of the kept photos, the largest first, with their names and some photos of each.
+
+        Args:
+            labels: As in `cluster_names`.
+        """
+        return clusters_shown(self.pictures(), self.decisions, self.cluster_names(labels))
+
+    def show_captions(self, limit: int = 12) -> Shown:
+        """The most useful photos beside their captions; a model is asked for those that it has not written yet.
+
+        Args:
+            limit: The most photos.
+
+        Raises:
+            CaptionError: The model fails at everything.
+            ConfigError: Captions are to be checked by a CLIP, and the workspace has none.
+        """
+        shown = self.most_useful(limit)
+        return captions_shown(self.pictures(), shown, self.captions(shown), self.captioned_by(len(shown)))
+
+    def most_useful(self, limit: int) -> list[KeptPhoto]:
+        """Those of the photos that are kept which are captioned first."""
+        kept = {one.key: one for one in self.decisions.kept}
+        return [kept[one.facts.key] for one in most_useful_first(self.to_caption(list(kept.values())))[:limit]]
+
+    def captioned_by(self, count: int) -> str:
+        """Who captions, and so many of how many."""
+        return f"{count:,} of {len(self.decisions.kept):,} photos that are kept, captioned by {self.captioner.source}."
+
     def check(self, wanted: str | Path | Profile) -> pa.Table:
         """Whether each input photo passes a profile, whatever was decided about it: `key, origin, passed, reasons`.
 
@@ -101,7 +143,7 @@ class Selection:
 
         Args:
             labels: To choose from, see `Workspace.tags`; without any, up to three words that set the cluster's metadata
-                apart, which are none where nothing does.
+                apart, which are none where nothing does: those of the template's columns, or all where there are none.
         """
         kept = self.decisions.kept
         clusters = [one.place.cluster for one in kept]
@@ -109,7 +151,9 @@ class Selection:
             table = self.workspace.tags(labels)
             found = dict(zip(table["key"].to_pylist(), table["tag"].to_pylist(), strict=True))
             return tags_of_clusters(clusters, [found[one.key] for one in kept])
-        return words_of_clusters(clusters, [" ".join(self._words(one).values()) for one in kept])
+        metadata = [self._words(one) for one in kept]
+        told = [self.asking.template.told(one) or " ".join(one.values()) for one in metadata]
+        return words_of_clusters(clusters, told)
 
     def _repr_html_(self) -> str:
         return summary(self.pictures())

@@ -64,6 +64,11 @@ class Template(BaseModel):
         kind = _last_part(_first(metadata, self.category_columns))
         return ", ".join(part for part in (_first(metadata, self.name_columns), kind) if part)
 
+    def told(self, metadata: Mapping[str, str]) -> str:
+        """Name, kind, colour and view; empty if the metadata says none of them."""
+        view, color = _first(metadata, self.view_columns), _first(metadata, self.color_columns)
+        return ", ".join(part for part in (self.product(metadata), color, view) if part)
+
     def text(self, photo: PhotoFacts) -> str:
         """The pattern filled in."""
         name = _first(photo.metadata, self.name_columns).lower()

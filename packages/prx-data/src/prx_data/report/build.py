@@ -12,7 +12,7 @@ from prx_data.decisions.verdicts import Decisions
 from prx_data.records import EXPLANATIONS, FAILED
 from prx_data.report.captions import caption_blocks
 from prx_data.report.map import map_blocks
-from prx_data.report.pictures import Block, Pictures, sample
+from prx_data.report.pictures import Block, Pictures, Shown, sample
 from prx_data.report.render import render
 from prx_data.report.scores import score_blocks
 from prx_data.storage import read_ledger, write_json, write_text
@@ -225,6 +225,13 @@ def _by_cluster(decisions: Decisions) -> dict[int, list[str]]:
     for one in decisions.kept:
         found.setdefault(one.place.cluster, []).append(one.origin)
     return dict(sorted(found.items()))
+
+
+def clusters_shown(pictures: Pictures, decisions: Decisions, names: Mapping[int, str]) -> Shown:
+    """The clusters of the kept photos, some of each."""
+    _, groups = _clusters(pictures, decisions, names)
+    count = len(_by_cluster(decisions))
+    return Shown("Clusters", f"{len(decisions.kept):,} photos that are kept, in {count:,} clusters.", [groups])
 
 
 def _clusters(pictures: Pictures, decisions: Decisions, names: Mapping[int, str]) -> list[Block]:

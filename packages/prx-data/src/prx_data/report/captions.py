@@ -6,24 +6,23 @@ from typing import Any
 
 from prx_data.captions import PhotoCaptions
 from prx_data.decisions.verdicts import KeptPhoto
-from prx_data.report.pictures import Block, Pictures
-from prx_data.report.render import render
+from prx_data.report.pictures import Block, Pictures, Shown
 
 _FAILURES_SHOWN = 12
 
 
-def caption_page(
+def captions_shown(
     pictures: Pictures, kept: Sequence[KeptPhoto], captions: Mapping[str, PhotoCaptions], headline: str
-) -> str:
-    """One self-contained page.
+) -> Shown:
+    """Pictures beside their captions.
 
     Args:
         pictures: Where thumbnails come from.
-        kept: The photos, in the order of the page.
+        kept: The photos, in the order in which they are shown.
         captions: By key.
-        headline: What the page says first.
+        headline: What is said first.
     """
-    return render({"title": "Captions", "headline": headline, "blocks": [captioned(pictures, kept, captions)]})
+    return Shown("Captions", headline, [captioned(pictures, kept, captions)])
 
 
 def caption_blocks(captions: Mapping[str, PhotoCaptions]) -> list[Block]:

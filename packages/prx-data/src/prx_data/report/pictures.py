@@ -65,12 +65,12 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """Pictures that a notebook shows."""
+class Shown:
+    """Blocks of a report that a notebook shows."""
 
-    reason: str
     title: str
-    items: Sequence[Block]
+    headline: str
+    blocks: Sequence[Block]
 
     def page(self) -> str:
         """A self-contained page."""
@@ -80,10 +80,30 @@ class Gallery:
         return self._html(whole_page=False)
 
     def _html(self, *, whole_page: bool) -> str:
+        report = {"title": self.title, "headline": self.headline, "blocks": list(self.blocks)}
+        return render(report, whole_page=whole_page)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures that a notebook shows."""
+
+    reason: str
+    title: str
+    items: Sequence[Block]
+
+    def page(self) -> str:
+        """A self-contained page."""
+        return self._shown.page()
+
+    def _repr_html_(self) -> str:
+        return self._shown._repr_html_()
+
+    @property
+    def _shown(self) -> Shown:
         caption = f"{len(self.items):,} pictures."
         block = {"kind": "gallery", "caption": caption, "items": list(self.items)}
-        report = {"title": self.reason, "headline": self.title, "blocks": [block]}
-        return render(report, whole_page=whole_page)
+        return Shown(self.reason, self.title, [block])
 
 
 def sample(origins: Sequence[str], verdicts: Mapping[str, Any], limit: int) -> list[str]:
