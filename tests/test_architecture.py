@@ -13,7 +13,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(ROOT.glob("packages/*/src/**/*.py"))
 HEAVY = {
-    "prx_data": ("numpy", "PIL", "pyarrow", "scipy", "faiss", "matplotlib", "pydantic", "loky", "jinja2", "torch"),
+    "prx_data": (
+        "numpy",
+        "numba",
+        "PIL",
+        "pyarrow",
+        "scipy",
+        "faiss",
+        "matplotlib",
+        "pydantic",
+        "loky",
+        "jinja2",
+        "torch",
+    ),
     "prx_train": ("torch", "diffusers", "transformers", "numpy", "PIL", "pyarrow", "matplotlib", "pydantic", "jinja2"),
 }
 

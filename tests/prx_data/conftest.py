@@ -9,7 +9,15 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
+from prx_data.measures.kernels import compile_all
+
 Pixels = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled() -> None:
+    """Compile the kernels before hypothesis takes the time of the first call."""
+    compile_all()
 
 
 def draw_product(seed: int, *, color: str = "firebrick", size: tuple[int, int] = (240, 300)) -> Image.Image:

@@ -81,7 +81,7 @@ def striped(*colors: tuple[int, int, int]) -> np.ndarray[tuple[int, ...], np.dty
     pixels = np.empty((90, 60, 3), dtype=np.uint8)
     for number, color in enumerate(colors):
         pixels[90 * number // len(colors) : 90 * (number + 1) // len(colors)] = color
-    return srgb_to_lab(pixels)
+    return np.ascontiguousarray(srgb_to_lab(pixels).transpose(2, 0, 1))
 
 
 def test_dominant_colours_are_those_that_are_there() -> None:

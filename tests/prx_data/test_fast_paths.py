@@ -4,6 +4,7 @@ from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -17,10 +18,10 @@ from scipy import fft
 from prx_data import layout, phash
 from prx_data.decisions.duplicates import matrix
 from prx_data.decoding import decode
+from prx_data.measures.kernels import luma, small
 from prx_data.measures.layout import COLOR_COEFFICIENTS, color_layout, edge_histogram
 from prx_data.measures.lines import SIDES, Side, plain_lines
 from prx_data.measures.perceptual import hash_information, reduced_hash, small_grey, stretched
-from prx_data.measures.resolution import _energy, _spectrum
 from prx_data.picture import Picture, halved
 from prx_data.records import Status
 
@@ -89,9 +90,7 @@ def test_halving_takes_means_of_four(pixels: Pixels) -> None:
 @given(greys.filter(lambda grey: grey.shape[0] <= grey.shape[1]))
 def test_32_pixels_are_those_of_pillows_lanczos_filter(grey: Pixels) -> None:
     reference = Image.fromarray(grey).resize((32, 32), Image.Resampling.LANCZOS)
-    off = np.abs(small_grey(grey) - np.asarray(reference))
-    assert off.max() <= 2
-    assert off.mean() <= 0.1
+    np.testing.assert_array_equal(small_grey(grey), np.asarray(reference))
 
 
 @settings(max_examples=40, deadline=None)
@@ -141,10 +140,24 @@ def test_plain_lines_counted_one_by_one(pixels: Pixels, tolerance: int, plain: i
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 50), st.sampled_from([48, 49, 128]))
 def test_the_spectrum_is_the_power_of_numpys_transform(seed: int, side: int) -> None:
-    tiles = np.random.default_rng(seed).normal(0, 30, (3, side, side)).astype(np.float32)
-    lines = [line for tile in tiles for line in (*tile[::4], *tile.T[::4])]
+    tiles = np.random.default_rng(seed).integers(0, 256, (3, side, side), dtype=np.uint8)
+    tiles[1] = 99  # shows nothing
+    lines = [line - tile.mean() for tile in tiles[::2] for line in (*tile[::4], *tile.T[::4])]
     power = [np.abs(np.fft.rfft(line * np.hanning(side))) ** 2 for line in lines]
-    np.testing.assert_allclose(_spectrum(tiles), np.mean(power, axis=0), rtol=1e-4)
+    found = small.windowed(tiles, np.hanning(side).astype(np.float32), 2.0)
+    assert len(found) == len(lines)
+    np.testing.assert_allclose(small.power(cv2.dft(found, flags=cv2.DFT_ROWS)), np.mean(power, axis=0), rtol=1e-3)
+
+
+def test_the_cutoff_is_where_the_smoothed_level_first_drops() -> None:
+    frequency = np.arange(1, 65) / 64
+    for share in (0.3, 0.55, 1.0):
+        power = np.concatenate([[1e6], np.where(frequency <= share, 1, 1e-4) / frequency**2])
+        level = np.log(power[1:] * frequency**2 + 1e-6)
+        smooth = np.convolve(np.pad(level, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+        reference = np.median(smooth[(frequency >= 0.1) & (frequency <= 0.2)])
+        below = (smooth < reference + np.log(0.16)) & (frequency > 0.2)
+        assert small.cutoff(power) == (frequency[below][0] if below.any() else 1.0)
 
 
 @given(greys, st.integers(1, 5), st.integers(1, 4))
@@ -155,7 +168,7 @@ def test_energy_is_the_sum_of_changes(grey: Pixels, rows: int, columns: int) -> 
     down = [row * change.shape[0] // rows for row in range(rows + 1)]
     right = [column * change.shape[1] // columns for column in range(columns + 1)]
     expected = [[change[a:b, c:d].sum() for c, d in pairwise(right)] for a, b in pairwise(down)]
-    np.testing.assert_array_equal(_energy(grey, rows, columns), expected)
+    np.testing.assert_array_equal(luma.energy(grey, rows, columns), expected)
 
 
 def test_color_layout_is_the_cosine_transform_of_mean_colors() -> None:

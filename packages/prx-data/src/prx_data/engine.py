@@ -27,6 +27,7 @@ from prx_data.batches import Batches, Prepared, measured_table
 from prx_data.decoding import Decoded, decode
 from prx_data.files import only_here
 from prx_data.measures import Measure, takes_batches
+from prx_data.measures.kernels import compile_all, load_all
 from prx_data.measures.scaled import scaled_version
 from prx_data.processes import Job
 from prx_data.reading import Content, Locator, parts, read_many
@@ -139,6 +140,7 @@ def measure(
     batches = {one.name: Batches(store, one) for one in wanted if takes_batches(one)}
     tasks = _tasks(store, measures, backlog, crew=crew, limit=limit, decode_side=decode_side)
     job = Job(run_task, halves=Task.halves, blame=_blame)
+    compile_all()  # once, and not in each process
     started, begin = datetime.now(UTC), perf_counter()
     try:
         with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
@@ -226,6 +228,7 @@ def run_task(task: Task) -> Done:
     rows: dict[str, list[dict[str, Any]]] = {}
     prepared: dict[str, list[Prepared]] = {}
     keys = {locator: key for key, locator in task.photos}
+    load_all()  # the first photo's time is for that photo
     for locator, content in read_many(keys):
         key = keys[locator]
         with _time_limit(task.seconds):

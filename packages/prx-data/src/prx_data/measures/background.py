@@ -13,18 +13,18 @@ import numpy as np
 
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
-from prx_data.measures.background_maps import colors_at, middle, on_ring, some
+from prx_data.measures.background_maps import middle, ring_places
 from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
 from prx_data.measures.color import hex_color
 from prx_data.measures.color_names import Shade, dominant_colors
+from prx_data.measures.kernels import ground, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Pixels
 
-VERSION = "6"
+VERSION = "7"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
-_ENOUGH = 1000  # pixels for a median
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
 
 
@@ -120,34 +120,26 @@ def background_mask(pixels: Pixels) -> Mask:
 def judged(region: Region) -> Background:
     """The measure of a picture that is divided already."""
     mask, subject = region.mask, region.subject
-    # Every so many pixels give the same medians; a quadratic surface has its extremes nearly there too.
-    shown = some(mask, _ENOUGH)
-    ground = colors_at(region.surface if len(shown) else region.lab, shown if len(shown) else some(~mask, _ENOUGH))
-    ordered = np.sort(ground, axis=0)
-    own = ordered[len(ordered) // 2]
-    components = clutter_components(region, own)
-    front = some(subject, _ENOUGH)
+    shown = bool(mask.any())
+    light, a, b, span = texture.middle_color(*((region.surface, mask) if shown else (region.lab, ~mask)))
+    own = np.array([light, a, b], dtype=np.float32)
+    border = ring_places((mask.shape[0], mask.shape[1]))
+    ground_share, rest, purity = ground.along_border(mask, subject, region.off, border, _PURE)
+    components = clutter_components(region, own, ground_share, rest)
     return Background(
         cleanliness=cleanliness(components),
         share=float(region.framed(mask, outside=True).mean()),
-        purity=_purity(region),
-        uniformity=middle(region.off.take(shown) if len(shown) else region.off.ravel()),
+        purity=purity,
+        uniformity=texture.median(region.off, mask) if shown else middle(region.off),
         **components,
-        unevenness=math.hypot(*(ordered[-1] - ordered[0]).tolist()) if len(shown) else 0.0,
-        whiteness=math.dist(own.tolist(), (100, 0, 0)),
+        unevenness=span if shown else 0.0,
+        whiteness=math.dist((light, a, b), (100, 0, 0)),
         color=hex_color(own),
-        doubt=region.doubt if components["border_share"] >= _COMMON else 1.0,
-        contrast=middle(region.off.take(front)) if len(front) else 0.0,
+        doubt=region.doubt if ground_share >= _COMMON else 1.0,
+        contrast=texture.median(region.off, subject),
         subject_colors=dominant_colors(region.lab, subject),
         **framing(region.framed(subject, outside=False), region.inner),
         frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
     )
-
-
-def _purity(region: Region) -> float:
-    """Of the border without the subject; of all of the border if the subject covers it."""
-    left = ~on_ring(region.subject)
-    pure = on_ring(region.off) < _PURE
-    return float(pure[left].mean() if left.any() else pure.mean())

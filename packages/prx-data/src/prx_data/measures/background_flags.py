@@ -7,11 +7,10 @@ photos: `benchmarks/background_auc.py` prints how often they speak on photos tha
 import cv2
 import numpy as np
 
-from prx_data.measures.background_maps import middle, row_means
 from prx_data.measures.background_region import Region
-from prx_data.measures.masks import Mask, grown
+from prx_data.measures.kernels import masks, straight, texture
+from prx_data.measures.masks import Mask
 
-_SEAM_MARGIN = 0.15  # of the side: nearer the frame's edge a seam is a bar's
 _INK = 6.0  # ΔE of writing from the ground
 _GAP = 3  # pixels that letters may be apart
 _LEAST_INK = 8  # pixels of it
@@ -26,12 +25,7 @@ def collage(region: Region) -> float:
 
     Seen where the two pictures differ along it: two packshots side by side on one white have no seam.
     """
-    return max(_seam(steps) for steps in region.steps)
-
-
-def _seam(steps: Mask) -> float:
-    margin = max(2, round(_SEAM_MARGIN * len(steps)))
-    return float(row_means(steps[margin:-margin]).max()) if len(steps) > 2 * margin else 0.0
+    return max(straight.seam(steps) for steps in region.steps)
 
 
 def overlay(region: Region) -> float:
@@ -42,10 +36,10 @@ def overlay(region: Region) -> float:
     smaller than a fiftieth of the longer side.
     """
     ground = region.mask
-    if ground.mean() < _LEAST_GROUND:
+    if np.count_nonzero(ground) < _LEAST_GROUND * ground.size:
         return 0.0
-    ink = (region.off > _INK) & ~grown(region.subject, 2)
-    if np.count_nonzero(ink) < _LEAST_INK or middle(region.off[ground]) >= _EVEN:
+    ink = (region.off > _INK) & ~masks.grown(region.subject, 2)
+    if np.count_nonzero(ink) < _LEAST_INK or texture.median(region.off, ground) >= _EVEN:
         return 0.0
     # Letters joined over the gaps between them.
     joined = cv2.dilate(ink.view(np.uint8), np.ones((1, _GAP), dtype=np.uint8))

@@ -2,8 +2,7 @@
 
 from typing import TypedDict
 
-import numpy as np
-
+from prx_data.measures.kernels import straight
 from prx_data.measures.masks import Mask
 
 
@@ -29,7 +28,8 @@ def framing(subject: Mask, inner: tuple[slice, slice]) -> Framing:
         inner: The part inside bars: a subject touches a side where it ends there.
     """
     height, width = subject.shape
-    if not subject.any():
+    number, top, bottom, left, right = straight.box(subject)
+    if not number:
         return {
             "fill": 0.0,
             "fill_side": 0.0,
@@ -41,12 +41,10 @@ def framing(subject: Mask, inner: tuple[slice, slice]) -> Framing:
             "margin_right": 0.5,
             "margin_bottom": 0.5,
         }
-    rows, columns = np.flatnonzero(subject.any(axis=1)), np.flatnonzero(subject.any(axis=0))
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     down, across = inner
     touched = (top <= down.start + 1, bottom >= down.stop - 1, left <= across.start + 1, right >= across.stop - 1)
     return {
-        "fill": float(subject.mean()),
+        "fill": number / subject.size,
         "fill_side": max((bottom - top) / height, (right - left) / width),
         "center_x": (left + right) / 2 / width - 0.5,
         "center_y": (top + bottom) / 2 / height - 0.5,

@@ -1,8 +1,9 @@
 """Colour science: sRGB to CIE Lab and colour differences."""
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from prx_data.measures.kernels import lab
 
 Lab = npt.NDArray[np.float32]
 
@@ -14,10 +15,6 @@ _WHITE = np.array([0.95047, 1.0, 1.08883])
 _ROWS_TO_SRGB: list[list[float]] = (_XYZ_TO_SRGB.T * _WHITE).tolist()
 _LEVELS = np.arange(256) / 255
 _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(np.float32)
-_LINEAR_RGB = np.repeat(_LINEAR[None, :, None], 3, axis=2)
-_TO_WHITE = (_SRGB_TO_XYZ / _WHITE[:, None]).astype(np.float32)
-# From cube roots to Lab is linear; the last column is added.
-_ROOTS_TO_LAB = np.array([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]], dtype=np.float32)
 
 
 def srgb_to_lab(pixels: npt.NDArray[np.uint8]) -> Lab:
@@ -29,14 +26,8 @@ def srgb_to_lab(pixels: npt.NDArray[np.uint8]) -> Lab:
     Returns:
         float32 of the same shape: L in [0, 100], a and b in about [-110, 110].
     """
-    # OpenCV's tables and matrices are several times as fast as numpy's; its own Lab is off by up to ΔE 0.5.
-    flat = np.ascontiguousarray(pixels).reshape(1, -1, 3)
-    xyz = cv2.transform(cv2.LUT(flat, _LINEAR_RGB), _TO_WHITE)
-    roots = np.cbrt(xyz)
-    dark = xyz <= 216 / 24389
-    if dark.any():
-        roots[dark] = (24389 / 27 * xyz[dark] + 16) / 116
-    return np.asarray(cv2.transform(roots, _ROOTS_TO_LAB), dtype=np.float32).reshape(pixels.shape)
+    planes = lab.srgb_to_lab(np.ascontiguousarray(pixels).reshape(-1, 3))
+    return np.ascontiguousarray(planes.T).reshape(pixels.shape)
 
 
 def lightness(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -46,9 +37,9 @@ def lightness(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.asarray(light, dtype=np.float32)
 
 
-def lab_to_srgb(lab: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+def lab_to_srgb(colors: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     """The inverse of `srgb_to_lab`, clipped to sRGB; uint8 of the same shape."""
-    color = np.asarray(lab, dtype=np.float64)
+    color = np.asarray(colors, dtype=np.float64)
     y = (color[..., 0] + 16) / 116
     f = np.stack([y + color[..., 1] / 500, y, y - color[..., 2] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389) * _WHITE
@@ -89,21 +80,21 @@ def delta_e_2000(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _polar(
-    lab: npt.NDArray[np.float64], G: npt.NDArray[np.float64]
+    colors: npt.NDArray[np.float64], G: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Chroma and hue in degrees of [0, 360), with a stretched as CIEDE2000 wants it."""
-    a = (1 + G) * lab[..., 1]
-    return np.hypot(a, lab[..., 2]), np.degrees(np.arctan2(lab[..., 2], a)) % 360
+    a = (1 + G) * colors[..., 1]
+    return np.hypot(a, colors[..., 2]), np.degrees(np.arctan2(colors[..., 2], a)) % 360
 
 
 def _cos(degrees: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.cos(np.radians(degrees)))
 
 
-def hex_color(lab: npt.ArrayLike) -> str:
+def hex_color(color: npt.ArrayLike) -> str:
     """A Lab colour as `#rrggbb`."""
     # One colour in plain numbers costs a tenth of what it costs in arrays of one; see `lab_to_srgb`.
-    light, a, b = map(float, np.asarray(lab))
+    light, a, b = map(float, np.asarray(color))
     fy = (light + 16) / 116
     x, y, z = _unrooted(fy + a / 500), _unrooted(fy), _unrooted(fy - b / 200)
     linear = (to_x * x + to_y * y + to_z * z for to_x, to_y, to_z in _ROWS_TO_SRGB)

@@ -1,6 +1,5 @@
 """Everyday names for colours, and the dominant colours of a subject."""
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,15 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from prx_data.measures.color import Lab, delta_e, hex_color, srgb_to_lab
-from prx_data.measures.masks import shrunk
+from prx_data.measures.kernels import colors, masks
 
-_MOST = 3
-_ENOUGH = 500  # pixels
-_CELL = 5.0  # ΔE
-_LEAST_SHARE = 0.05
-_RADIUS = 22.0  # ΔE within which pixels are one colour, lightness counting half: folds are light and shade
-_SKIN_WEIGHT = 0.1  # of pixels that may be skin, unless nearly all are
-_CENTRAL = 0.5  # standard deviation of the weight of a pixel by its place, in halves of the subject's box
+_LEAST_SHARE = 0.05  # of the subject
+_LEAST_INNER = 16  # pixels without the rim
 _SURE = 0.7
 _MARGIN = 4.0  # ΔE
 
@@ -37,11 +31,14 @@ _NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("brown", ("#6b4426", "#8a5c3c", "#4c3424", "#7c6248", "#5c4840", "#8c7e6a")),
     ("beige", ("#d8c4a4", "#e8dcc8", "#c4ac8c")),
 )
-_PROTOTYPES = np.array([list(bytes.fromhex(color[1:])) for _, colors in _NAMES for color in colors], dtype=np.uint8)
-_PROTOTYPE_NAMES = [name for name, colors in _NAMES for _ in colors]
+_PROTOTYPES = np.array([list(bytes.fromhex(color[1:])) for _, shades in _NAMES for color in shades], dtype=np.uint8)
+_PROTOTYPE_NAMES = [name for name, shades in _NAMES for _ in shades]
 
 
-_PROTOTYPES_LAB = srgb_to_lab(_PROTOTYPES)
+@lru_cache(maxsize=1)
+def _prototypes() -> Lab:
+    """In Lab; shape (prototypes, 3)."""
+    return srgb_to_lab(_PROTOTYPES)
 
 
 def color_name(color: str) -> str:
@@ -59,7 +56,7 @@ def color_name(color: str) -> str:
 @lru_cache(maxsize=1024)
 def _from_prototypes(color: str) -> npt.NDArray[np.float32]:
     """ΔE of `#rrggbb` from each prototype."""
-    return delta_e(_PROTOTYPES_LAB, srgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)))
+    return delta_e(_prototypes(), srgb_to_lab(np.frombuffer(bytes.fromhex(color[1:]), dtype=np.uint8)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,85 +77,19 @@ def dominant_colors(lab: Lab, subject: npt.NDArray[np.bool_]) -> tuple[Shade, ..
     Mean-shift modes in Lab, each with what lies within ΔE 22 of it, lightness counting half. The rim is left out.
 
     Args:
-        lab: Of shape (height, width, 3).
+        lab: Of shape (3, height, width).
         subject: Where it is, of shape (height, width).
     """
-    inner = shrunk(subject, 2)
-    places = np.flatnonzero(inner if np.count_nonzero(inner) >= 16 else subject)
-    if not len(places):
+    inner = masks.shrunk(subject, 2)
+    inner = inner if np.count_nonzero(inner) >= _LEAST_INNER else subject
+    if not inner.any():
         return ()
-    places = places[:: 1 + len(places) // _ENOUGH]
-    colors, left = _binned(lab.reshape(-1, 3)[places], _central(*np.divmod(places, lab.shape[1])))
-    shares: list[float] = []
-    means: list[Lab] = []
-    middles: list[Lab] = []
-    while len(shares) < _MOST and float(left.sum()) >= _LEAST_SHARE:
-        middle = _mode(colors, left)
-        near = left * (_squares(colors, middle, _HALF_LIGHT) < _RADIUS**2)
-        shares.append(float(near.sum()))
-        means.append(near @ colors / shares[-1])
-        middles.append(middle)
-        left = left - near
-    if not shares:
-        return ()
-    nearest = np.argmin(delta_e(_PROTOTYPES_LAB, np.array(middles)[:, None]), axis=1)
-    found = [
-        Shade(color=hex_color(mean), share=share, name=_PROTOTYPE_NAMES[name])
-        for mean, share, name in zip(means, shares, nearest.tolist(), strict=True)
-    ]
-    return tuple(sorted((one for one in found if one.share >= _LEAST_SHARE), key=lambda one: -one.share))
-
-
-_HALF_LIGHT = np.array([0.25, 1, 1], dtype=np.float32)
-_FULL_LIGHT = np.ones(3, dtype=np.float32)
-
-
-def _binned(colors: Lab, weight: npt.NDArray[np.float32]) -> tuple[Lab, npt.NDArray[np.float32]]:
-    """Mean colours of the cells of ΔE 5 that hold any, and their weights, which add up to 1."""
-    skin = _like_skin(colors)
-    if skin.mean() < 0.7:
-        weight[skin] *= _SKIN_WEIGHT
-    cells = (colors * np.float32(1 / _CELL) + 64).astype(np.int32) @ np.array([1 << 14, 1 << 7, 1], dtype=np.int32)
-    order = np.argsort(cells)
-    cells = cells[order]
-    starts = np.concatenate(([0], 1 + np.flatnonzero(cells[1:] != cells[:-1])))
-    weighted = np.column_stack((colors * weight[:, None], weight))[order]
-    sums = np.asarray(np.add.reduceat(weighted, starts, axis=0), dtype=np.float32)
-    return sums[:, :3] / sums[:, 3:], sums[:, 3] / np.float32(sums[:, 3].sum())
-
-
-def _squares(colors: Lab, center: Lab, scale: Lab = _FULL_LIGHT) -> npt.NDArray[np.float32]:
-    """Squared ΔE from one colour, each of L, a and b scaled."""
-    apart = colors - center
-    return np.asarray((apart * apart) @ scale, dtype=np.float32)
-
-
-def _central(rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    """Weights by place: a model wears trousers below and a head above the shirt that is for sale."""
-    square = np.zeros(len(rows))
-    for place in (rows, columns):
-        low, high = int(place.min()), int(place.max())
-        square += ((place - (low + high) / 2) / max((high - low) / 2, 1)) ** 2
-    return np.asarray(np.exp(square / (-2 * _CENTRAL**2)) + 0.05, dtype=np.float32)
-
-
-def _like_skin(colors: Lab) -> npt.NDArray[np.bool_]:
-    """Which colours human skin has: a wedge of hue at low chroma. Beige and tan have them too."""
-    light, a, b = colors.T
-    square = a * a + b * b
-    in_wedge = (b > math.tan(math.radians(32)) * a) & (b < math.tan(math.radians(72)) * a)
-    return np.asarray((light > 25) & (light < 88) & (square > 12**2) & (square < 42**2) & in_wedge)
-
-
-def _mode(colors: Lab, weight: npt.NDArray[np.float32]) -> Lab:
-    """Where most weight is: mean shift with a ball of ΔE 12 from the heaviest colour."""
-    found = colors[int(weight.argmax())]
-    for _ in range(5):
-        near = weight * (_squares(colors, found) < 144)
-        before, found = found, near @ colors / near.sum()
-        if np.abs(found - before).max() < 0.5:
-            break
-    return np.asarray(found, dtype=np.float32)
+    found = []
+    for one in colors.dominant(lab, inner):
+        nearest = int(np.argmin(delta_e(_prototypes(), one[4:])))
+        if one[0] >= _LEAST_SHARE:
+            found.append(Shade(color=hex_color(one[1:4]), share=float(one[0]), name=_PROTOTYPE_NAMES[nearest]))
+    return tuple(sorted(found, key=lambda one: -one.share))
 
 
 def sure_name(shades: tuple[Shade, ...]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from prx_data.measures.kernels import small
 from prx_data.picture import GreyPixels, Picture, Pixels, halved
 
 COLOR_COEFFICIENTS = (15, 10, 10)
@@ -21,23 +22,9 @@ COLOR_COEFFICIENTS = (15, 10, 10)
 _PARTS = 4
 _BLOCKS = 16  # blocks along a side of a part
 _EDGE_SIDE = _PARTS * _BLOCKS * 2
-_EDGE_THRESHOLD = np.nextafter(np.float32(11), np.float32(12))  # more than 11 is an edge
 DIMENSIONS = sum(COLOR_COEFFICIENTS) + 5 * (_PARTS * _PARTS + 13 + 1)
 
 Vector = npt.NDArray[np.float32]
-
-# Filters of the standard on a block's four quarters: top left, top right, bottom left, bottom right.
-_ROOT = float(np.sqrt(2.0))
-_EDGE_FILTERS = np.array(
-    [
-        [1, -1, 1, -1],  # vertical
-        [1, 1, -1, -1],  # horizontal
-        [_ROOT, 0, 0, -_ROOT],  # 45 degrees
-        [0, _ROOT, -_ROOT, 0],  # 135 degrees
-        [2, -2, -2, 2],  # without direction
-    ],
-    dtype=np.float32,
-)
 
 
 def _zigzag(side: int) -> npt.NDArray[np.intp]:
@@ -48,9 +35,6 @@ def _zigzag(side: int) -> npt.NDArray[np.intp]:
 
 
 _ORDER = _zigzag(8)
-_PART_OF_BLOCK = (
-    6 * np.kron(np.arange(_PARTS**2).reshape(_PARTS, _PARTS), np.ones((_BLOCKS, _BLOCKS), dtype=np.int64)).ravel()
-)
 
 
 def _wider() -> npt.NDArray[np.float64]:
@@ -97,16 +81,7 @@ def edge_histogram(grey: GreyPixels) -> Vector:
     """
     double = (2 * _EDGE_SIDE, 2 * _EDGE_SIDE)
     square = halved(cv2.resize(grey, double, interpolation=cv2.INTER_LINEAR))
-    n = _PARTS * _BLOCKS
-    quarters = square.astype(np.float32).reshape(n, 2, n, 2).transpose(1, 3, 0, 2).reshape(4, n * n)
-    strengths = np.abs(_EDGE_FILTERS @ quarters)
-    weaker = strengths < np.maximum(strengths.max(axis=0), _EDGE_THRESHOLD)
-    # The first that is not weaker has as many before it as its number; where nothing is strong, all five are weaker.
-    kinds = np.zeros(n * n, dtype=np.uint8)
-    for one in reversed(weaker.view(np.uint8)):
-        kinds = one * (kinds + np.uint8(1))
-    counts = np.bincount(kinds + _PART_OF_BLOCK, minlength=6 * _PARTS * _PARTS)
-    local = counts.reshape(_PARTS * _PARTS, 6)[:, :5] / _BLOCKS**2
+    local = small.edges(square)
     return np.concatenate([local, _WIDER @ local]).ravel().astype(np.float32)
 
 
@@ -137,7 +112,7 @@ class Layout:
     """The layout embedding as a column `layout`."""
 
     name: str = "layout"
-    version: str = "4"
+    version: str = "5"
 
     @property
     def schema(self) -> pa.Schema:

@@ -2,18 +2,15 @@
 
 from typing import Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from prx_data.measures.kernels import lines
 from prx_data.picture import Pixels
 
 Side = Literal["left", "top", "right", "bottom"]
 SIDES: tuple[Side, ...] = ("left", "top", "right", "bottom")
 Color = tuple[int, int, int]
-
-_PLAIN = 0.99  # share of a line that has to have the colour
-_FIRST = 8  # lines looked at at once; as many again, and again, while all are plain
 
 
 def lines_from(pixels: npt.NDArray[np.uint8], side: Side, start: int, stop: int) -> npt.NDArray[np.uint8]:
@@ -42,10 +39,9 @@ def depth(pixels: Pixels, side: Side) -> int:
 
 def color_of_line(line: Pixels) -> Color:
     """The median of each channel over a line of shape (pixels, 3); of an even number, the upper one."""
-    middle = len(line) // 2
-    ordered = line.copy()
-    ordered.partition(middle, axis=0)
-    red, green, blue = ordered[middle].tolist()
+    color = np.empty(3, dtype=np.int64)
+    lines.median_color(line, color)
+    red, green, blue = color.tolist()
     return red, green, blue
 
 
@@ -61,20 +57,6 @@ def plain_lines(pixels: Pixels, side: Side, *, tolerance: int, most: int | None 
         tolerance: Levels.
         most: Where to stop counting; None for nowhere.
     """
-    # Columns are not turned into rows first: that would cost more than to look at them.
-    end, along = depth(pixels, side), 1 if side in ("top", "bottom") else 0
-    enough = 255 * _PLAIN * pixels.shape[along]
-    end = end if most is None else min(most, end)
-    red, green, blue = color_of_line(outermost(pixels, side))
-    low = (red - tolerance, green - tolerance, blue - tolerance)
-    high = (red + tolerance, green + tolerance, blue + tolerance)
-    start, step = 0, _FIRST
-    while start < end:
-        slab = np.ascontiguousarray(lines_from(pixels, side, start, min(start + step, end)))
-        same = cv2.inRange(slab, low, high)
-        plain = cv2.reduce(same, along, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() >= enough
-        if not plain.all():
-            return start + int((plain if side in ("top", "left") else plain[::-1]).argmin())
-        start += step
-        step *= 2
-    return end
+    turned = pixels if side in ("top", "bottom") else pixels.transpose(1, 0, 2)
+    turned = turned if side in ("top", "left") else turned[::-1]
+    return lines.plain_lines(turned, tolerance, len(turned) if most is None else most)

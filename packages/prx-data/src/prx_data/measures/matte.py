@@ -23,8 +23,9 @@ from prx_data.errors import ConfigError
 from prx_data.measures import background as classical
 from prx_data.measures.background_columns import BackgroundColumns, as_columns
 from prx_data.measures.background_maps import DETAIL_SIDE
-from prx_data.measures.background_region import Region, divide, subject_of
+from prx_data.measures.background_region import Region, divide
 from prx_data.measures.borders import WORKING_SIDE, borders
+from prx_data.measures.kernels import masks
 from prx_data.picture import Picture, Pixels
 
 _IMAGENET_MEAN, _IMAGENET_SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -162,4 +163,4 @@ def with_matte(region: Region, probability: Probability) -> Region:
         probability: Of the subject, of the shape of the whole frame.
     """
     ground = probability[region.inner] < 0.5
-    return replace(region, mask=ground, subject=subject_of(ground))
+    return replace(region, mask=ground, subject=masks.subject_of(ground))

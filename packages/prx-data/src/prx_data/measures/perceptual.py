@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from prx_data.measures.color import srgb_to_lab
-from prx_data.measures.lines import Side, plain_lines
+from prx_data.measures.kernels import lab, lines, small
 from prx_data.picture import GreyPixels, Picture, Pixels, halved
 
 HASH_SIDE = 8
@@ -30,7 +29,6 @@ That moves the hash by at most 2 bits: by none for 390 and by 2 for 48 of 438 ph
 """
 
 _MARGIN_TOLERANCE = 14
-_MARGINS = 4
 
 Box = tuple[float, float, float, float]
 
@@ -79,41 +77,38 @@ def reduced_hash(grey: GreyPixels) -> tuple[int, int]:
 _DCT = 2 * np.cos(np.pi * np.arange(HASH_SIDE)[:, None] * (np.arange(_DCT_SIDE) + 0.5) / _DCT_SIDE)
 
 
-def small_grey(grey: GreyPixels) -> npt.NDArray[np.float32]:
-    """A small picture's luma at 32x32, as Pillow's Lanczos filter gives it but for a rounding here and there.
+def small_grey(grey: GreyPixels) -> GreyPixels:
+    """A small picture's luma at 32x32, as Pillow's Lanczos filter gives it.
 
-    By two matrix products, which is several times as fast. Like Pillow it rounds to whole levels after each of the two
-    passes; that along rows is the first, also for what is so tall that Pillow begins with columns.
+    Like Pillow it rounds to whole levels after each of the two passes; that along rows is the first, also for what is
+    so tall that Pillow begins with columns.
     """
     height, width = grey.shape
-    return _levels(_lanczos(height), _levels(grey, _lanczos(width).T))
-
-
-def _levels(a: npt.NDArray[Any], b: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The product of two matrices in whole levels, sixteen rows at a time.
-
-    For larger products NumPy's library starts threads, which then wait for each other longer than they work.
-    """
-    rows, columns = a.shape
-    blocks = np.zeros((-(-rows // 16), 16, columns), dtype=np.float32)
-    blocks.reshape(-1, columns)[:rows] = a
-    product = (blocks @ b).reshape(-1, b.shape[1])[:rows]
-    return np.asarray(np.clip(np.floor(product + 0.5), 0, 255))  # halves are rounded up
+    return small.resampled(cv2.transpose(grey), *_lanczos(width), *_lanczos(height))
 
 
 @lru_cache(maxsize=256)
-def _lanczos(size: int) -> npt.NDArray[np.float32]:
-    """Weights of shape (32, size) that bring a line of pixels to 32: a Lanczos window of three lobes."""
-    scale = size / _DCT_SIDE
-    centres = (np.arange(_DCT_SIDE)[:, None] + 0.5) * scale
+def _lanczos(size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Weights that bring a line of pixels to 32, times 2²²: a Lanczos window of three lobes.
+
+    Returns:
+        Where the pixels that are weighted begin, shape (32,), and their weights, shape (32, pixels).
+    """
+    scale = size / small.SIDE
+    centres = (np.arange(small.SIDE)[:, None] + 0.5) * scale
     x = (np.arange(size) + 0.5 - centres) / max(scale, 1.0)
     weights = np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)
+    weights = np.rint(weights / weights.sum(axis=1, keepdims=True) * (1 << small.BITS)).astype(np.int32)
+    starts, ends = (weights != 0).argmax(axis=1), size - (weights[:, ::-1] != 0).argmax(axis=1)
+    taps = int((ends - starts).max())
+    starts = np.minimum(starts, size - taps)
+    return starts, np.take_along_axis(weights, starts[:, None] + np.arange(taps), axis=1)
 
 
 def _judged(frequencies: npt.NDArray[np.float64]) -> tuple[int, int]:
     """The hash, and how many of its bits are more than noise."""
-    median = np.median(frequencies)
+    ordered = np.sort(frequencies, axis=None)
+    median = (ordered[len(ordered) // 2 - 1] + ordered[len(ordered) // 2]) / 2  # np.median looks for more than that
     bits = int.from_bytes(np.packbits(frequencies > median).tobytes(), "big")
     # 2 * 32 is how much larger than the orthonormal transform this one is.
     return bits, int(np.count_nonzero(np.abs(frequencies - median) > HASH_NOISE * 2 * _DCT_SIDE))
@@ -134,8 +129,7 @@ def lab_grid(pixels: Pixels) -> npt.NDArray[np.int8]:
 
     L in [0, 100], a and b in [-128, 127]. Colours are averaged in sRGB, as a viewer of a thumbnail sees them.
     """
-    lab = srgb_to_lab(stretched(pixels, GRID_SIDE))
-    return np.clip(np.rint(lab), -128, 127).astype(np.int8)
+    return lab.grid(stretched(pixels, GRID_SIDE))
 
 
 def content_box(pixels: Pixels) -> Box:
@@ -148,28 +142,10 @@ def content_box(pixels: Pixels) -> Box:
         Left, top, right, bottom in [0, 1] of the picture's sides; the whole picture if hardly anything would be left.
     """
     height, width = pixels.shape[:2]
-    left, top, right, bottom = 0, 0, width, height
-    for _ in range(_MARGINS):
-        above, below = _margins(pixels[top:bottom, left:right], "top", "bottom")
-        if above + below >= bottom - top - 4:
-            break
-        before, behind = _margins(pixels[top + above : bottom - below, left:right], "left", "right")
-        if before + behind >= right - left - 4:
-            break
-        left, top, right, bottom = left + before, top + above, right - behind, bottom - below
-        if above + below + before + behind == 0:
-            break
+    left, top, right, bottom = lines.content_box(pixels, _MARGIN_TOLERANCE)
     if right - left < width / 10 or bottom - top < height / 10:
         return 0.0, 0.0, 1.0, 1.0
     return left / width, top / height, right / width, bottom / height
-
-
-def _margins(pixels: Pixels, first: Side, last: Side) -> tuple[int, int]:
-    """Plain lines from two opposite sides."""
-    return (
-        plain_lines(pixels, first, tolerance=_MARGIN_TOLERANCE),
-        plain_lines(pixels, last, tolerance=_MARGIN_TOLERANCE),
-    )
 
 
 def content_thumbnail(pixels: Pixels, box: Box) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
@@ -180,10 +156,7 @@ def content_thumbnail(pixels: Pixels, box: Box) -> tuple[npt.NDArray[np.uint8], 
     """
     height, width = pixels.shape[:2]
     left, top, right, bottom = (round(one * side) for one, side in zip(box, (width, height) * 2, strict=True))
-    lab = srgb_to_lab(stretched(pixels[top:bottom, left:right], DETAIL_SIDE))
-    color = cv2.resize(lab[..., 1:], (DETAIL_SIDE // 2, DETAIL_SIDE // 2), interpolation=cv2.INTER_AREA)
-    light = np.clip(np.rint(lab[..., 0] * 2.55), 0, 255).astype(np.uint8)
-    return light, np.clip(np.rint(color), -128, 127).astype(np.int8)
+    return lab.thumbnail(stretched(pixels[top:bottom, left:right], DETAIL_SIDE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +164,7 @@ class Perceptual:
     """What duplicates are found by: about 9 KB a photo."""
 
     name: str = "perceptual"
-    version: str = "5"
+    version: str = "6"
 
     @property
     def schema(self) -> pa.Schema:

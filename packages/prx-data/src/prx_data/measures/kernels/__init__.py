@@ -1,0 +1,21 @@
+"""The hot loops of the measures, compiled by numba; each file is one subject.
+
+Pictures in Lab lie plane by plane here, shape (3, height, width), so that loops run over memory without gaps.
+"""
+
+from prx_data.measures.kernels import colors, ground, lab, lines, luma, masks, small, straight, texture
+from prx_data.measures.kernels.compiled import compile_all, load_all
+
+__all__ = [
+    "colors",
+    "compile_all",
+    "ground",
+    "lab",
+    "lines",
+    "load_all",
+    "luma",
+    "masks",
+    "small",
+    "straight",
+    "texture",
+]
