@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -29,8 +30,17 @@ def brute_force(vectors: Any, least: float) -> dict[tuple[int, int], float]:
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(1, 120), st.integers(1, 12), st.floats(0.3, 0.99), st.integers(2, 12), st.integers(0, 10))
-def test_the_pairs_are_those_of_all_with_all(count: int, k: int, least: float, dimensions: int, seed: int) -> None:
+@given(
+    st.integers(1, 120),
+    st.integers(1, 12),
+    st.floats(0.3, 0.99),
+    st.integers(2, 12),
+    st.integers(0, 10),
+    st.sampled_from([3, 17, 4096]),
+)
+def test_the_pairs_are_those_of_all_with_all(
+    count: int, k: int, least: float, dimensions: int, seed: int, block: int
+) -> None:
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((count, dimensions))
     vectors[count // 2 :] = vectors[: count - count // 2] + 0.2 * random.standard_normal(
@@ -39,7 +49,8 @@ def test_the_pairs_are_those_of_all_with_all(count: int, k: int, least: float, d
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
     expected = brute_force(vectors, least)
     clusters = find_clusters(vectors, min(k, count))
-    found = similar_pairs(vectors, clusters, least)
+    with patch.multiple("prx_data.decisions.semantic", _BLOCK=block, _MEMBERS=block + 2):
+        found = similar_pairs(vectors, clusters, least)
     pairs = dict(
         zip(zip(found.left.tolist(), found.right.tolist(), strict=True), found.similarity.tolist(), strict=True)
     )

@@ -76,14 +76,23 @@ def find_clusters(embeddings: Vectors, k: int | None = None, *, seed: int = 0) -
         none = np.empty(0, dtype=np.float32)
         return Clusters(labels=np.empty(0, dtype=np.int32), centroids=none.reshape(0, 1), similarity=none)
     order = content_order(embeddings)
-    centroids = trained(embeddings, order[: _SAMPLED * wanted], wanted, seed=seed)
+    centroids = trained(embeddings, order, wanted, seed=seed)
     return assigned(embeddings, centroids, order)
 
 
 def trained(embeddings: Vectors, rows: Index, k: int, *, seed: int = 0) -> Floats:
-    """Unit centroids of shape (k, dimensions) that k-means finds for some of the vectors."""
+    """Unit centroids of shape (k, dimensions) that k-means finds for some of the vectors.
+
+    Args:
+        embeddings: Shape (n, dimensions).
+        rows: Which of them, in the order of `content_order`, so that the first are as good as drawn: k-means takes no
+            more than 256 for each centroid, and no more are read into memory.
+        k: Centroids.
+        seed: For the initial ones.
+    """
     import faiss
 
+    rows = rows[: _SAMPLED * k]
     sample = np.empty((len(rows), embeddings.shape[1]), dtype=np.float32)
     for start in range(0, len(rows), _BLOCK):
         sample[start : start + _BLOCK] = embeddings[rows[start : start + _BLOCK]]

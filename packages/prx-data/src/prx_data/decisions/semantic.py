@@ -14,6 +14,8 @@ import numpy as np
 from prx_data.decisions.clusters import Clusters, Floats, Index, Vectors
 
 _BLOCK = 4096
+_MEMBERS = 8192
+"""Of a cluster, that are compared with a block at a time: a cluster may have any part of the photos."""
 _SLACK = 1e-3  # of float16 components and of norms that are 1 only nearly
 
 
@@ -83,16 +85,18 @@ def _runs(ordered: Index) -> Iterator[tuple[int, slice]]:
 
 def _near(embeddings: Vectors, members: Index, guests: Index, least: float) -> list[_Found]:
     """Pairs of a member and another, and of a member and a guest."""
-    inside = np.asarray(embeddings[members], dtype=np.float32)
     found = []
-    for others in (members, guests):
-        for start in range(0, len(others), _BLOCK):
-            rows = others[start : start + _BLOCK]
-            cosines = np.asarray(embeddings[rows], dtype=np.float32) @ inside.T
-            one, other = np.nonzero(cosines >= least)
-            left, right = rows[one], members[other]
-            # Each pair of members is seen from both sides.
-            kept = left < right if others is members else np.ones(len(left), dtype=bool)
-            pair = np.minimum(left, right)[kept], np.maximum(left, right)[kept]
-            found.append((*pair, cosines[one, other][kept]))
+    for begin in range(0, len(members), _MEMBERS):
+        part = members[begin : begin + _MEMBERS]
+        inside = np.asarray(embeddings[part], dtype=np.float32)
+        for others in (members, guests):
+            for start in range(0, len(others), _BLOCK):
+                rows = others[start : start + _BLOCK]
+                cosines = np.asarray(embeddings[rows], dtype=np.float32) @ inside.T
+                one, other = np.nonzero(cosines >= least)
+                left, right = rows[one], part[other]
+                # Each pair of members is seen from both sides.
+                kept = left < right if others is members else np.ones(len(left), dtype=bool)
+                pair = np.minimum(left, right)[kept], np.maximum(left, right)[kept]
+                found.append((*pair, cosines[one, other][kept]))
     return found
