@@ -10,6 +10,8 @@ from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, Shard
 
 import prx_train
+from prx_train import model
+from prx_train.sharding import Sharding, shard
 
 
 class Note(prx_train.Callback):
@@ -39,16 +41,39 @@ def _over_two(parameter: torch.Tensor) -> bool:
     return isinstance(parameter, DTensor) and parameter.device_mesh.size() == 2 and parameter.placements == (Shard(0),)
 
 
-if __name__ == "__main__":
-    for settings in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
-        said: list[str] = []
-        asked = iter(range(1000))
-        last = settings.pop("last", 1000)
-        run = prx_train.fit(
-            prx_train.TrainConfig(**settings),
-            callbacks=[Note()],
-            stop=lambda asked=asked, last=last: next(asked) >= last,  # type: ignore[misc]
-            say=said.append,
+def train(settings: dict[str, Any]) -> None:
+    """One run; what it says, or why it was refused, is written down by the process that says anything."""
+    said: list[str] = []
+    asked, last = iter(range(1000)), settings.pop("last", 1000)
+    config = prx_train.TrainConfig(**settings)
+    try:
+        prx_train.fit(config, callbacks=[Note()], stop=lambda: next(asked) >= last, say=said.append)
+    except prx_train.ConfigError as error:
+        said.append(str(error))
+    if said:
+        (config.output / "said.txt").write_text("\n".join(said), encoding="utf-8")
+
+
+def compute_in_bf16(file: Path) -> None:
+    """What a GPU does: which types weights, gathered weights and gradients have then."""
+    transformer = model.new_transformer(prx_train.ModelConfig(hidden_size=24), text_width=8, seed=0)
+    gathered: list[str] = []
+    transformer.blocks[1].up_proj.register_forward_pre_hook(lambda layer, _: gathered.append(str(layer.weight.dtype)))
+    shard(transformer, Sharding(), device="cpu", gathered=torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16):
+        clean = model.predict(
+            transformer, torch.ones(2, 3, 16, 24), torch.ones(2), torch.ones(2, 5, 8), torch.ones(2, 5).bool()
         )
-        if said:
-            (run.output / "said.txt").write_text("\n".join(said), encoding="utf-8")
+    clean.float().square().mean().backward()  # type: ignore[no-untyped-call]
+    parameters = [*transformer.parameters()]
+    weights, gradients = ({str(one.dtype) for one in some} for some in (parameters, [p.grad for p in parameters]))
+    if torch.distributed.get_rank() == 0:
+        facts = {"weights": [*weights], "gradients": [*gradients], "gathered": gathered}
+        file.write_text(json.dumps(facts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    source = Path(sys.argv[1])
+    for one in json.loads(source.read_text(encoding="utf-8")):
+        train(one)
+    compute_in_bf16(source.with_name("bf16.json"))

@@ -71,7 +71,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory, text_encoder: Path) -> dict[s
         twice = {"accumulate": 2 * settings.get("accumulate", 1), "output": folder / f"one-{kind}"}
         one[kind] = fit(TrainConfig(**{**settings, **twice}))
     two = {kind: {**settings, "output": str(folder / f"two-{kind}")} for kind, settings in asked.items()}
-    launch(folder / "runs.json", [*({**settings, "last": STOPPED} for settings in two.values()), *two.values()])
+    compiled = {**two["plain"], "compile": True, "output": str(folder / "compiled")}
+    launch(
+        folder / "runs.json", [*({**settings, "last": STOPPED} for settings in two.values()), *two.values(), compiled]
+    )
     return {kind: (run, Run(folder / f"two-{kind}")) for kind, run in one.items()}
 
 
@@ -132,6 +135,35 @@ def test_a_callback_that_would_wait_for_the_others_is_refused(runs: dict[str, tu
     said = (runs["plain"][1].output / "said.txt").read_text()
     assert "Note.on_step failed and is left out from now on" in said
     assert "a callback cannot validate or draw where the model is sharded" in said
+
+
+@pytest.mark.parametrize("kind", ["plain", "lora"])
+def test_with_adamw_all_losses_are_those_of_one_process(runs: dict[str, tuple[Run, Run]], kind: str) -> None:
+    one, two = ([row.get("loss", row.get("val_loss")) for row in run.metrics] for run in runs[kind])
+    assert one == pytest.approx(two, rel=1e-5)
+
+
+def test_blocks_that_are_compiled_are_refused_before_any_work(runs: dict[str, tuple[Run, Run]]) -> None:
+    output = runs["plain"][1].output.parent / "compiled"
+    said = (output / "said.txt").read_text()
+    assert said == "config key 'compile' = true cannot be used where accelerate shards the model."
+    assert [path.name for path in output.iterdir()] == ["said.txt"]
+
+
+def test_weights_stay_float32_where_blocks_compute_in_bf16(runs: dict[str, tuple[Run, Run]]) -> None:
+    facts = json.loads((runs["plain"][1].output.parent / "bf16.json").read_text())
+    assert facts == {"weights": ["torch.float32"], "gradients": ["torch.float32"], "gathered": ["torch.bfloat16"]}
+
+
+def test_another_configuration_of_the_launcher_is_refused_before_any_work(
+    runs: dict[str, tuple[Run, Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = json.loads(runs["plain"][0].config_file.read_text())
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "1")
+    with pytest.raises(ConfigError, match="'fsdp_version' is 1"):
+        fit(TrainConfig(**{**settings, "output": tmp_path / "run"}))
+    assert not list((tmp_path / "run").iterdir())
 
 
 def test_one_process_goes_on_with_what_two_left(runs: dict[str, tuple[Run, Run]], tmp_path: Path) -> None:

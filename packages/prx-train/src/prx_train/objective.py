@@ -40,11 +40,11 @@ def losses(
     """The mean squared error of velocities for each sample, shape (B,).
 
     The target is ε − x₀; for a network that predicts x̂ it is (x_t − x₀) / max(t, 0.05), so that both velocities share
-    the clamp.
+    the clamp, and their difference is that of the clean pictures by it.
     """
-    x_t = noisy(x0_BCHW, eps_BCHW, t_B)
-    target = eps_BCHW - x0_BCHW if kind == "velocity" else velocity(x_t, x0_BCHW, t_B)
-    return (as_velocity(prediction_BCHW, x_t, t_B, kind) - target).square().mean((1, 2, 3))
+    if kind == "velocity":
+        return (prediction_BCHW - (eps_BCHW - x0_BCHW)).square().mean((1, 2, 3))
+    return (prediction_BCHW - x0_BCHW).square().mean((1, 2, 3)) / t_B.clamp(min=T_MIN).square()
 
 
 def shifted(t: Tensor, shift: float) -> Tensor:

@@ -114,11 +114,13 @@ def batch_losses(session: Session, batch: Batch, pictures: Sequence[Pixels | Non
     x0, there = found
     random = torch.Generator().manual_seed(seed)
     shape = (count, *x0.shape[1:])
-    eps = (space.noise_scale * torch.randn(shape, generator=random))[there]
+    eps = torch.randn(shape, generator=random).mul_(space.noise_scale)
     normal = torch.randn(count, generator=random)
     uniform, choice, dropped, mirrored = torch.rand(4, count, generator=random)
     worded = torch.rand(count, generator=random)
-    t = times(normal, uniform, choice, shift=config.shift)[there]
+    t = times(normal, uniform, choice, shift=config.shift)
+    if len(there) < count:
+        eps, t = eps[there], t[there]
     if config.flip:
         x0 = torch.where((mirrored[there] < 0.5)[:, None, None, None], x0.flip(3), x0)
     captions = [
