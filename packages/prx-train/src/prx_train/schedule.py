@@ -61,7 +61,7 @@ class Reserve:
     """
 
     margin: float = 1.12
-    fixed: float = 0.25
+    fixed: float = 0.5
     recent: dict[str, list[float]] = field(default_factory=dict)
 
     def learn(self, part: str, seconds: float) -> None:
@@ -81,7 +81,7 @@ class Reserve:
 
 def reserve_of(processes: int) -> Reserve:
     """Before anything is learnt: of so many processes, a launcher that started them ends a second after they have."""
-    return Reserve(fixed=0.25 if processes == 1 else 1.25)
+    return Reserve(fixed=0.5 if processes == 1 else 1.5)
 
 
 @dataclass
