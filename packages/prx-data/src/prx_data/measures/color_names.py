@@ -84,11 +84,13 @@ def dominant_colors(lab: Lab, subject: npt.NDArray[np.bool_]) -> tuple[Shade, ..
     inner = inner if np.count_nonzero(inner) >= _LEAST_INNER else subject
     if not inner.any():
         return ()
-    found = []
-    for one in colors.dominant(lab, inner):
-        nearest = int(np.argmin(delta_e(_prototypes(), one[4:])))
-        if one[0] >= _LEAST_SHARE:
-            found.append(Shade(color=hex_color(one[1:4]), share=float(one[0]), name=_PROTOTYPE_NAMES[nearest]))
+    dominant = colors.dominant(lab, inner)
+    nearest = delta_e(_prototypes(), dominant[:, None, 4:]).argmin(axis=1).tolist()
+    found = [
+        Shade(color=hex_color(mean), share=share, name=_PROTOTYPE_NAMES[name])
+        for share, mean, name in zip(dominant[:, 0].tolist(), dominant[:, 1:4], nearest, strict=True)
+        if share >= _LEAST_SHARE
+    ]
     return tuple(sorted(found, key=lambda one: -one.share))
 
 
@@ -104,8 +106,14 @@ def sure_name(shades: tuple[Shade, ...]) -> str:
     return most.name if most is not None and _clear(most) else ""
 
 
+@lru_cache(maxsize=32)
+def _named(name: str) -> npt.NDArray[np.bool_]:
+    """Which prototypes have a name."""
+    return np.array([one == name for one in _PROTOTYPE_NAMES])
+
+
 def _clear(shade: Shade) -> bool:
     """Whether a colour is nearer to its name than to any other, by more than people differ."""
     distance = _from_prototypes(shade.color)
-    own = np.array([name == shade.name for name in _PROTOTYPE_NAMES])
+    own = _named(shade.name)
     return bool(distance[~own].min() - distance[own].min() >= _MARGIN)

@@ -107,11 +107,8 @@ def _lanczos(size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
 
 def _judged(frequencies: npt.NDArray[np.float64]) -> tuple[int, int]:
     """The hash, and how many of its bits are more than noise."""
-    ordered = np.sort(frequencies, axis=None)
-    median = (ordered[len(ordered) // 2 - 1] + ordered[len(ordered) // 2]) / 2  # np.median looks for more than that
-    bits = int.from_bytes(np.packbits(frequencies > median).tobytes(), "big")
     # 2 * 32 is how much larger than the orthonormal transform this one is.
-    return bits, int(np.count_nonzero(np.abs(frequencies - median) > HASH_NOISE * 2 * _DCT_SIDE))
+    return small.signs(np.ascontiguousarray(frequencies).ravel(), HASH_NOISE * 2 * _DCT_SIDE)
 
 
 def stretched(pixels: Pixels, side: int) -> Pixels:

@@ -53,6 +53,24 @@ def resampled(turned: Grey, lefts: Starts, across: Weights, tops: Starts, down: 
     return _brought(np.ascontiguousarray(_brought(turned, lefts, across).T), tops, down)
 
 
+@kernel("Tuple((uint64, int64))(float64[::1], float64)")
+def signs(values: npt.NDArray[np.float64], noise: float) -> tuple[int, int]:
+    """Which of 64 values are above their median, the first as the highest bit; how many are beyond noise around it."""
+    ordered = np.empty_like(values)
+    for one in range(len(values)):
+        place = one
+        while place > 0 and ordered[place - 1] > values[one]:
+            ordered[place] = ordered[place - 1]
+            place -= 1
+        ordered[place] = values[one]
+    median = (ordered[len(values) // 2 - 1] + ordered[len(values) // 2]) / 2
+    bits, far = np.uint64(0), 0
+    for one in range(len(values)):
+        bits = (bits << np.uint64(1)) | np.uint64(values[one] > median)
+        far += abs(values[one] - median) > noise
+    return bits, far  # type: ignore[return-value]
+
+
 @kernel("float64[:, ::1](uint8[:, ::1])")
 def edges(square: Grey) -> npt.NDArray[np.float64]:
     """Shares of the blocks of 2x2 pixels with each kind of edge: vertical, horizontal, 45°, 135°, no direction.
