@@ -1,6 +1,8 @@
 """The compiled kernels against what they do in whole arrays, on real photos and on odd shapes."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -50,6 +52,7 @@ def own_color(region: Region) -> npt.NDArray[np.float32]:
     return np.median(region.lab.reshape(3, -1), axis=1).astype(np.float32)
 
 
+@settings(deadline=None)
 @given(any_mask, st.integers(1, 3))
 def test_masks_of_any_size_are_followed_like_scipys(mask: Mask, times: int) -> None:
     np.testing.assert_array_equal(masks.border_connected(mask), reference.border_connected(mask))
@@ -61,6 +64,7 @@ def test_masks_of_any_size_are_followed_like_scipys(mask: Mask, times: int) -> N
     np.testing.assert_array_equal(masks.open_ground(mask, subject), ~reference.grown(covered, 2))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), sides, st.integers(1, 6))
 def test_the_subject_is_the_heaviest_part(seed: int, shape: tuple[int, int], times: int) -> None:
     random = np.random.default_rng(seed)
@@ -72,12 +76,14 @@ def test_the_subject_is_the_heaviest_part(seed: int, shape: tuple[int, int], tim
         assert straight.box(mask)[1:] == (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
 
 
+@settings(deadline=None)
 @given(arrays(np.float32, sides, elements=st.floats(0, 20, width=32)))
 def test_doubt_is_what_two_limits_do_not_share(off: npt.NDArray[np.float32]) -> None:
     assert masks.doubt(off, 6, 13.5) == pytest.approx(reference.doubt(off, 6, 13.5))
     np.testing.assert_array_equal(masks.border_connected_below(off, 9), reference.border_connected(off < 9))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), working, st.floats(0, 0.1), st.integers(0, 12))
 def test_straight_lines_counted_row_by_row(seed: int, shape: tuple[int, int], noise: float, row: int) -> None:
     random = np.random.default_rng(seed)
@@ -181,6 +187,7 @@ def test_medians_and_the_border_are_those_of_samples(regions: list[Region]) -> N
         assert ground.unlike(region.lab.reshape(3, -1), ring_places(shape), 15) == pytest.approx(wanted, abs=0.005)
 
 
+@settings(deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(2, 90), st.integers(2, 70))))
 def test_light_and_gradients_counted_in_whole_arrays(grey: npt.NDArray[np.uint8]) -> None:
     squares, total, dark, bright = luma.exposure(grey, 20, 243)
@@ -221,6 +228,17 @@ def test_uncompiled_they_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     with np.errstate(over="ignore"):  # bits that are shifted out
         for name in names:
             np.testing.assert_allclose(by_name[name](*arguments[name]), wanted[name], rtol=1e-4, atol=1e-3)
+
+
+def test_processes_load_no_linear_algebra_until_somebody_asks_for_it() -> None:
+    code = (
+        "import sys; from prx_data.measures.kernels import load_all; load_all()\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "import numba, numpy\n"
+        "product = numba.njit(lambda a: a @ a)(2 * numpy.eye(3))\n"
+        "assert product[0, 0] == 4 and 'scipy.linalg' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_kernels_take_nothing_from_other_files_of_kernels() -> None:

@@ -4,9 +4,12 @@ numba is imported at the first call. It compiles a file's functions again when t
 what the file imports: a kernel takes other kernels and numbers from its own file alone.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, update_wrapper
-from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
+from types import ModuleType
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 Scalar: TypeAlias = Any
 """A number that may come from an array, of the type that the kernel's signature says."""
@@ -55,9 +58,29 @@ def kernel(signature: str) -> Callable[[Callable[P, R]], Kernel[P, R]]:
 
 
 def load_all() -> None:
-    """Have every kernel ready that Python calls, so that no first call takes long; what those call comes with them."""
-    for one in _called():
-        _ = one.compiled
+    """Have every kernel ready that Python calls, so that no first call takes long; what those call comes with them.
+
+    For processes that do nothing else.
+    """
+    with _without_linear_algebra():
+        for one in _called():
+            _ = one.compiled
+
+
+@contextmanager
+def _without_linear_algebra() -> Iterator[None]:
+    """Keep numba from loading scipy's, which takes it as long as all kernels do and is nothing to them.
+
+    It asks for it with its first function, and asks again when some other function needs it.
+    """
+    if "scipy.linalg" in sys.modules or "numba.np.arraymath" in sys.modules:
+        yield
+        return
+    sys.modules["scipy.linalg"] = cast(ModuleType, None)  # importing it fails
+    try:
+        yield
+    finally:
+        del sys.modules["scipy.linalg"]
 
 
 def compile_all() -> None:

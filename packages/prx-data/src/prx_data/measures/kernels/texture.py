@@ -63,19 +63,11 @@ def _nth(values: Floats, rank: int) -> Scalar:
 def _some(mask: Mask, most: int) -> npt.NDArray[np.int64]:
     """Where a mask is True, flat: all places, or every nth so that they are fewer than twice `most`."""
     flat = mask.ravel()
-    number = 0
+    places, number = np.empty(len(flat) + 1, dtype=np.int64), 0
     for place in range(len(flat)):
+        places[number] = place  # overwritten by the next one unless it counts: a branch would cost more
         number += flat[place]
-    every = 1 + number // most
-    places, found, skipped = np.empty((number + every - 1) // every, dtype=np.int64), 0, every - 1
-    for place in range(len(flat)):
-        if flat[place]:
-            skipped += 1
-            if skipped == every:
-                places[found] = place
-                found += 1
-                skipped = 0
-    return places
+    return places[: number : 1 + number // most].copy()
 
 
 @kernel("void(Array(float32, 2, 'C', readonly=True), Array(float32, 1, 'C', readonly=True), float32[:, ::1])")
