@@ -28,7 +28,7 @@ from prx_data.errors import ConfigError
 from prx_data.measures.model_crop import Crop
 from prx_data.picture import Picture, Pixels
 
-VERSION = "1"
+VERSION = "2"
 """Changes when the same weights may give other embeddings."""
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
@@ -150,13 +150,13 @@ class Clip:
         """Embeddings of prepared pictures: float32 of shape (B, dimensions), norm 1."""
         _, torch = _libraries()
         device = torch.device(self.chosen_device)
-        mean, std = (torch.tensor(self._found.preprocess[name], device=device) for name in ("mean", "std"))
+        mean, std = (torch.tensor(self._found.preprocess[one], device=device)[:, None, None] for one in ("mean", "std"))
         with torch.inference_mode(), torch.autocast(device.type, torch.float16, enabled=device.type == "cuda"):
-            pictures = torch.from_numpy(pixels_BHWC).to(device, non_blocking=True)
             # Seen as (B, C, H, W) this is channels-last already: the order in which GPUs convolve fastest.
-            colors = ((pictures.float() / 255 - mean) / std).permute(0, 3, 1, 2)
+            pictures = torch.from_numpy(pixels_BHWC).to(device, non_blocking=True).permute(0, 3, 1, 2)
             if device.type == "cpu":
-                colors = colors.contiguous()
+                pictures = pictures.contiguous()  # while they are bytes
+            colors = pictures.float().mul_(1 / (255 * std)).sub_(mean / std)
             try:
                 found = self._model.encode_image(colors, normalize=True)
             except torch.OutOfMemoryError as error:
