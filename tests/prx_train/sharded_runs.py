@@ -1,6 +1,7 @@
 """What test_sharding.py starts in several processes: runs one after the other, and notes what their models were."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def _over_two(parameter: torch.Tensor) -> bool:
 
 
 def train(settings: dict[str, Any]) -> None:
-    """One run; what it says, or why it was refused, is written down by the process that says anything."""
+    """One run; what the first process says, or why it was refused, is written down."""
     said: list[str] = []
     asked, last = iter(range(1000)), settings.pop("last", 1000)
     config = prx_train.TrainConfig(**settings)
@@ -50,8 +51,9 @@ def train(settings: dict[str, Any]) -> None:
         prx_train.fit(config, callbacks=[Note()], stop=lambda: next(asked) >= last, say=said.append)
     except prx_train.ConfigError as error:
         said.append(str(error))
-    if said:
-        (config.output / "said.txt").write_text("\n".join(said), encoding="utf-8")
+    if os.environ["RANK"] == "0":
+        # Beside the run's folder: the other process may only now look into it, and refuses what is no run's.
+        config.output.with_suffix(".txt").write_text("\n".join(said), encoding="utf-8")
 
 
 def compute_in_bf16(file: Path) -> None:

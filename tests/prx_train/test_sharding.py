@@ -132,7 +132,7 @@ def test_what_it_leaves_has_the_layout_of_one_process(runs: dict[str, tuple[Run,
 
 
 def test_a_callback_that_would_wait_for_the_others_is_refused(runs: dict[str, tuple[Run, Run]]) -> None:
-    said = (runs["plain"][1].output / "said.txt").read_text()
+    said = runs["plain"][1].output.with_suffix(".txt").read_text()
     assert "Note.on_step failed and is left out from now on" in said
     assert "a callback cannot validate or draw where the model is sharded" in said
 
@@ -145,9 +145,9 @@ def test_with_adamw_all_losses_are_those_of_one_process(runs: dict[str, tuple[Ru
 
 def test_blocks_that_are_compiled_are_refused_before_any_work(runs: dict[str, tuple[Run, Run]]) -> None:
     output = runs["plain"][1].output.parent / "compiled"
-    said = (output / "said.txt").read_text()
+    said = output.with_suffix(".txt").read_text()
     assert said == "config key 'compile' = true cannot be used where accelerate shards the model."
-    assert [path.name for path in output.iterdir()] == ["said.txt"]
+    assert list(output.iterdir()) == []
 
 
 def test_weights_stay_float32_where_blocks_compute_in_bf16(runs: dict[str, tuple[Run, Run]]) -> None:
