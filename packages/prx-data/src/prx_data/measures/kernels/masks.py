@@ -28,7 +28,7 @@ def _packed(mask: Mask) -> Bits:
     return bits
 
 
-@kernel("uint64[:, ::1](Array(float32, 2, 'A', readonly=True), float32)")
+@kernel("uint64[:, ::1](float32[:, ::1], float32)")
 def _below(values: Floats, limit: float) -> Bits:
     """Where values are below a limit."""
     height, width = values.shape
@@ -139,7 +139,7 @@ def border_connected(mask: Mask) -> Mask:
     return _unpacked(_reached(_packed(mask), mask.shape[1]), mask.shape[1])
 
 
-@kernel("boolean[:, ::1](Array(float32, 2, 'A', readonly=True), float32)")
+@kernel("boolean[:, ::1](float32[:, ::1], float32)")
 def border_connected_below(values: Floats, limit: float) -> Mask:
     """The part of what lies below a limit that is 4-connected to the frame."""
     return _unpacked(_reached(_below(values, limit), values.shape[1]), values.shape[1])
@@ -154,7 +154,7 @@ def _ones(word: np.uint64) -> int:
     return number
 
 
-@kernel("float64(Array(float32, 2, 'A', readonly=True), float32, float32)")
+@kernel("float64(float32[:, ::1], float32, float32)")
 def doubt(off: Floats, strict: float, loose: float) -> float:
     """1 - intersection over union of what the frame does not reach under two limits; 0 if that is nothing."""
     height, width = off.shape

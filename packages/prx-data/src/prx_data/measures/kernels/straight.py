@@ -19,7 +19,7 @@ _BARE = 0.6  # of the border beyond such a line: more ground than that, and it i
 _SEAM_MARGIN = 0.15  # of the side: nearer the frame's edge a seam is a bar's
 
 
-@kernel("boolean[:, ::1](Array(float32, 3, 'A', readonly=True))")
+@kernel("boolean[:, ::1](float32[:, :, ::1])")
 def row_steps(lab: Planes) -> Mask:
     """Where colour steps from the row before to the row after.
 
@@ -40,7 +40,8 @@ def row_steps(lab: Planes) -> Mask:
     for y in range(3, height - 3):
         for x in range(width):
             here, before, after = change[y, x], change[y - 2, x], change[y + 2, x]
-            found[y, x] = here > np.float32(_STEP * _STEP) and here > 4 * (before if before < after else after)
+            calm = before if before < after else after
+            found[y, x] = (here > np.float32(_STEP * _STEP)) & (here > np.float32(4) * calm)
     return found
 
 
