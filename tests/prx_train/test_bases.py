@@ -199,7 +199,7 @@ def test_stopped_and_gone_on_it_is_the_same_to_the_bit(
 def test_what_is_left_open_suits_the_base(tuning: dict[str, Any]) -> None:
     run = fit(TrainConfig(**{**tuning, "budget": "1 steps"}))
     config = read_json(run.config_file)
-    assert (config["resolution"], config["shift"], config["learning_rate"]) == (32, 3.0, 3e-4)
+    assert (config["resolution"], config["shift"], config["learning_rate"]) == (32, 3.0, 1e-4)
     again = fit(TrainConfig(**{**tuning, "budget": "1 steps"}), say=lambda text: None)
     assert again.finished
 

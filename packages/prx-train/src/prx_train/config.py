@@ -102,8 +102,7 @@ class TrainConfig(_Settings):
     optimizer: Literal["muon", "adamw"] = "adamw"
     """AdamW for everything, or Muon for the matrices of the blocks with AdamW for the rest."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Peak of the schedule; None for 1e-3 for a new model, 1e-4 for a base, and 3e-4 for adapters or for a base whose
-    tokens are narrower than 512, such as prx-tiny."""
+    """Peak of the schedule; None for 1e-3 for a new model, 1e-4 for a base, and 3e-4 for adapters."""
     warmup: Share = 0.05
     """Share of the training time in which the learning rate rises."""
     decay: Share = 0.4
@@ -242,10 +241,6 @@ FILLED_IN = ("resolution", "learning_rate", "shift")
 """What may be left open, and is filled in to suit the base."""
 
 
-_WIDE = 512
-"""Width of a token: prx-tiny has 224, the published models 1792."""
-
-
 class ResolvedConfig(TrainConfig):
     """The settings of a run with what was left open filled in."""
 
@@ -257,10 +252,9 @@ class ResolvedConfig(TrainConfig):
     """As in `TrainConfig`."""
 
 
-def resolve(config: TrainConfig, *, resolution: int, shift: float, width: int) -> ResolvedConfig:
-    """Fills in what was left open; `resolution`, `shift` and `width`, that of a token, are the base model's own."""
-    # The wider a matrix, the smaller the step that suits it (Yang et al. 2022, arXiv:2203.03466).
-    rate = 1e-3 if config.base is None else 1e-4 if config.lora is None and width >= _WIDE else 3e-4
+def resolve(config: TrainConfig, *, resolution: int, shift: float) -> ResolvedConfig:
+    """Fills in what was left open; `resolution` and `shift` are the base model's own."""
+    rate = 1e-3 if config.base is None else 1e-4 if config.lora is None else 3e-4
     open_ = {"resolution": resolution, "shift": shift, "learning_rate": rate}
     settings = {name: getattr(config, name) for name in TrainConfig.model_fields}
     return ResolvedConfig(**{**settings, **{key: value for key, value in open_.items() if settings[key] is None}})

@@ -98,7 +98,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
     say = say if crew.first else lambda text: None
     base = model.open_base(settings)
     space = base.space(crew.device)
-    config = resolve(settings, resolution=base.default_resolution, shift=space.shift, width=base.width)
+    config = resolve(settings, resolution=base.default_resolution, shift=space.shift)
     if config.compile and crew.sharding:
         raise ConfigError("config key 'compile' = true cannot be used where accelerate shards the model.")
     folder = find_folder(config.dataset, stream=config.stream)

@@ -48,13 +48,6 @@ class Base:
         return int(read_json(self.folder / "transformer" / "config.json")["patch_size"])
 
     @property
-    def width(self) -> int:
-        """Numbers in a token of the transformer."""
-        if self.folder is None:
-            return self.config.model.hidden_size
-        return int(read_json(self.folder / "transformer" / "config.json")["hidden_size"])
-
-    @property
     def default_resolution(self) -> int:
         """Side in pixels that the pipeline draws by default; 64 for a new model."""
         return int(self.index.get("default_sample_size") or 512) if self.index else 64
