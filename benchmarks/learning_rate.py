@@ -1,6 +1,6 @@
 """Learning rates for a base, on equal steps: prints one table of validation losses, and keeps the samples to look at.
 
-    python benchmarks/learning_rate.py DATASET OUT [RATE ...] [--base prx-tiny] [--steps 100] [--optimizer muon] [--lora]
+    python benchmarks/learning_rate.py DATASET OUT [RATE ...] [--base prx-tiny] [--steps 100] [--optimizer O] [--lora]
 
 DATASET is a folder that prx-data has written, with a validation split. Each rate is a run of its own in OUT, with the
 same photos, noise and times; `OUT/RATE/samples/after.png` shows what it draws.
