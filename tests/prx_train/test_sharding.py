@@ -102,13 +102,12 @@ def test_it_learns_what_one_process_does(runs: dict[str, tuple[Run, Run]], kind:
     losses = [[row["loss"] for row in run.metrics if "loss" in row] for run in runs[kind]]
     norms = [[row["grad_norm"] for row in run.metrics if "loss" in row] for run in runs[kind]]
     assert len(losses[0]) == STEPS
-    # Sums in another order; what that does to a weight grows from step to step, fastest with Muon.
     assert losses[0][:3] == pytest.approx(losses[1][:3], rel=1e-5)
-    assert losses[0] == pytest.approx(losses[1], rel=2e-4)
-    assert norms[0] == pytest.approx(norms[1], rel=1e-3)
+    assert losses[0] == pytest.approx(losses[1], rel=NEAR[kind])
+    assert norms[0] == pytest.approx(norms[1], rel=10 * NEAR[kind])
     assert one.summary["samples"] == two.summary["samples"]
-    for name in ("val_loss_before", "val_loss_after"):
-        assert one.summary[name] == pytest.approx(two.summary[name], rel=1e-5 if name == "val_loss_before" else 2e-4)
+    for name, near in (("val_loss_before", 1e-5), ("val_loss_after", NEAR[kind])):
+        assert one.summary[name] == pytest.approx(two.summary[name], rel=near)
     validations = [[row["step"] for row in run.metrics if "val_loss" in row] for run in runs[kind]]
     assert set(validations[0]) == set(validations[1])
 

@@ -140,8 +140,8 @@ def measure(
     batches = {one.name: Batches(store, one) for one in wanted if takes_batches(one)}
     tasks = _tasks(store, measures, backlog, crew=crew, limit=limit, decode_side=decode_side)
     job = Job(run_task, halves=Task.halves, blame=_blame)
-    compile_all()  # once, and not in each process
     started, begin = datetime.now(UTC), perf_counter()
+    compile_all()  # once, and not in each process
     try:
         with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
             for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):

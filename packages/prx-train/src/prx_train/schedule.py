@@ -81,7 +81,7 @@ class Reserve:
 
 def reserve_of(processes: int) -> Reserve:
     """Before anything is learnt: of so many processes, a launcher that started them ends a second after they have."""
-    return Reserve(fixed=0.5 if processes == 1 else 1.5)
+    return Reserve() if processes == 1 else Reserve(fixed=1.5)
 
 
 @dataclass
