@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.optim import Average, Muon, ema_decay, optimizers_for, orthogonalized, trained
+from prx_train.optim import Average, Muon, average_decay, ema_decay, optimizers_for, orthogonalized, trained
 from prx_train.pictures import file_name, varied_captions
 from prx_train.storage import append_jsonl, digest, read_jsonl, seed_from, sweep, write_atomic, write_folder
 
@@ -85,6 +86,14 @@ def test_the_average_forgets_the_start_of_a_short_run() -> None:
         average.update(ema_decay(step, 0.9999))
     assert float(average.shadows["w"][0]) > 0.999
     assert ema_decay(10**9, 0.9999) == 0.9999
+
+
+def test_an_average_of_every_fourth_step_forgets_as_fast_as_one_of_each() -> None:
+    assert [average_decay(step, 0.998) for step in range(40)] == [ema_decay(step, 0.998) for step in range(40)]
+    later = [average_decay(step, 0.998) for step in range(40, 400)]
+    assert [step for step, decay in enumerate(later) if decay is not None] == list(range(3, 360, 4))
+    kept = math.prod(decay for decay in later if decay is not None)
+    assert kept == pytest.approx(math.prod(ema_decay(step, 0.998) for step in range(40, 400)))
 
 
 def test_an_average_is_a_plain_weighted_mean() -> None:

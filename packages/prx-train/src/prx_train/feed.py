@@ -2,9 +2,10 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from prx_train.buckets import Batch
 from prx_train.decoding import Pixels
@@ -19,12 +20,12 @@ class Fed:
     """A batch with its pictures."""
 
     batch: Batch
-    waiting: Sequence["Future[Pixels | None]"] = ()
+    waiting: Sequence["Pixels | Future[Pixels | None]"] = ()
     """One for each row; none for a batch of another process, or where latents are used."""
 
     def pictures(self) -> list[Pixels | None]:
         """Of each row, uint8 of shape HWC; None for one that cannot be read."""
-        return [future.result() for future in self.waiting]
+        return [one.result() if isinstance(one, Future) else one for one in self.waiting]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,7 @@ class Feed:
         order: Iterator[tuple[Batch, int, int]],
         fetch: Callable[[int], Pixels | None] | None,
         *,
+        kept: Mapping[int, Pixels] = MappingProxyType({}),
         batches: int,
         rank: int = 0,
         processes: int = 1,
@@ -55,11 +57,12 @@ class Feed:
         Args:
             order: (batch, epoch, position), see `prx_train.buckets.Order.batches_from`.
             fetch: Row index to pixels, called in threads; None where no pixels are needed.
+            kept: Pictures that are in memory already, by their rows; they need no thread.
             batches: In a step, of all processes.
             rank: This process takes the batches `rank`, `rank` + `processes`, …
             processes: In all.
         """
-        self._order, self._fetch, self._batches = order, fetch, batches
+        self._order, self._fetch, self._kept, self._batches = order, fetch, kept, batches
         self._rank, self._processes = rank, processes
         self._pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) if fetch is not None else None
         self._ahead: deque[Group] = deque()
@@ -90,7 +93,11 @@ class Feed:
             found.append(Fed(batch=batch, waiting=waiting))
         return Group(batches=found, epoch=epoch, position=position)
 
-    def _submit(self, batch: Batch) -> Sequence["Future[Pixels | None]"]:
-        if self._pool is None or self._fetch is None:
+    def _submit(self, batch: Batch) -> Sequence["Pixels | Future[Pixels | None]"]:
+        pool, fetch = self._pool, self._fetch
+        if pool is None or fetch is None:
             return ()
-        return tuple(self._pool.submit(self._fetch, row) for row in batch.rows)
+        there = (self._kept.get(row) for row in batch.rows)
+        return tuple(
+            pool.submit(fetch, row) if found is None else found for row, found in zip(batch.rows, there, strict=True)
+        )

@@ -1,5 +1,6 @@
 """Muon for the blocks' matrices, AdamW for the rest, and a moving average that suits short runs."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from prx_train.hardware import has_bf16
 from prx_train.sharding import like, part, whole
 
+_AVERAGED_EVERY = 4
+_EVERY_STEP_UNTIL = 40  # a multiple of it
 _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
@@ -103,6 +106,18 @@ def ema_decay(step: int, limit: float) -> float:
     The average then covers about the last tenth of a short run, so that it forgets the untrained start.
     """
     return min(limit, (1 + step) / (10 + step))
+
+
+def average_decay(step: int, limit: float) -> float | None:
+    """What the average keeps of itself after `step` (0-based); None where it stays as it is.
+
+    It takes the weights of each of the first 40 steps and of every fourth later, with the decays of all four: weights
+    hardly move in four steps, and reading all of them again would cost as much as a third of the optimizer.
+    """
+    taken = 1 if step < _EVERY_STEP_UNTIL else _AVERAGED_EVERY
+    if (step + 1) % taken:
+        return None
+    return math.prod(ema_decay(one, limit) for one in range(step + 1 - taken, step + 1))
 
 
 class Average:

@@ -126,8 +126,8 @@ class Session:
     def feed(self, order: Iterator[tuple[Batch, int, int]]) -> Feed:
         """Batches in this order, with their pictures."""
         fetch = self.train.picture if self.space.vae is None else None
-        crew = self.crew
-        return Feed(order, fetch, batches=self.batches_per_step, rank=crew.rank, processes=crew.size)
+        crew, kept = self.crew, self.train.kept
+        return Feed(order, fetch, kept=kept, batches=self.batches_per_step, rank=crew.rank, processes=crew.size)
 
     def order(self) -> Order:
         """The order of the run's batches."""
@@ -144,8 +144,9 @@ class Session:
 
 def as_signal(pictures_BHWC: Pixels) -> Tensor:
     """Pixels as float32 in [-1, 1], shape BCHW."""
+    pixels = torch.from_numpy(pictures_BHWC).permute(0, 3, 1, 2)
     # Laid out as noise and predictions are: arithmetic on two layouts takes twice as long.
-    return torch.from_numpy(pictures_BHWC).permute(0, 3, 1, 2).contiguous().float().div_(127.5).sub_(1)
+    return torch.empty(pixels.shape).copy_(pixels).div_(127.5).sub_(1)
 
 
 def latent_key(row: data.Row, fit: str) -> str:

@@ -13,7 +13,7 @@ from prx_train.buckets import Batch
 from prx_train.decoding import Pixels
 from prx_train.feed import AHEAD, Fed
 from prx_train.objective import losses, noisy, times
-from prx_train.optim import ema_decay, set_learning_rate
+from prx_train.optim import average_decay, set_learning_rate
 from prx_train.session import Session
 from prx_train.sharding import whole
 from prx_train.storage import seed_from
@@ -45,7 +45,8 @@ def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step
     if finite:
         for optimizer in session.optimizers:
             optimizer.step()
-        session.average.update(ema_decay(progress.step, config.ema_decay))
+        if (decay := average_decay(progress.step, config.ema_decay)) is not None:
+            session.average.update(decay)
     for optimizer in session.optimizers:
         optimizer.zero_grad(set_to_none=True)
     updated = time.perf_counter() - updating
