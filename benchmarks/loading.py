@@ -65,7 +65,7 @@ def feed(split: Split, number: int, epoch: int, *, pool: int | None = None) -> i
         pool=pool,
     )
     seen = 0
-    with Feed(order.batches_from(), split.picture, batches=1) as batches:
+    with Feed(order.batches_from(), split.picture, kept=split.kept, batches=1) as batches:
         while seen < number:
             seen += sum(picture is not None for picture in next(batches).batches[0].pictures())
     return seen
