@@ -51,6 +51,8 @@ def train(settings: dict[str, Any]) -> None:
         prx_train.fit(config, callbacks=[Note()], stop=lambda: next(asked) >= last, say=said.append)
     except prx_train.ConfigError as error:
         said.append(str(error))
+        # Where one process alone is refused, the other fails somewhere else for want of it.
+        print(f"process {os.environ['RANK']}: {error}", file=sys.stderr)
     if os.environ["RANK"] == "0":
         # Beside the run's folder: the other process may only now look into it, and refuses what is no run's.
         config.output.with_suffix(".txt").write_text("\n".join(said), encoding="utf-8")

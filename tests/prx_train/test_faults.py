@@ -1,12 +1,10 @@
 """What goes wrong in a run: infinite losses, full disks, no memory; and runs that are repeated or shared."""
 
 import json
-import os
 import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from prx_train import ConfigError, DivergedError, ResourceError, Run, TrainConfi
 from prx_train.checkpoint import list_checkpoints
 from prx_train.recovery import told
 
+from .launched import Launched
 from .test_fit import COMMAND, same, weights
 
 
@@ -129,26 +128,22 @@ def test_no_memory_is_told_with_what_to_change(settings: dict[str, Any]) -> None
         torch.zeros(2, 3) @ torch.zeros(2, 3)
 
 
-def launch(config: Path, processes: int = 2) -> "subprocess.Popen[bytes]":
-    """Without GPUs, accelerate's launcher for several of them starts as many processes, which then use gloo."""
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [*launcher, "--main_process_port", "0", "-m", "prx_train.cli", "fit", str(config)], env=environment
-    )
+def launch(config: Path) -> Launched:
+    """Without GPUs, accelerate's launcher for several of them starts as many processes."""
+    return Launched(config.with_suffix(".log"), "--multi_gpu", "-m", "prx_train.cli", "fit", config)
 
 
 def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., Path], tmp_path: Path) -> None:
     one, two, parted = (Run(tmp_path / name) for name in ("one", "two", "parted"))
     changes = {"budget": "24 steps", "checkpoint_every": "8 steps", "validate_every": "12 steps"}
     subprocess.run([*COMMAND, "fit", toml(**changes, accumulate=2, output=one.output)], check=True)
-    assert launch(toml(**changes, output=two.output)).wait() == 0
+    launch(toml(**changes, output=two.output)).end_well()
     losses = [[row["loss"] for row in run.metrics if "loss" in row] for run in (one, two)]
     assert len(losses[0]) == 24
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert one.summary["val_loss_after"] == pytest.approx(two.summary["val_loss_after"], rel=1e-5)
     config = toml(**changes, output=parted.output)
-    process = launch(config)
+    process = launch(config).process
     while process.poll() is None and not any(row["step"] >= 3 for row in parted.metrics):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -157,7 +152,7 @@ def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., P
     last = max(row["step"] for row in parted.metrics)
     assert last < 24
     assert (parted.checkpoints / f"step-{last:09d}" / "checkpoint.json").is_file()
-    assert launch(config).wait() == 0
+    launch(config).end_well()
     assert same(weights(two), weights(parted))
     exported = [load_file(r.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors") for r in (two, parted)]
     assert same(*exported)
@@ -165,7 +160,7 @@ def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., P
 
 def test_two_processes_end_with_the_clock_of_the_first(toml: Callable[..., Path], tmp_path: Path) -> None:
     run = Run(tmp_path / "timed")
-    assert launch(toml(budget="45s", output=run.output)).wait() == 0
+    launch(toml(budget="45s", output=run.output)).end_well()
     assert run.finished
     assert run.summary["steps"] > 1
     assert any("val_loss" in row for row in run.metrics)

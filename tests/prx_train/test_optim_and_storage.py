@@ -1,4 +1,6 @@
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,24 @@ def test_what_a_killed_process_left_half_written_is_swept(tmp_path: Path) -> Non
     assert len(list(tmp_path.iterdir())) == 2
     sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_sweeping_meets_files_that_another_process_is_just_renaming(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def come_and_go() -> None:
+        files = [tmp_path / f".{number}.tmp" for number in range(20)]
+        while not over.is_set():
+            for file in files:
+                file.touch()
+            for file in files:
+                file.unlink()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(come_and_go)
+        try:
+            for _ in range(5000):
+                sweep(tmp_path, older_than=60)
+        finally:
+            over.set()
+        writing.result()

@@ -1,10 +1,7 @@
 """FSDP2: two processes that hold half of the model each learn what one process learns with a whole one."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,11 @@ from prx_train.checkpoint import list_checkpoints, read_progress
 from prx_train.sharding import Sharding, asked_sharding
 
 from .conftest import rows, write_split
+from .launched import REPOSITORY, Launched
 from .test_fit import weights
 from .tiny import save_tiny_pipeline
 
-CONFIG = Path(__file__).parents[2] / "examples" / "fsdp2.yaml"
+CONFIG = REPOSITORY / "examples" / "fsdp2.yaml"
 SHARDED = {
     "ACCELERATE_USE_FSDP": "true",
     "FSDP_VERSION": "2",
@@ -79,11 +77,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory, text_encoder: Path) -> dict[s
 
 
 def launch(file: Path, settings: list[dict[str, Any]]) -> None:
-    """Two processes of accelerate's with the configuration that is documented, which use gloo without GPUs."""
+    """Two processes of accelerate's with the configuration that is documented."""
     file.write_text(json.dumps(settings), encoding="utf-8")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(CONFIG)]
-    command += ["--num_processes", "2", "--main_process_port", "0", "-m", "tests.prx_train.sharded_runs", str(file)]
-    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=CONFIG.parents[1])
+    words = ["--config_file", CONFIG, "-m", "tests.prx_train.sharded_runs", file]
+    Launched(file.with_suffix(".log"), *words).end_well()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,11 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 def sweep(folder: Path, *, older_than: float = 0.0) -> None:
     """Removes what killed processes have left half written in a folder; only what is so many seconds old."""
     for path in folder.glob(".*.tmp"):
-        if path.is_file() and time.time() - path.stat().st_mtime >= older_than:
-            path.unlink(missing_ok=True)
+        # What another process is just writing may have got its name, and be gone, since it was listed.
+        with suppress(FileNotFoundError):
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode) and time.time() - found.st_mtime >= older_than:
+                path.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:
