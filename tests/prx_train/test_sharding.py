@@ -79,7 +79,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, text_encoder: Path) -> dict[s
 def launch(file: Path, settings: list[dict[str, Any]]) -> None:
     """Two processes of accelerate's with the configuration that is documented."""
     file.write_text(json.dumps(settings), encoding="utf-8")
-    words = ["--config_file", CONFIG, "-m", "tests.prx_train.sharded_runs", file]
+    words: list[str | Path] = ["--config_file", CONFIG, "-m", "tests.prx_train.sharded_runs", file]
     Launched(file.with_suffix(".log"), *words).end_well()
 
 
