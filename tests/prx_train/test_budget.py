@@ -118,6 +118,26 @@ def test_a_schedule_in_seconds_ends_before_the_reserve_and_its_last_step_is_tiny
     assert long.end == 10_000 - 8 - 4  # half of what the end takes is enough
 
 
+def test_a_slow_down_while_the_rate_falls_never_lets_it_rise_and_it_ends_near_zero() -> None:
+    now = [0.0]
+    reserve = Reserve(margin=1.0, fixed=0.0, recent={"export": [10.0]})
+    schedule = Schedule(Budget(amount=400, unit="seconds"), Clock(now=lambda: now[0]), 0.1, 0.4, reserve=reserve)
+    schedule.pace.refer(1.0, photos=4)
+    ends, factors = [], []
+    while schedule.has_time(len(factors)):
+        ends.append(schedule.end)
+        factors.append(schedule.learning_rate(len(factors)))
+        took = 2.0 if 280 < now[0] < 320 else 1.0
+        now[0] += took
+        schedule.pace.learn(took, passes=took, photos=4)
+    assert min(ends) < max(ends)  # the end came near and went away again
+    falling = factors[factors.index(1.0) :]
+    assert falling == sorted(falling, reverse=True)
+    assert 0 < factors[-1] < 0.02
+    again = Schedule(schedule.budget, schedule.clock, 0.1, 0.4, decayed=0.25)
+    assert again.learning_rate(0) <= 0.25
+
+
 def test_a_machine_that_slows_down_moves_the_end_forward() -> None:
     pace = Pace()
     pace.refer(16.0, photos=16)

@@ -33,6 +33,8 @@ class Progress:
     """Spent on the run, all starts together."""
     start: float = 0.0
     """Where on the clock training began, seconds."""
+    decayed: float = 1.0
+    """Lowest share of the peak learning rate since decay began."""
     rate_scale: float = 1.0
     """On the schedule's learning rate: halved with each return to an earlier checkpoint."""
     rollbacks: int = 0

@@ -150,6 +150,9 @@ class Schedule:
     """The learning rates of the run that is replayed, one for each step."""
     reserve: Reserve = field(default_factory=Reserve)
     pace: Pace = field(default_factory=Pace)
+    decayed: float = 1.0
+    """The lowest share of the peak since decay began: where a slow-down passes the end moves away again, and the rate
+    waits for it rather than rise."""
 
     @property
     def timed(self) -> bool:
@@ -181,9 +184,10 @@ class Schedule:
         """For the step after `step` steps."""
         if self.replayed:
             return self.replayed[step]
-        factor = learning_rate_factor(
-            self.position(step), start=self.start, end=self.end, warmup=self.warmup, decay=self.decay
-        )
+        position, end = self.position(step), self.end
+        factor = learning_rate_factor(position, start=self.start, end=end, warmup=self.warmup, decay=self.decay)
+        if position >= end - self.decay * (end - self.start) or self.decayed < 1.0:
+            factor = self.decayed = min(factor, self.decayed)
         return self.peak * factor
 
     def check(self, doing: str) -> None:

@@ -109,7 +109,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
     journal = Journal(say, writes=crew.first)
     clock.already = _already_spent(run, progress)
     ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.devices)
-    schedule = _schedule(config, clock, crew, start=progress.start)
+    schedule = _schedule(config, clock, crew, progress)
     if crew.first:
         _note_start(run, config, crew.device, say)
         _book_lost(run, ledger, clock, progress)
@@ -136,7 +136,7 @@ def _note_start(run: Run, config: ResolvedConfig, device: str, say: Say) -> None
     write_json(run.environment_file, environment(device))
 
 
-def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, *, start: float) -> Schedule:
+def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, progress: Progress) -> Schedule:
     """The schedule of a budget; for a replay, the other run's learning rates.
 
     Raises:
@@ -153,8 +153,8 @@ def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, *, start: float)
     else:
         price = config.price_per_hour
         budget = settled(asked, spent=clock.spent, devices=crew.devices, price_per_hour=price)
-    schedule = Schedule(budget, clock, config.warmup, config.decay, peak=config.learning_rate, start=start)
-    return replace(schedule, replayed=rates, reserve=reserve_of(crew.size))
+    schedule = Schedule(budget, clock, config.warmup, config.decay, peak=config.learning_rate, start=progress.start)
+    return replace(schedule, replayed=rates, reserve=reserve_of(crew.size), decayed=progress.decayed)
 
 
 @dataclass(frozen=True, kw_only=True)

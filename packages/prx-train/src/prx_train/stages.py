@@ -87,7 +87,8 @@ def save(session: Session, *, needed: bool = False) -> None:
     if not session.crew.evaluates:
         return
     before = session.clock.spent
-    session.progress = replace(session.progress, seconds=session.clock.spent, start=session.schedule.start)
+    clock, schedule = session.clock, session.schedule
+    session.progress = replace(session.progress, seconds=clock.spent, start=schedule.start, decayed=schedule.decayed)
     try:
         checkpoint.save_checkpoint(
             session.run.checkpoints,
