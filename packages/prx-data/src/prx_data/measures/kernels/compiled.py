@@ -4,12 +4,10 @@ numba is imported at the first call. It compiles a file's functions again when t
 what the file imports: a kernel takes other kernels and numbers from its own file alone.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
-from types import ModuleType
-from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 Scalar: TypeAlias = Any
 """A number that may come from an array, of the type that the kernel's signature says."""
@@ -58,37 +56,49 @@ def kernel(signature: str) -> Callable[[Callable[P, R]], Kernel[P, R]]:
 
 
 def load_all() -> None:
-    """Have every kernel ready that Python calls, so that no first call takes long; what those call comes with them.
-
-    For processes that do nothing else.
-    """
-    with _without_linear_algebra():
+    """Have every kernel ready that Python calls, so that no first call takes long; what those call comes with them."""
+    with _without_compiler():
         for one in _called():
             _ = one.compiled
-
-
-@contextmanager
-def _without_linear_algebra() -> Iterator[None]:
-    """Keep numba from loading scipy's, which takes it as long as all kernels do and is nothing to them.
-
-    It asks for it with its first function, and asks again when some other function needs it.
-    """
-    if "scipy.linalg" in sys.modules or "numba.np.arraymath" in sys.modules:
-        yield
-        return
-    sys.modules["scipy.linalg"] = cast(ModuleType, None)  # importing it fails
-    try:
-        yield
-    finally:
-        del sys.modules["scipy.linalg"]
 
 
 def compile_all() -> None:
     """The same, with a bar if it takes more than a moment, as it does the first time on a machine."""
     from tqdm import tqdm
 
-    for one in tqdm(_called(), desc="compiling, once", unit="kernel", disable=None, leave=False, delay=2.0):
-        _ = one.compiled
+    with _without_compiler():
+        for one in tqdm(_called(), desc="compiling, once", unit="kernel", disable=None, leave=False, delay=2.0):
+            _ = one.compiled
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    """Keep numba from getting ready to compile until it has to: that takes as long as loading all kernels does.
+
+    It imports what it knows of Python's and numpy's functions before it loads the first kernel, which needs nothing but
+    its runtime, and looks for more of them before each of the others.
+    """
+    from numba.core import event
+    from numba.core.registry import cpu_target
+    from numba.core.runtime import rtsys
+
+    context = cpu_target.target_context
+    rtsys.initialize(context)
+
+    class GetReady(event.Listener):
+        def on_start(self, event: Any) -> None:
+            if vars(context).pop("refresh", None):
+                context.refresh()
+
+        def on_end(self, event: Any) -> None:
+            """Nothing is to be done."""
+
+    context.refresh = lambda: None  # hides the method
+    with event.install_listener("numba:compile", GetReady()):
+        try:
+            yield
+        finally:
+            vars(context).pop("refresh", None)
 
 
 def _called() -> list["Kernel[..., Any]"]:
