@@ -20,11 +20,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prx_data import Workspace, engine
-from prx_data.engine import DECODED, DECODED_VERSION, measure
+from prx_data.engine import measure
 from prx_data.measures import Measure, standard_measures
 from prx_data.processes import Job
 from prx_data.reading import Locator
 from prx_data.storage import remove_leftovers
+from prx_data.tasks import DECODED, DECODED_VERSION
 
 from .conftest import draw_product, encode
 

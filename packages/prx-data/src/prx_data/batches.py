@@ -5,15 +5,11 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-import numpy.typing as npt
-import pyarrow as pa
-
 from prx_data.measures import BatchMeasure
-from prx_data.storage import append_stage
+from prx_data.storage import append_stage, write_shard
+from prx_data.tasks import Prepared, measured_table
 from prx_data.workspace import WorkspaceStore
 
-Prepared = tuple[str, npt.NDArray[Any]]
-"""Key, and what the model sees of the photo."""
 _LEAST_SHARD = 256
 """Photos: fewer at a time are many files, more are lost by a kill."""
 
@@ -68,12 +64,7 @@ class Batches:
     def _write(self) -> None:
         begin = perf_counter()
         table = measured_table(self.measure.schema, self._rows)
-        self._store.write_shard(self.measure.name, self.measure.version, table)
+        write_shard(self._store.folder, self.measure.name, self.measure.version, table)
         self._items += len(self._rows)
         self._rows = []
         self.seconds += perf_counter() - begin
-
-
-def measured_table(schema: pa.Schema, rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Rows of a measure as they are written: `key`, its columns, `error`."""
-    return pa.Table.from_pylist(rows, schema=pa.schema([("key", pa.string()), *schema, ("error", pa.string())]))

@@ -13,7 +13,7 @@ from prx_data.decisions.duplicates import COLUMNS
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.verdicts import decide
-from prx_data.engine import DECODED, DECODED_VERSION, measure
+from prx_data.engine import measure
 from prx_data.errors import ConfigError
 from prx_data.measures import Measure, standard_measures, takes_batches, takes_columns
 from prx_data.measures.scaled import LEAST_SIDE, scaled, scaled_version
@@ -22,6 +22,7 @@ from prx_data.searching import Searchable
 from prx_data.selection import Selection
 from prx_data.sources import source_name
 from prx_data.storage import ledger_stage
+from prx_data.tasks import DECODED, DECODED_VERSION
 
 
 class Workspace(Searchable):

@@ -13,7 +13,6 @@ from prx_data.curation import Workspace
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decoding import decode
-from prx_data.engine import DECODED_SCHEMA
 from prx_data.errors import SourceError
 from prx_data.measures import Measure, standard_measures
 from prx_data.measures.clip import Clip
@@ -21,6 +20,7 @@ from prx_data.measures.nsfw import Nsfw
 from prx_data.measures.perceptual import phash
 from prx_data.records import EXPLANATIONS, Status
 from prx_data.selection import Selection
+from prx_data.tasks import DECODED_SCHEMA
 
 _LONG = 8
 """Lists with more numbers than this are for machines; a key's beginning of fewer digits is no name."""

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,6 +120,22 @@ def write_table(path: Path, table: pa.Table, *, fast: bool = False) -> None:
             pq.write_table(table, temporary, compression="lz4", use_dictionary=False, write_statistics=False)
         else:
             pq.write_table(table, temporary, compression="zstd")
+
+
+def measure_folder(workspace: Path, name: str, version: str) -> Path:
+    """Where the shards of one measure lie in a workspace."""
+    return workspace / "measures" / f"{name}-{version}"
+
+
+def write_shard(workspace: Path, name: str, version: str, table: pa.Table) -> None:
+    """Add rows of one measure, with their `key`; equal keys give the same file."""
+    path = measure_folder(workspace, name, version) / f"{shard_name(table['key'].to_pylist())}.parquet"
+    write_table(path, table, fast=True)
+
+
+def shard_name(keys: Iterable[str]) -> str:
+    """A name that depends on the keys alone: 32 hex digits of a digest."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:32]
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:

@@ -31,7 +31,14 @@ from prx_data.index import PHOTOS_SCHEMA, Journal, Spool, index_photos
 from prx_data.known import KnownRows
 from prx_data.records import Status
 from prx_data.sources import NOTHING, Earlier, Findings, Photos, open_source, source_name
-from prx_data.storage import claimed, ledger_stage, make_writable_folder, others_write, write_table
+from prx_data.storage import (
+    claimed,
+    ledger_stage,
+    make_writable_folder,
+    measure_folder,
+    others_write,
+    write_table,
+)
 
 
 class WorkspaceStore:
@@ -166,7 +173,7 @@ class WorkspaceStore:
 
     def measured(self, name: str, version: str, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of one measure, ordered by key, whether or not their photos are still in the source."""
-        shards = sorted(self._measure_folder(name, version).glob("*.parquet"))
+        shards = sorted(measure_folder(self.folder, name, version).glob("*.parquet"))
         if not shards:
             raise WorkspaceError(f"The workspace {self.folder} has no measure {name!r} of version {version!r} yet.")
         table = pa.concat_tables(pq.read_table(shard, columns=columns) for shard in shards).sort_by("key")
@@ -174,16 +181,8 @@ class WorkspaceStore:
 
     def backlog(self, versions: Mapping[str, str]) -> Backlog:
         """The photos whose contents have no row of some measures, given the version of each by its name."""
-        folders = [self._measure_folder(name, version) for name, version in versions.items()]
+        folders = [measure_folder(self.folder, name, version) for name, version in versions.items()]
         return Backlog(self._source_paths(), [folder.glob("*.parquet") for folder in folders])
-
-    def write_shard(self, name: str, version: str, table: pa.Table) -> None:
-        """Add rows of one measure; equal keys give the same file."""
-        path = self._measure_folder(name, version) / f"{shard_name(table['key'].to_pylist())}.parquet"
-        write_table(path, table, fast=True)
-
-    def _measure_folder(self, name: str, version: str) -> Path:
-        return self.folder / "measures" / f"{name}-{version}"
 
     def _source_path(self, name: str) -> Path:
         return self.folder / "sources" / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.parquet"
@@ -223,11 +222,6 @@ def source_labels(names: Sequence[str]) -> list[str]:
         if len(set(labels)) == len(labels):
             return labels
     return list(names)
-
-
-def shard_name(keys: Iterable[str]) -> str:
-    """A name that depends on the keys alone: 32 hex digits of a digest."""
-    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()[:32]
 
 
 def _first_of_each(keys: pa.ChunkedArray) -> pa.Array:

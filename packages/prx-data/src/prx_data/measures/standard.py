@@ -7,7 +7,6 @@ from prx_data.measures.layout import Layout
 from prx_data.measures.perceptual import Perceptual
 from prx_data.measures.protocol import Measure
 from prx_data.measures.resolution import Resolution
-from prx_data.measures.text import Text
 
 
 def standard_measures(*, text: bool = False) -> tuple[Measure, ...]:
@@ -17,4 +16,8 @@ def standard_measures(*, text: bool = False) -> tuple[Measure, ...]:
         text: Whether to look for text too, see `prx_data.measures.text`: that takes far longer than all others.
     """
     standard = (Basics(), Resolution(), Borders(), Perceptual(), BackgroundColumns(), Layout())
-    return (*standard, Text()) if text else standard
+    if not text:
+        return standard
+    from prx_data.measures.text import Text  # a process that looks for none starts without it
+
+    return (*standard, Text())

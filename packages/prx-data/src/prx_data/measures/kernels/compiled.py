@@ -85,7 +85,7 @@ def _without_compiler() -> Iterator[None]:
     context = cpu_target.target_context
     rtsys.initialize(context)
 
-    class GetReady(event.Listener):
+    class GetReady(event.Listener):  # type: ignore[misc]
         def on_start(self, event: Any) -> None:
             if vars(context).pop("refresh", None):
                 context.refresh()
