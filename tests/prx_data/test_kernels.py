@@ -1,6 +1,7 @@
 """The compiled kernels against what they do in whole arrays, on real photos and on odd shapes."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -239,6 +240,16 @@ def test_processes_load_no_linear_algebra_until_somebody_asks_for_it() -> None:
         "assert product[0, 0] == 4 and 'scipy.linalg' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_kernel_that_is_not_kept_is_compiled_where_all_are_loaded(tmp_path: Path) -> None:
+    code = (
+        "import numpy; from prx_data.measures.kernels import compiled, lab, load_all\n"
+        "compiled._KERNELS[:] = [lab.halved]; load_all()\n"
+        "assert lab.halved.compiled.stats.cache_misses\n"
+        "assert lab.halved(numpy.ones((3, 4, 6), dtype=numpy.float32)).sum() == 18"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)})
 
 
 def test_kernels_take_nothing_from_other_files_of_kernels() -> None:
