@@ -19,6 +19,7 @@ GOOD = {
     "sides_touched": 0,
     "overlay": 0.0,
     "frame": 0.0,
+    "inset": 0.0,
     "collage": 0.4,
 }
 
@@ -39,6 +40,7 @@ def test_the_built_in_ones_load() -> None:
         ({"sides_touched": 2}, ("cut off", "2")),
         ({"overlay": 0.02}, ("writing",)),
         ({"frame": 0.1}, ("frame",)),
+        ({"inset": 0.95}, ("set into a plain frame", "0.95", "0.7")),
         ({"collage": 0.97}, ("several pictures",)),
     ],
 )

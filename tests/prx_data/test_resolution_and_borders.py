@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prx_data.decoding import decode
-from prx_data.measures.borders import Borders, borders
+from prx_data.measures.borders import WORKING_SIDE, Borders, borders
 from prx_data.measures.lines import SIDES
 from prx_data.measures.resolution import Resolution, effective_resolution
 from prx_data.picture import Picture
@@ -58,7 +58,10 @@ def test_any_size_can_be_measured(width: int, height: int, seed: int) -> None:
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     share = effective_resolution(Picture(noise))
     assert share is None or 0 <= share <= 1
-    assert all(0 <= one <= 0.45 for one in Borders()(Picture(noise)).values())
+    found = Borders()(Picture(noise))
+    assert list(found) == Borders().schema.names
+    assert all(0 <= value <= 0.45 for name, value in found.items() if name != "inset")
+    assert 0 <= found["inset"] <= 1
 
 
 def test_no_photo_has_borders(photos: Path) -> None:
@@ -78,7 +81,7 @@ def test_two_bars_are_found_with_their_widths(photos: Path, color: str, across: 
         padded.paste(image, (bar * across, bar * (not across)))
         share = bar / padded.size[not across]
         wanted = {side: share * (across == (side in ("left", "right"))) for side in SIDES}
-        got = {name.removeprefix("border_"): value for name, value in Borders()(Picture(compressed(padded))).items()}
+        got = Picture(compressed(padded)).of_level(borders, WORKING_SIDE)
         found += all(abs(got[side] - wanted[side]) < 0.011 for side in SIDES)
     assert found >= 0.8 * len(images)
 
@@ -88,8 +91,8 @@ def test_a_frame_is_found_and_a_white_margin_is_none(photos: Path) -> None:
         for color, wide in (("black", True), ("white", False)):
             framed = Image.new("RGB", (image.width + 40, image.height + 40), color)
             framed.paste(image, (20, 20))
-            assert all(Borders()(Picture(framed)).values()) == wide
-            assert any(Borders()(Picture(framed)).values()) == wide
+            widths = Picture(framed).of_level(borders, WORKING_SIDE).values()
+            assert all(widths) == any(widths) == wide
 
 
 def test_a_bar_of_the_pictures_own_ground_is_none() -> None:

@@ -1,4 +1,4 @@
-"""Bars and frames that were added to a picture: letterboxes, paddings to a square, coloured frames."""
+"""Bars and frames that were added to a picture: letterboxes, paddings to a square, coloured frames; white ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from prx_data.measures.inset import inset
 from prx_data.measures.lines import SIDES, Color, Side, color_of_line, depth, lines_from, outermost, plain_lines
 from prx_data.picture import Picture, Pixels
 
@@ -96,16 +97,23 @@ def _frame(pixels: Pixels, lines: Mapping[Side, int]) -> dict[Side, float] | Non
 
 @dataclass(frozen=True, kw_only=True)
 class Borders:
-    """`border_left`, `border_top`, `border_right`, `border_bottom`: shares of the frame."""
+    """Bars and frames that other measures leave out, and photos set into a frame that may as well be a ground.
+
+    `border_left`, `border_top`, `border_right`, `border_bottom`: see `borders`. `inset`, `inset_left`, `inset_top`,
+    `inset_right`, `inset_bottom`: score and widths, see `prx_data.measures.inset`. All are shares.
+    """
 
     name: str = "borders"
-    version: str = "3"
+    version: str = "4"
 
     @property
     def schema(self) -> pa.Schema:
-        """See `borders`."""
-        return pa.schema([(f"border_{side}", pa.float32()) for side in SIDES])
+        """See the class."""
+        names = [*(f"border_{side}" for side in SIDES), "inset", *(f"inset_{side}" for side in SIDES)]
+        return pa.schema([(name, pa.float32()) for name in names])
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
-        """See `borders`."""
-        return {f"border_{side}": width for side, width in picture.of_level(borders, WORKING_SIDE).items()}
+        """See the class."""
+        bars, found = picture.of_level(borders, WORKING_SIDE), inset(picture)
+        columns = {f"border_{side}": width for side, width in bars.items()}
+        return {**columns, "inset": found.score, **{f"inset_{side}": found.widths[side] for side in SIDES}}
