@@ -14,6 +14,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,8 @@ from prx_data.picture import Picture
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.prx_data.composites import read  # noqa: E402
-from tests.prx_data.frames import FRAMES, boxed, framed  # noqa: E402
+from tests.prx_data.composites import read
+from tests.prx_data.frames import FRAMES, boxed, framed
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -42,13 +43,13 @@ def score(pixels: Pixels) -> Inset:
     return inset(Picture(pixels))
 
 
-def recall(folder: str, paths: Sequence[Path], colors: Iterable[str]) -> None:
+def recall(folder: str, paths: Sequence[Path], colors: Iterable[str], step: int) -> None:
     """Print one row for each colour and half: how many frames are flagged, and how exact their widths are."""
     for number, color in enumerate(colors):
         for half, begin in HALVES:
             found, off = [], []
             random = np.random.default_rng(number)
-            for path in paths[begin::2]:
+            for path in paths[begin :: 2 * step]:
                 # Studio photos are large, and half of their size shows the same.
                 pixels, widths = framed(read(path, 2 if folder == "catalogue" else 1), FRAMES[color], random)
                 one = score(pixels)
@@ -59,11 +60,13 @@ def recall(folder: str, paths: Sequence[Path], colors: Iterable[str]) -> None:
             print(f"| {folder} | {color} | {half} | {len(found)} | {np.mean(found):.1%} | {exact} |")
 
 
-def alarms(name: str, paths: Sequence[Path], change: Callable[[Pixels], Pixels] | None = None) -> list[Path]:
+def alarms(
+    name: str, paths: Sequence[Path], change: Callable[[Pixels], Pixels] | None = None, step: int = 1
+) -> list[Path]:
     """Print one row for each half: how many photos without a frame are flagged; give them back."""
     flagged = []
     for half, begin in HALVES:
-        chosen = paths[begin::2]
+        chosen = paths[begin :: 2 * step]
         scores = []
         for path in chosen:
             pixels = read(path)
@@ -107,16 +110,17 @@ def main(photos: Path, step: int, out: Path | None) -> None:
     """Measure and print."""
     everything = {name: sorted((photos / name).glob("*.jpg")) for name in ("phone", "catalogue", "grocery")}
     print("| framed photos of | frame | half | photos | flagged | a width is off by, 95 % |\n|---|---|---|---|---|---|")
-    recall("phone", everything["phone"][::step], FRAMES)
-    recall("catalogue", everything["catalogue"][::step], [one for one in FRAMES if "white" not in one])
+    recall("phone", everything["phone"], FRAMES, step)
+    recall("catalogue", everything["catalogue"], [one for one in FRAMES if "white" not in one], step)
     print("\n| photos without a frame | half | photos | score > 0 | flagged |\n|---|---|---|---|---|")
     flagged = [one for name, paths in everything.items() for one in alarms(name, paths)]
-    fronts = [*everything["phone"][:: 4 * step], *everything["grocery"][:: 4 * step]]
+    fronts = [*everything["phone"], *sorted((photos / "grocery").glob("natural-*"))]
     for tilt in TILTS:
         random = np.random.default_rng(round(1e4 * tilt))
-        alarms(f"box on white, corners off by {tilt:.2%}", fronts, lambda one, t=tilt, r=random: boxed(one, r, tilt=t))  # type: ignore[misc]
-    random = np.random.default_rng(3)
-    alarms("box on white, exactly upright, with a shadow", fronts, lambda one: boxed(one, random, tilt=0, shadow=0.25))
+        box = partial(boxed, random=random, tilt=tilt)
+        alarms(f"box on white, corners off by {tilt:.2%}", fronts, box, 2 * step)
+    box = partial(boxed, random=np.random.default_rng(3), tilt=0, shadow=0.25)
+    alarms("box on white, exactly upright, with a shadow", fronts, box, 2 * step)
     speed([*everything["phone"][:: 4 * step], *everything["catalogue"][:: 4 * step]])
     if out is not None:
         sheet(flagged, out)
@@ -125,7 +129,7 @@ def main(photos: Path, step: int, out: Path | None) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="How well framed photos are told.")
     parser.add_argument("photos", type=Path)
-    parser.add_argument("--step", type=int, default=1, help="frame every Nth photo")
+    parser.add_argument("--step", type=int, default=1, help="frame every Nth photo of each half")
     parser.add_argument("--sheet", type=Path, help="write the unframed photos that are flagged here")
     given = parser.parse_args()
     main(given.photos, given.step, given.sheet)

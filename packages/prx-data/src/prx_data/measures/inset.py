@@ -63,7 +63,7 @@ def inset(picture: Picture) -> Inset:
 def _edge(
     pixels: Pixels, reduced: Pixels, color: npt.NDArray[Any], lines: npt.NDArray[Any], number: int
 ) -> tuple[npt.NDArray[np.float64], float, float, int]:
-    """Where the edge at a side is, what is around it and inside of it, see the kernel, and the lines to the far side."""
+    """Where the edge at a side is, what is around and inside of it, see the kernel, and the lines to the far side."""
     turned, small = (pixels, reduced) if number % 2 else (pixels.transpose(1, 0, 2), reduced.transpose(1, 0, 2))
     scale = max(1, round(turned.shape[0] / small.shape[0]))
     begin, end = (int(lines[1 - number % 2]) + 1) * scale, (int(lines[3 - number % 2]) + 1) * scale
