@@ -32,6 +32,7 @@ imports: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/background_auc.py ../shared/images
+	$(BIN)/python benchmarks/frames.py ../shared/images
 	$(BIN)/python benchmarks/measuring.py ../shared/images
 	$(BIN)/python benchmarks/measuring_memory.py ../shared/images
 	$(BIN)/python benchmarks/decode_side.py ../shared/images
