@@ -103,7 +103,7 @@ def _crossing(means: Floats) -> float:
             steepest = line
     above = (means[steepest + 1] + means[min(steepest + 2, last)]) / 2
     below = (means[max(steepest - 2, 0)] + means[max(steepest - 3, 0)]) / 2
-    if above - below < _STEP:
+    if not above - below >= _STEP:  # nor where a part has no pixels
         return np.nan
     half = (above + below) / 2
     line = max(steepest - 2, 1)
@@ -129,18 +129,18 @@ def edge(lines: Pixels, color: Integers, first: int, last: int, places: Floats) 
         mean: means of the three channels in levels, 0 without an edge.
     """
     length, step = lines.shape[1], max(1, lines.shape[1] // _SAMPLES)
-    means = np.zeros((PARTS, last - first), dtype=np.float64)
-    numbers = np.zeros(PARTS, dtype=np.int64)
-    for x in range(0, length, step):
-        numbers[x * PARTS // length] += 3
-    for y in range(first, last):
-        for x in range(0, length, step):
-            red, green = abs(lines[y, x, 0] - color[0]), abs(lines[y, x, 1] - color[1])
-            means[x * PARTS // length, y - first] += red + green + abs(lines[y, x, 2] - color[2])
+    means = np.zeros(last - first, dtype=np.float64)
     seen, total = 0, 0.0
     for part in range(PARTS):
-        means[part] /= numbers[part]
-        places[part] = first + _crossing(means[part]) + 0.5
+        begin, end = -(-part * length // PARTS), -(-(part + 1) * length // PARTS)
+        for y in range(first, last):
+            off, number = 0, 0
+            for x in range(begin, end, step):
+                red, green = abs(lines[y, x, 0] - color[0]), abs(lines[y, x, 1] - color[1])
+                off += red + green + abs(lines[y, x, 2] - color[2])
+                number += 3
+            means[y - first] = off / number
+        places[part] = first + _crossing(means) + 0.5
         if not np.isnan(places[part]):
             seen, total = seen + 1, total + places[part]
     if not seen:
@@ -156,7 +156,7 @@ def edge(lines: Pixels, color: Integers, first: int, last: int, places: Floats) 
     for x in range(0, length, step):
         for channel in range(3):
             own[channel] += lines[inside, x, channel]
-    samples = numbers.sum() / 3
+    samples = (length + step - 1) // step
     own /= samples
     for x in range(0, length, step):
         for channel in range(3):
