@@ -164,3 +164,24 @@ def test_every_colour_of_a_real_catalogue_is_kept(tmp_path: Path, photos: Path) 
     assert [pair for pair in pairs if colors[pair[0]] != colors[pair[1]]] == []
     asked = workspace.select(settings=Settings(semantic_similarity=0.85, semantic_variants=True))
     assert [pair for pair in asked.decisions.duplicates if colors[pair[0]] != colors[pair[1]]]
+
+
+def test_no_trim_of_a_family_stands_for_another(tmp_path: Path, photos: Path) -> None:
+    """Shorts whose hashes are equal and whose shades are too: a hem alone has another colour. No metadata says so."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    names = [f"wsh10-{color}_main.jpg" for color in ("black", "orange", "white")]
+    for name in names:
+        (folder / name).symlink_to(photos / "catalogue" / name)
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(folder)
+    workspace.measure(workers=1)
+    table = workspace.columns()
+    assert len(set(table["phash"].to_pylist())) == 1
+    found = [shades(one) for one in table["subject_colors"].to_pylist()]
+    assert all(same_colors(*one, *other) for one in found for other in found)
+    for radius in (4, None):
+        chosen = workspace.select(settings=Settings(duplicate_radius=radius, semantic_similarity=0.85))
+        assert len(chosen.decisions.kept) == 3
+    asked = workspace.select(settings=Settings(semantic_similarity=0.85, semantic_variants=True))
+    assert len(asked.decisions.kept) == 1

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from prx_data.decisions.candidates import Candidate, Outcome, quoted
 from prx_data.decisions.clusters import Index, find_clusters
-from prx_data.decisions.duplicates import matrix
+from prx_data.decisions.colors import color_difference
+from prx_data.decisions.duplicates import MIN_INFORMATION, matrix
 from prx_data.decisions.groups import keeper_groups
 from prx_data.decisions.keep import why_better
 from prx_data.decisions.repeats import by_preference
@@ -21,6 +22,8 @@ COLOR_COLUMNS = ("color", "colour", "basecolour", "base_color")
 """Metadata columns that name a product's colour."""
 MAX_SHADE_DIFFERENCE = 10.0
 """ΔE76, beyond which a shade of one subject is none of the other's, see `benchmarks/shades.py`."""
+_SHAPE_RADIUS = 4
+"""Hamming distance of the hashes of one shape, where no larger one is set for near duplicates."""
 _LEAST_SHARE = 0.1  # of a subject: less is an edge or a shadow
 _TO_XYZ = np.array(  # of linear sRGB; XYZ as shares of the white point, D65 (IEC 61966-2-1)
     [[0.4339499, 0.3762098, 0.1898403], [0.2126729, 0.7151522, 0.0721750], [0.0177566, 0.1094680, 0.8727755]]
@@ -40,7 +43,8 @@ def drop_semantic_duplicates(
     pairs = similar_pairs(embeddings, find_clusters(embeddings, seed=settings.seed), settings.semantic_similarity)
     left, right, cosine = pairs.left, pairs.right, pairs.similarity
     if not settings.semantic_variants:
-        same = _of_one_color(photos, table["subject_colors"].to_pylist(), left, right, outcome)
+        same = _of_one_color(photos, table["subject_colors"].to_pylist(), left, right)
+        same &= ~_recolored(photos, columns, left, right, settings)
         left, right, cosine = left[same], right[same], cosine[same]
     order = by_preference(photos, settings)
     rank = np.empty(len(photos), dtype=np.int64)
@@ -66,21 +70,34 @@ def drop_semantic_duplicates(
 
 
 def _of_one_color(
-    photos: Sequence[Candidate], palettes: Sequence[Any], left: Index, right: Index, outcome: Outcome
+    photos: Sequence[Candidate], palettes: Sequence[Any], left: Index, right: Index
 ) -> npt.NDArray[np.bool_]:
-    """Which pairs are no colour variants, by their hashes, by their metadata, and by what was measured."""
-    variants = {frozenset((a.key, b.key)) for a, b in outcome.variants}
+    """Which pairs are no colour variants, by their metadata and by the shades of their subjects."""
     named = [_named_color(one) for one in photos]
     found = [shades(one or []) for one in palettes]
     return np.array(
         [
-            frozenset((photos[a].key, photos[b].key)) not in variants
-            and (not named[a] or not named[b] or named[a] == named[b])
-            and same_colors(*found[a], *found[b])
+            (not named[a] or not named[b] or named[a] == named[b]) and same_colors(*found[a], *found[b])
             for a, b in zip(left.tolist(), right.tolist(), strict=True)
         ],
         dtype=bool,
     )
+
+
+def _recolored(
+    photos: Sequence[Candidate], columns: pa.Table, left: Index, right: Index, settings: Settings
+) -> npt.NDArray[np.bool_]:
+    """Which pairs are one shape by their hashes, in other colours somewhere: a trim is too little for a shade."""
+    some = columns.select(["phash", "hash_information"]).take([one.row for one in photos])
+    codes, informative = some["phash"].to_numpy(), some["hash_information"].to_numpy() >= MIN_INFORMATION
+    radius = max(_SHAPE_RADIUS, settings.duplicate_radius or 0)
+    near = informative[left] & informative[right] & (np.bitwise_count(codes[left] ^ codes[right]) <= radius)
+    rows, places = np.unique(np.stack([left[near], right[near]]), return_inverse=True)
+    grids = matrix(columns["lab_grid"].take([photos[row].row for row in rows.tolist()]), np.int8)
+    one, other = places.reshape(2, -1)
+    recolored = np.zeros(len(left), dtype=bool)
+    recolored[near] = color_difference(grids, one, other) > settings.duplicate_color_difference
+    return recolored
 
 
 def _named_color(photo: Candidate) -> str:
