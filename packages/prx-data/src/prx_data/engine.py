@@ -79,7 +79,8 @@ def measure(
     tasks = _tasks(store, measures, backlog, crew=crew, limit=limit, decode_side=decode_side)
     job = Job(run_task, halves=Task.halves, blame=blame)
     started, begin = datetime.now(UTC), perf_counter()
-    compile_all()  # once, and not in each process
+    if len(batches) < len(wanted):
+        compile_all()  # once, and not in each process
     try:
         with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
             for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):
