@@ -7,7 +7,8 @@ the phrases of `caption_phrases.py` with a seed. Those of `tune` were looked at 
 of `held out` only this table was; those of `last` were written when the checks were done, and what they showed at first
 was mended afterwards. A second table has whole captions in the manner of several models (`caption_outputs.py`): what
 version 1 of the checks made of some before it was widened for them, what the checks make of them now, and of others
-that were written after that. Precision: of the captions that a check complains about, those with that fault; recall: of
+that were written after that; a third has captions with faulty ends, and colours of which the catalogue and the
+measurement say different things, before and after the checks were widened for these. Precision: of the captions that a check complains about, those with that fault; recall: of
 those with the fault, the ones that it complains about. `good` are captions without a fault, and the share that no check
 complains about. `--show` prints what went wrong in `tune`.
 """
@@ -269,23 +270,32 @@ def measure_outputs(which: str) -> dict[str, Worth]:
     made = []
     for one in outputs.read_outputs(which):
         metadata = {"name": one.name, "color": one.color}
-        facts = PhotoFacts(key=one.name, metadata=metadata, color="", background="")
+        facts = PhotoFacts(key=one.name, metadata=metadata, color=one.measured, background="")
         photo = Photo(facts=facts, thing=one.name, kind="", color=one.color)
         tied = _TIED.get(one.fault, frozenset())
         made.append(Made(text=one.text, kind=one.kind, photo=photo, fault=one.fault, tied=tied))
     return table(made, judge(made, Checks()))
 
 
-def _print_outputs() -> None:
-    now, later = measure_outputs("outputs"), measure_outputs("later")
-    print(f"\n{'':<12}{'outputs':>10} {'at first':>10} {'recall':>8} {'now':>10} {'recall':>8}", end="")
-    print(f"{'later':>10} {'precision':>10} {'recall':>8}")
-    for check, one in now.items():
-        precision, recall = outputs.FIRST[check]
-        cells = f"{one.captions:>10} {precision:>10.3f} {recall:>8.3f} {one.precision:>10.3f} {one.recall:>8.3f}"
-        other = later.get(check)
-        more = f"{other.captions:>10} {other.precision:>10.3f} {other.recall:>8.3f}" if other else ""
-        print(f"{check:<12}{cells}{more}")
+def _print_outputs(*sets: str) -> None:
+    """Sets side by side: captions, what the checks were worth at first if that is known, and what they are worth."""
+    found = {name: measure_outputs(name) for name in sets}
+    checks = sorted({one for rows in found.values() for one in rows} - {"good", "any fault"})
+    print(f"\n{'':<12}" + "".join(_cells(name) for name in sets))
+    for check in [*checks, "good", "any fault"]:
+        print(f"{check:<12}" + "".join(_cells(name, check, found[name].get(check)) for name in sets))
+
+
+def _cells(name: str, check: str = "", one: Worth | None = None) -> str:
+    """Of one set: its heading, or a check's row."""
+    first = outputs.FIRST.get(name)
+    if not check:
+        now = "now" if first else "precision"
+        return f"{name:>10}" + (f"{'at first':>11}{'recall':>9}" if first else "") + f"{now:>11}{'recall':>9}"
+    if one is None:
+        return " " * (50 if first else 30)
+    before = "{:>11.3f}{:>9.3f}".format(*first[check]) if first else ""
+    return f"{one.captions:>10}{before}{one.precision:>11.3f}{one.recall:>9.3f}"
 
 
 def main() -> None:
@@ -305,7 +315,8 @@ def main() -> None:
             f"{one.captions:>10} {one.precision:>10.3f} {one.recall:>8.3f}" for one in (rows[check] for rows in found)
         )
         print(f"{check:<12}{''.join(cells)}")
-    _print_outputs()
+    _print_outputs("outputs", "later")
+    _print_outputs("tails", "colors")
 
 
 def _show(made: Sequence[Made], judged: Sequence[frozenset[str]]) -> None:

@@ -3,7 +3,9 @@
 Those of the set `outputs` were written when version 1 of the checks was done, by somebody who had read it, and the
 checks were widened for them: `FIRST` has what version 1 made of them. Those of `later` were written after that, and
 nothing was changed for them but that phrases which version 1 knew and the widened checks did not (`the image you
-provided displays`) are known again. Product names and colours are what a shop's metadata says.
+provided displays`) are known again. Those of `tails` (faults after a good beginning, and good captions whose ends tempt)
+and of `colors` (what the catalogue says and what was measured differ) were written when version 2 was done, and before
+anything was changed for them. Product names and colours are what a shop's metadata says.
 """
 
 import csv
@@ -12,19 +14,33 @@ from pathlib import Path
 
 from prx_data.captions.protocol import Kind
 
-FIRST: dict[str, tuple[float, float]] = {
-    "color": (1.000, 0.500),
-    "cut_off": (1.000, 1.000),
-    "language": (1.000, 1.000),
-    "markup": (1.000, 0.833),
-    "preamble": (0.875, 0.538),
-    "product": (1.000, 0.500),
-    "refusal": (1.000, 0.333),
-    "repetition": (1.000, 1.000),
-    "good": (0.960, 0.960),
-    "any fault": (0.972, 0.614),
+FIRST: dict[str, dict[str, tuple[float, float]]] = {
+    "outputs": {
+        "color": (1.000, 0.500),
+        "cut_off": (1.000, 1.000),
+        "language": (1.000, 1.000),
+        "markup": (1.000, 0.833),
+        "preamble": (0.875, 0.538),
+        "product": (1.000, 0.500),
+        "refusal": (1.000, 0.333),
+        "repetition": (1.000, 1.000),
+        "good": (0.960, 0.960),
+        "any fault": (0.972, 0.614),
+    },
+    "tails": {
+        "markup": (0.000, 0.000),
+        "preamble": (0.000, 0.000),
+        "refusal": (0.800, 1.000),
+        "good": (0.980, 0.980),
+        "any fault": (0.857, 0.125),
+    },
+    "colors": {
+        "color": (0.000, 0.000),
+        "good": (1.000, 1.000),
+        "any fault": (0.000, 0.000),
+    },
 }
-"""Precision and recall of `outputs` by version 1."""
+"""Precision and recall of sets by the checks that were there first: version 1, and 2 of `tails` and `colors`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +52,14 @@ class Output:
     kind: Kind
     name: str
     color: str
+    """The catalogue's."""
+    measured: str
+    """The measured one; empty if nothing is known of it."""
     text: str
 
 
 def read_outputs(which: str) -> list[Output]:
-    """The captions of a set: `outputs` or `later`."""
+    """The captions of a set: `outputs`, `later`, `tails` or `colors`."""
     with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         return [
             Output(
@@ -48,6 +67,7 @@ def read_outputs(which: str) -> list[Output]:
                 kind="dense" if row["kind"] == "dense" else "short",
                 name=row["name"],
                 color=row["color"],
+                measured=row["measured"],
                 text=row["text"],
             )
             for row in csv.DictReader(file)

@@ -232,7 +232,7 @@ def test_precision_and_recall_of_whole_captions(benchmark: Any) -> None:
     later = benchmark.measure_outputs("later")
     assert later["good"].recall == 1
     assert later["any fault"].recall > 0.6
-    assert benchmark.measure_outputs("outputs")["any fault"].recall > benchmark.outputs.FIRST["any fault"][1]
+    assert benchmark.measure_outputs("outputs")["any fault"].recall > benchmark.outputs.FIRST["outputs"]["any fault"][1]
 
 
 def test_precision_and_recall_on_photos(photos: Path, benchmark: Any) -> None:
