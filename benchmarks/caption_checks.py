@@ -8,9 +8,9 @@ of `held out` only this table was; those of `last` were written when the checks 
 was mended afterwards. A second table has whole captions in the manner of several models (`caption_outputs.py`): what
 version 1 of the checks made of some before it was widened for them, what the checks make of them now, and of others
 that were written after that; a third has captions with faulty ends, and colours of which the catalogue and the
-measurement say different things, before and after the checks were widened for these. Precision: of the captions that a check complains about, those with that fault; recall: of
-those with the fault, the ones that it complains about. `good` are captions without a fault, and the share that no check
-complains about. `--show` prints what went wrong in `tune`.
+measurement say different things, before and after version 2 was widened for these. Precision: of the captions that a
+check complains about, those with that fault; recall: of those with the fault, the ones that it complains about. `good`
+are captions without a fault, and the share that no check complains about. `--show` prints what went wrong in `tune`.
 """
 
 import argparse

@@ -3,9 +3,10 @@
 Those of the set `outputs` were written when version 1 of the checks was done, by somebody who had read it, and the
 checks were widened for them: `FIRST` has what version 1 made of them. Those of `later` were written after that, and
 nothing was changed for them but that phrases which version 1 knew and the widened checks did not (`the image you
-provided displays`) are known again. Those of `tails` (faults after a good beginning, and good captions whose ends tempt)
-and of `colors` (what the catalogue says and what was measured differ) were written when version 2 was done, and before
-anything was changed for them. Product names and colours are what a shop's metadata says.
+provided displays`) are known again. Those of `tails` (faults after a good beginning, and good captions whose ends
+tempt) and of `colors` (what the catalogue says and what was measured differ) were written when version 2 was done,
+before anything was changed, and by whoever then changed it: they are new, but not strange to version 3. Product names
+and colours are what a shop's metadata says.
 """
 
 import csv

@@ -95,6 +95,85 @@ def test_no_markup(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tail", "wanted"),
+    [
+        ("The image shows it on white.", "preamble"),
+        ("I hope this helps!", "preamble"),
+        ("Let me know if you need anything else.", "preamble"),
+        ("Note: the metadata says gray.", "preamble"),
+        ("No text is visible in the image.", "preamble"),
+        ("Buy now for $19.99 at www.shop.com.", "markup"),
+        ("It costs 49 euros.", "markup"),
+        ("Questions go to shop@example.org.", "markup"),
+        ("THE HOODIE HAS A WIDE POCKET.", "markup"),
+        ("I cannot identify the brand.", "refusal"),
+    ],
+)
+def test_the_end_of_a_caption_is_looked_at_too(tail: str, wanted: str) -> None:
+    assert checks_of(f"{DENSE} {tail}") == [wanted]
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        'A tag reads "Buy now for $19.99 at www.shop.com".',
+        'The words "I HOPE THIS HELPS YOU ALL" are printed on it.',
+        "An image of a wolf is printed on it. The image shows the wolf from the side.",
+        "A folded $5 bill lies in its pocket.",
+        "The view is from the left, and it fills most of the picture.",
+        "A USB port, an LED and an NFC tag are sewn into it.",
+        "The title card beside it is out of focus.",
+    ],
+)
+def test_what_only_sounds_like_an_aside_passes(tail: str) -> None:
+    assert checks_of(f"{DENSE} {tail}") == []
+
+
+def test_a_caption_in_capitals_is_no_plain_text() -> None:
+    assert checks_of(DENSE.upper()) == ["markup"]
+    assert checks_of("GRAY HOODIE WITH A BLACK DRAWSTRING", "short") == ["markup"]
+
+
+FOREIGN = {
+    "de": (
+        "Ein grauer Pullover aus weichem Stoff hängt vor einer weißen Wand und ist von vorn zu sehen. Das Band ist "
+        "schwarz, und die Tasche ist breit.",
+        ["Das Bild zeigt einen Pullover.", "Ich hoffe, das hilft!", "Hinweis: Die Farbe ist nicht sicher."],
+        ["Es tut mir leid, das geht nicht.", "Leider kann ich die Marke nicht nennen."],
+    ),
+    "fr": (
+        "Un pull gris en maille douce est suspendu devant un mur blanc, vu de face. Le cordon est noir et la poche est "
+        "large, avec des coutures nettes.",
+        ["L'image montre un pull.", "Voici la description.", "J'espère que cela vous aide !"],
+        ["Je suis désolé, ce n'est pas clair.", "Je ne peux pas identifier la marque."],
+    ),
+    "es": (
+        "Un jersey gris de punto suave cuelga delante de una pared blanca, visto de frente. El cordón es negro y el "
+        "bolsillo es ancho, con costuras finas.",
+        ["La imagen muestra un jersey.", "Aquí está la descripción.", "Espero que esto ayude."],
+        ["Lo siento, no se ve bien.", "No puedo identificar la marca."],
+    ),
+    "it": (
+        "Un maglione grigio in maglia morbida è appeso davanti a una parete bianca, visto di fronte. I cordoncini sono "
+        "neri e la tasca è larga.",
+        ["L'immagine mostra un maglione.", "Ecco la descrizione.", "Spero che sia utile."],
+        ["Mi dispiace, non si vede bene.", "Non posso identificare il marchio."],
+    ),
+}
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_the_frequent_phrases_of_other_languages(language: str) -> None:
+    caption, asides, excuses = FOREIGN[language]
+    assert checks_of(caption, language=language) == []
+    for aside in asides:
+        assert checks_of(f"{aside} {caption}", language=language) == ["preamble"], aside
+        assert checks_of(f"{caption} {aside}", language=language) == ["preamble"], aside
+    for excuse in excuses:
+        assert checks_of(f"{caption} {excuse}", language=language) == ["refusal"], excuse
+
+
+@pytest.mark.parametrize(
     ("text", "catalogue", "measured", "wrong"),
     [
         ("A red hoodie on a gray ground", "Gray", "gray", True),
@@ -104,7 +183,15 @@ def test_no_markup(text: str) -> None:
         ("The hoodie is red. The background is gray.", "Gray", "", True),
         ("A navy hoodie", "Blue", "navy", False),
         ("A black hoodie", "", "navy", False),
-        ("A teal hoodie", "Gray", "teal", False),  # the catalogue may be wrong, and then the pixels say so
+        ("A teal hoodie", "Gray", "teal", True),  # the prompt says that gray is true
+        ("A gray hoodie", "Red", "gray", True),
+        ("A red hoodie", "Red", "gray", False),
+        ("A gray hoodie", "White", "gray", False),  # not told apart for sure
+        ("A black hoodie", "White", "gray", True),
+        ("A green hoodie", "Multicolor Blue", "green", False),
+        ("A green hoodie", "Blue / White", "green", False),
+        ("A brown hoodie", "Midnight Storm", "brown", False),  # a name, and perhaps no colour
+        ("A gray hoodie", "Orange", "gray", True),
         ("A hoodie", "Gray", "gray", False),
         ("A red hoodie", "Multi", "", False),  # nothing is known
         ("A hoodie in a rose garden", "Gray", "", False),
@@ -114,6 +201,15 @@ def test_no_markup(text: str) -> None:
         ("A hoodie from the front. Its surface is red.", "Gray", "", True),
         ("A hoodie from the front. The ground behind it is red, and it is gray.", "Gray", "", False),
         ("A hoodie from the front. The wall behind it is red.", "Gray", "", False),
+        ("A hoodie from the front. Its background is red.", "Gray", "", False),
+        ("The background behind the hoodie is a bright red", "Gray", "", False),
+        ("A hoodie. Behind the hoodie it is red.", "Gray", "", False),
+        ("A red tabletop holds a hoodie", "Gray", "", False),
+        ("Red paper carries the hoodie", "Gray", "", False),
+        ("The image background is red and the hoodie hangs", "Gray", "", False),
+        ("A beige hoodie against a red wall", "Red", "beige", True),  # the wall's colour does not excuse it
+        ("A hoodie of red canvas", "Gray", "", False),
+        ("The hoodie on the white wall is red", "Gray", "", True),
     ],
 )
 def test_color(text: str, catalogue: str, measured: str, wrong: bool) -> None:
@@ -232,6 +328,10 @@ def test_precision_and_recall_of_whole_captions(benchmark: Any) -> None:
     later = benchmark.measure_outputs("later")
     assert later["good"].recall == 1
     assert later["any fault"].recall > 0.6
+    tails, colors = benchmark.measure_outputs("tails"), benchmark.measure_outputs("colors")
+    assert tails["good"].recall >= 0.98
+    assert tails["any fault"].recall > 0.9
+    assert colors["good"].recall == colors["color"].recall == 1
     assert benchmark.measure_outputs("outputs")["any fault"].recall > benchmark.outputs.FIRST["outputs"]["any fault"][1]
 
 

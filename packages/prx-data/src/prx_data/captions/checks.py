@@ -17,7 +17,7 @@ from prx_data.captions.template import Template
 from prx_data.captions.text import first_value, sentences, words
 from prx_data.captions.words import DANGLING, LANGUAGES
 
-VERSION = "2"
+VERSION = "3"
 """Changes when the same caption may be judged otherwise."""
 
 Words = Annotated[int, Field(ge=1)]
@@ -42,7 +42,12 @@ class Checks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     language: str = "en"
-    """The language that captions are asked for in, and have to be in: a code such as `en` or `de`."""
+    """The language that captions are asked for in, and have to be in: a code such as `en` or `de`.
+
+    `color` and `product` look at English captions only. `refusal` and `preamble` know English best, of German, French,
+    Spanish and Italian the frequent phrases, and of other languages nothing; `markup` knows English advertising. The
+    words that nothing ends with (`cut_off`) are English. All else is the same for each language.
+    """
     dense_words: tuple[Words, Words] = (20, 220)
     """Fewest and most words of a dense caption."""
     short_words: tuple[Words, Words] = (3, 30)
@@ -94,8 +99,8 @@ class Checks(BaseModel):
         low, high = self.dense_words if kind == "dense" else self.short_words
         english = self.language == "en"
         found = {
-            "refusal": refusal(text),
-            "preamble": preamble(text),
+            "refusal": refusal(text, self.language),
+            "preamble": preamble(text, self.language),
             "markup": markup(text),
             "repetition": repetition(text),
             "cut_off": cut_off(text, whole_sentences=kind == "dense", finished=finished),

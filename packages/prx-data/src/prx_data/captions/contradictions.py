@@ -10,6 +10,7 @@ from prx_data.captions.words import (
     GROUNDS,
     MATERIALS,
     MEASURED_COLORS,
+    MULTICOLOR,
     NEAR_COLORS,
     PRODUCE,
     PRODUCTS,
@@ -20,6 +21,8 @@ from prx_data.captions.words import (
 _BOUNDARY = word_set("with on against in over under at by from that which while is are was has have featuring")
 _COPULA = word_set("is are appears appear looks fades remains")
 _BESIDE = word_set("on over against beside near behind with under by like to for at from next above below into atop")
+_DETERMINERS = word_set("a an the its his her their this that these those")
+_CLAUSE = word_set("and or but while where")
 _AHEAD = 4  # words between a colour and the noun that it belongs to
 
 
@@ -28,7 +31,8 @@ def color_contradiction(text: str, catalogue: str, measured: str, product: str) 
 
     Only colours that belong to the product count: those before or after its noun; where there are none, those at the
     beginning of the first sentence that belong to neither the ground nor another thing. A caption is right if one of
-    them may be called either the catalogue's colour or the measured one.
+    them may be called the catalogue's colour: a model was told that it is true. The measured one counts where the
+    catalogue is not clear, or names one that is hardly told from it: `White` may be called gray if it measures gray.
 
     Args:
         text: The caption.
@@ -36,11 +40,17 @@ def color_contradiction(text: str, catalogue: str, measured: str, product: str) 
         measured: The measured dominant colour in one word, or nothing.
         product: Name and kind of the product, in words.
     """
-    known = color_families(catalogue) | color_families(measured)
-    if not known:
+    told, seen = color_families(catalogue), color_families(measured)
+    if not told | seen:
         return None
+    near = told.union(*(NEAR_COLORS[one] for one in told))
+    known = told
+    if not told or _unclear(catalogue):
+        known = told | seen
     known |= color_families(product)  # a red onion may be called red, whatever it measures
     allowed = known.union(*(NEAR_COLORS[one] for one in known))
+    if (seen & near) or any(NEAR_COLORS[one] & told for one in seen):
+        allowed |= seen
     said = _product_colors(text, product)
     if not said or any(COLORS[one] & allowed for one in said):
         return None
@@ -55,6 +65,15 @@ def color_families(text: str) -> frozenset[str]:
     for word in tokens(text):
         found |= MEASURED_COLORS.get(word, frozenset()) | COLORS.get(word, frozenset())
     return found
+
+
+def _unclear(catalogue: str) -> bool:
+    """Whether a catalogue names several colours, or none for sure: `Multi`, `Blue / White`, `Midnight Storm`."""
+    said = [one for one in tokens(catalogue) if one not in STOPS]
+    named = [word for word in said if color_families(word)]
+    families = [color_families(word) for word in named]
+    sure = set(named) - AMBIGUOUS_COLORS or named[-1:] == said[-1:]
+    return not sure or bool(MULTICOLOR & set(said)) or any(not one & other for one in families for other in families)
 
 
 def _product_colors(text: str, product: str) -> list[str]:
@@ -91,22 +110,34 @@ def _modifies(words: list[str], place: int) -> bool:
 
 def _owner(words: list[str], place: int, own: Collection[str], groups: Collection[str]) -> str:
     """`product`, `other`, or nothing if no noun tells: of what the colour at a place is the colour."""
-    for word in words[place + 1 : place + 1 + _AHEAD]:
-        if word in STOPS or word in _BOUNDARY:
+    for at in range(place + 1, min(place + 1 + _AHEAD, len(words))):
+        if words[at] in STOPS or words[at] in _BOUNDARY or words[at] in _DETERMINERS:
             break
-        if owner := _noun(word, own, groups):
-            return owner
-    before = words[max(0, place - 6) : place]
+        if owner := _noun(words[at], own, groups):
+            follows = at + 1 < len(words) and _noun(words[at + 1], own, groups) == "product"
+            return "product" if follows else owner  # canvas sneakers are sneakers
     stands_alone = not _goes_on(words, place) or words[place + 1] in ("and", "or")
-    if not stands_alone or not (_COPULA & set(before[-3:]) or "in" in before[-2:]):
+    if not stands_alone:
         return ""
-    for at in range(place - 1, max(0, place - 6) - 1, -1):
-        word, previous = words[at], words[at - 1] if at else "."
-        if word in STOPS:
-            break
-        if (word == "it" and (previous in STOPS or previous == "and")) or (word in GROUNDS and previous == "its"):
+    if _COPULA & set(words[max(0, place - 3) : place]):
+        return _subject(words[:place], own, groups)
+    if "in" in words[max(0, place - 2) : place]:
+        for word in reversed(words[max(0, place - 6) : place]):
+            if word in STOPS:
+                break
+            if owner := _noun(word, own, groups):
+                return owner
+    return ""
+
+
+def _subject(before: list[str], own: Collection[str], groups: Collection[str]) -> str:
+    """`product`, `other`, or nothing: the first noun of the clause that ends with these words, a copula the last."""
+    starts = [at + 1 for at, word in enumerate(before) if word in STOPS or word in _CLAUSE]
+    clause = before[starts[-1] if starts else 0 :]
+    for at, word in enumerate(clause):
+        if (word == "it" and at == 0) or (word == "surface" and clause[at - 1 : at] == ["its"]):
             return "product"
-        if owner := _noun(word, own, groups):
+        if (owner := _noun(word, own, groups)) and not _BESIDE & set(clause[max(0, at - 2) : at]):
             return owner
     return ""
 

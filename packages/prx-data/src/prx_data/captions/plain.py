@@ -2,6 +2,7 @@
 
 import re
 
+from prx_data.captions.asides import PHRASES, english_aside
 from prx_data.captions.text import sentences
 
 _QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")
@@ -48,10 +49,11 @@ _NOT_ANSWERED = re.compile(
 """Who captions says what is seen; who declines speaks of seeing and saying, and that they cannot."""
 
 
-def refusal(text: str) -> str | None:
+def refusal(text: str, language: str = "en") -> str | None:
     """Why it is no caption but an excuse: of what cannot be said or seen, or by somebody who declines or asks.
 
-    Words in quotation marks do not count: they may be printed on the product.
+    Words in quotation marks do not count: they may be printed on the product. English excuses are known, and the
+    frequent ones of the language if it is one of `asides.PHRASES`.
     """
     bare = _QUOTED.sub("", text.replace("’", "'"))
     if found := _EXCUSES.search(bare):
@@ -61,6 +63,8 @@ def refusal(text: str) -> str | None:
             return f"says {found[0].strip()!r}"
         if _SPEAKER.search(sentence) and _DECLINING.search(sentence):
             return f"says {sentence[:60]!r}"
+        if language in PHRASES and (found := PHRASES[language].refusal.search(sentence)):
+            return f"says {found[0].strip()!r}"
     return None
 
 
@@ -105,14 +109,26 @@ _ITSELF = re.compile(
 """The picture itself, and neither a place in it (`the middle of the picture`) nor one that is printed on something."""
 
 
-def preamble(text: str) -> str | None:
-    """Why it begins with words about the picture or the answer, and not with what is seen."""
+def preamble(text: str, language: str = "en") -> str | None:
+    """Why it says something about the picture or the answer, and not what is seen: at its beginning, or further on.
+
+    Words in quotation marks count at the very beginning only. Beginnings are known in English, and in the language if
+    it is one of `asides.PHRASES`; what comes further on, in the language alone.
+    """
     plain = text.replace("’", "'")
     if found := _PREAMBLES.match(plain):
         return f"begins with {found[0].strip()!r}"
-    first = next(iter(sentences(plain)), "")
-    if found := _ITSELF.search(_QUOTED.sub("", first)):
+    bare = _QUOTED.sub("", plain)
+    said = sentences(bare)
+    if found := _ITSELF.search(next(iter(said), "")):
         return f"its first sentence speaks of {found[0].strip(' ,')!r}"
+    for sentence in said:
+        if refusal(sentence, language):
+            continue  # an excuse, which is told as such
+        if language == "en" and (aside := english_aside(sentence, bare)):
+            return f"says {aside[:60]!r}"
+        if language in PHRASES and (found := PHRASES[language].aside.search(sentence)):
+            return f"says {found[0].strip()!r}"
     return None
 
 
@@ -124,17 +140,36 @@ _MARKUP = re.compile(
 )
 
 
+_ADVERTISING = re.compile(
+    r"\bwww\.\w|\b[\w.+-]+@[\w-]+\.\w+|\b[\w-]+\.(?:com|net|org|co\.uk)\b(?:/\S*)?"
+    r"|[$€£¥₹] ?\d[\d.,]*(?![\d.,]* ?-?(?:bill|note|banknote|coin))|\d ?[€£¥₹]"
+    r"|\d ?(?:usd|eur|gbp|dollars|euros?)\b(?! ?-?(?:bill|note|banknote|coin))"
+    r"|\b(?:buy|order|shop|get) (?:(?:it|yours|them|one) )?(?:now|today|online)\b"
+    r"|\badd (?:(?:it|this|them) )?to (?:your )?(?:cart|basket|bag)\b|\bfree (?:shipping|delivery|returns)\b"
+    r"|\bwhile (?:stocks?|supplies) lasts?\b|\b(?:limited|special) offer\b",
+    re.IGNORECASE,
+)
+"""Prices, addresses and what sells; a banknote is a thing."""
+_CAPITALS_LEAST, _CAPITALS_SHARE = 4, 0.8
 _PICTOGRAPHS = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
 _WHOLLY_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]|'[^']*'")
 
 
 def markup(text: str) -> str | None:
-    """Why it is not plain text: Markdown, HTML, special tokens, links, JSON, hashtags, emoji, lines, quotes around all.
+    """Why it is not plain text: Markdown, HTML, tokens, links, JSON, emoji, lines, quotes, advertising, capitals.
 
-    Emoji in quotation marks do not count: they may be printed on the product.
+    Quotes are those around all of it. Emoji, prices and capitals in quotation marks do not count: they may be printed
+    on the product.
     """
-    bare = text.strip()
-    if _WHOLLY_QUOTED.fullmatch(bare):
+    stripped = text.strip()
+    if _WHOLLY_QUOTED.fullmatch(stripped):
         return "is in quotation marks as a whole"
-    found = _MARKUP.search(bare) or _PICTOGRAPHS.search(_QUOTED.sub("", bare))
-    return f"holds {found[0][:24]!r}" if found else None
+    bare = _QUOTED.sub("", stripped)
+    if found := _MARKUP.search(stripped) or _PICTOGRAPHS.search(bare) or _ADVERTISING.search(bare):
+        return f"holds {found[0][:24]!r}"
+    for sentence in sentences(bare):
+        said = re.findall(r"[^\W\d_]{2,}", sentence)
+        capitals = sum(one.isupper() for one in said)
+        if capitals >= max(_CAPITALS_LEAST, _CAPITALS_SHARE * len(said)):
+            return f"is in capitals: {sentence[:24]!r}"
+    return None

@@ -80,11 +80,18 @@ NEAR_COLORS: Mapping[str, frozenset[str]] = {
 MEASURED_COLORS: Mapping[str, frozenset[str]] = {"navy": frozenset({"blue", "black"})}
 """Measured colour words that are not families themselves."""
 
+MULTICOLOR = word_set(
+    "multi multicolor multicolour multicolored multicoloured assorted mixed various rainbow patterned printed floral "
+    "striped checked plaid camouflage camo colorblock tie-dye print stripe stripes"
+)
+"""Words by which catalogues say that a product has several colours."""
+
 GROUNDS = word_set(
     "background backdrop wall floor ground surface surroundings setting lighting light lights studio carpet rug table "
     "bed sheet bedspread blanket door shelf wood wooden marble concrete tiles "
     "tile flooring paper canvas shadow shadows "
-    "backgrounds gradient cloth mat"
+    "backgrounds gradient cloth mat tabletop countertop worktop plinth pedestal podium platform board plank grass lawn "
+    "pavement"
 )
 """Nouns that a colour may belong to instead of the product."""
 
