@@ -216,6 +216,12 @@ def test_color(text: str, catalogue: str, measured: str, wrong: bool) -> None:
     assert (color_contradiction(text, catalogue, measured, "Chaz Hoodie") is not None) == wrong
 
 
+def test_what_stands_between_a_products_words_is_no_word_of_it() -> None:
+    text = "A hoodie, red all over. Behind it is a gray floor, in focus at the front."
+    assert color_contradiction(text, "Gray", "", "Chaz, Hoodies") is not None
+    assert color_contradiction(text, "Red", "", "Chaz, Hoodies") is None
+
+
 @pytest.mark.parametrize(
     ("text", "product", "wrong"),
     [

@@ -77,7 +77,7 @@ def _unclear(catalogue: str) -> bool:
 
 
 def _product_colors(text: str, product: str) -> list[str]:
-    own = {stem(word) for word in tokens(product)}
+    own = {stem(word) for word in tokens(product) if word not in STOPS}
     groups = _groups(product)
     first = sentences(text)[:1]
     belonging = [(word, _owner(words, place, own, groups)) for words, place, word in _colors(text)]

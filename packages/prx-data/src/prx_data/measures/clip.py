@@ -32,6 +32,7 @@ VERSION = "2"
 """Changes when the same weights may give other embeddings."""
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
+_TOKENIZER = "the tokenizer's files (tokenizer.json, tokenizer_config.json and what else there is)"
 _LAYOUT = 'or use embedding = "layout", which needs no weights'
 
 Vectors = npt.NDArray[np.float32]
@@ -201,9 +202,21 @@ class Clip:
     def _tokenizer(self) -> Any:
         open_clip, _ = _libraries()
         try:
-            return open_clip.get_tokenizer(self.model)
+            with _offline_if_unreachable():
+                return open_clip.get_tokenizer(self.model)
         except Exception as error:  # whatever it is that hubs, files and tokenizers raise
-            raise ConfigError(f"The tokenizer of {self.model} cannot be loaded: {_first_line(error)}.") from error
+            text = f"The tokenizer of {self.model} cannot be loaded ({_first_line(error)})"
+            repository = self._architecture(open_clip).get("text_cfg", {}).get("hf_tokenizer_name")
+            if not repository:
+                raise ConfigError(f"{text}.") from error
+            files = f"{_TOKENIZER} of https://huggingface.co/{repository}"
+            if self.model.startswith(_FOLDER):
+                folder = self.model.removeprefix(_FOLDER)
+                raise ConfigError(f"{text}: put {files} into the folder {folder}.") from error
+            raise ConfigError(
+                f"{text}: put {files} into a folder, beside open_clip_config.json and the weights, and set "
+                'clip.model = "local-dir:FOLDER", without clip.weights.'
+            ) from error
 
     @cached_property
     def _found(self) -> _Found:
