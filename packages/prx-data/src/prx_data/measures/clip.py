@@ -10,21 +10,19 @@ pixel; the model sees batches, in one process. Weights are safetensors or plain 
 import hashlib
 import json
 import re
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from prx_data.errors import ConfigError
+from prx_data.measures import clip_files
+from prx_data.measures.clip_files import LAYOUT, first_line, offline_if_unreachable
 from prx_data.measures.model_crop import Crop
 from prx_data.picture import Picture, Pixels
 
@@ -32,8 +30,6 @@ VERSION = "2"
 """Changes when the same weights may give other embeddings."""
 
 _HUB, _FOLDER = "hf-hub:", "local-dir:"
-_TOKENIZER = "the tokenizer's files (tokenizer.json, tokenizer_config.json and what else there is)"
-_LAYOUT = 'or use embedding = "layout", which needs no weights'
 
 Vectors = npt.NDArray[np.float32]
 
@@ -46,6 +42,8 @@ class _Found:
     preprocess: Mapping[str, Any]
     """open_clip's settings of the preprocessing, complete."""
     weights: Path
+    text: Mapping[str, Any]
+    """open_clip's settings of the text tower."""
     digest: str
     """Of the weights' bytes, the architecture and the preprocessing."""
 
@@ -71,7 +69,7 @@ class Clip:
 
     model: str
     """An architecture such as `ViT-B-32` or `ViT-B-16-SigLIP`; or `hf-hub:org/name` or `local-dir:FOLDER` (a folder
-    with `open_clip_config.json` and the weights), which bring their weights."""
+    with `open_clip_config.json`, the weights and, as of SigLIP, the tokenizer's files), which bring their weights."""
     weights: str | Path | None = None
     """For an architecture: a tag of open_clip, or a local file (safetensors, or a state dict of tensors)."""
     device: str | None = None
@@ -93,7 +91,7 @@ class Clip:
             told = "brings its weights, so weights has to be left out" if self.weights else "needs weights"
             raise ConfigError(
                 f"clip.model = {self.model!r} {told}: a tag of open_clip or a local file goes with an architecture; "
-                f"{_LAYOUT}."
+                f"{LAYOUT}."
             )
 
     @cached_property
@@ -202,21 +200,10 @@ class Clip:
     def _tokenizer(self) -> Any:
         open_clip, _ = _libraries()
         try:
-            with _offline_if_unreachable():
+            with offline_if_unreachable():
                 return open_clip.get_tokenizer(self.model)
         except Exception as error:  # whatever it is that hubs, files and tokenizers raise
-            text = f"The tokenizer of {self.model} cannot be loaded ({_first_line(error)})"
-            repository = self._architecture(open_clip).get("text_cfg", {}).get("hf_tokenizer_name")
-            if not repository:
-                raise ConfigError(f"{text}.") from error
-            files = f"{_TOKENIZER} of https://huggingface.co/{repository}"
-            if self.model.startswith(_FOLDER):
-                folder = self.model.removeprefix(_FOLDER)
-                raise ConfigError(f"{text}: put {files} into the folder {folder}.") from error
-            raise ConfigError(
-                f"{text}: put {files} into a folder, beside open_clip_config.json and the weights, and set "
-                'clip.model = "local-dir:FOLDER", without clip.weights.'
-            ) from error
+            raise clip_files.no_tokenizer(self.model, self._found.text, error) from error
 
     @cached_property
     def _found(self) -> _Found:
@@ -231,6 +218,7 @@ class Clip:
             dimensions=int(architecture["embed_dim"]),
             preprocess=preprocess,
             weights=weights,
+            text=architecture.get("text_cfg", {}),
             digest=hashlib.sha256(facts.encode()).hexdigest(),
         )
 
@@ -252,11 +240,13 @@ class Clip:
         if not tag:
             return architecture, default, self._file(open_clip)
         try:
-            with _offline_if_unreachable():
+            with offline_if_unreachable():
                 weights = Path(open_clip.download_pretrained(tag))
         except Exception as error:  # without a network each way of downloading raises something of its own
             repository = "/".join(tag.get("hf_hub", "").split("/")[:2])
-            raise self._missing(repository, error, url=tag.get("url", "")) from error
+            wanted = f"{self.model} ({self.weights})"
+            text = architecture.get("text_cfg", {})
+            raise clip_files.no_weights(wanted, error, repository, text, url=tag.get("url", "")) from error
         return architecture, merge_preprocess_dict(default, tag), weights
 
     def _file(self, open_clip: Any) -> Path:
@@ -266,7 +256,7 @@ class Clip:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(self.model)) or "none"
         raise ConfigError(
             f"clip.weights = {str(self.weights)!r} is neither a file nor a tag of open_clip for {self.model} "
-            f"(tags: {tags}): name one, put a safetensors file there, {_LAYOUT}."
+            f"(tags: {tags}): name one, put a safetensors file there, {LAYOUT}."
         )
 
     def _brought(self, open_clip: Any) -> tuple[dict[str, Any], Path]:
@@ -276,7 +266,7 @@ class Clip:
         name = self.model.removeprefix(_HUB)
         try:
             if name != self.model:
-                with _offline_if_unreachable():
+                with offline_if_unreachable():
                     return factory._get_hf_config(name), Path(open_clip.download_pretrained_from_hf(name))
             folder = Path(self.model.removeprefix(_FOLDER))
             config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
@@ -285,62 +275,30 @@ class Clip:
                 raise FileNotFoundError(f"there is no safetensors file in {folder}")
             return config, Path(weights)
         except Exception as error:  # without a network each way of downloading raises something of its own
-            raise self._missing(name if name != self.model else "", error) from error
-
-    def _missing(self, repository: str, error: Exception, url: str = "") -> ConfigError:
-        """What to put where: a folder has the preprocessing too, a file alone has none."""
-        files = "open_clip_config.json and open_clip_model.safetensors"
-        mend = f'put {files} into a folder and set clip.model = "local-dir:FOLDER"'
-        if repository:
-            files += f" of https://huggingface.co/{repository}"
-            mend = f'put {files} into a folder and set clip.model = "local-dir:FOLDER", without clip.weights'
-        elif url:
-            mend = f"put {url} on this machine and set clip.weights to the path of the file"
-        wanted = self.model if self.weights is None else f"{self.model} ({self.weights})"
-        return ConfigError(
-            f"The weights of {wanted} are not here and cannot be downloaded ({_first_line(error)}): {mend}, {_LAYOUT}."
-        )
+            repository = name if name != self.model else ""
+            raise clip_files.no_weights(self.model, error, repository, None) from error
 
     @cached_property
     def _model(self) -> Any:
         open_clip, torch = _libraries()
         found = self._found
         try:
-            model = open_clip.create_model(
-                self.model,
-                pretrained=None if self.weights is None else str(self.weights),
-                require_pretrained=True,
-                device=self.chosen_device,
-                force_preprocess_cfg=dict(self.preprocess or {}),
-            )
+            with offline_if_unreachable():  # text towers of transformers are built from files on the hub
+                model = open_clip.create_model(
+                    self.model,
+                    pretrained=None if self.weights is None else str(self.weights),
+                    require_pretrained=True,
+                    device=self.chosen_device,
+                    force_preprocess_cfg=dict(self.preprocess or {}),
+                )
         except Exception as error:  # a file that is damaged, of another architecture, or holds more than tensors
+            if clip_files.lacks_text_tower(found.text):
+                raise clip_files.no_text_tower(self.model, found.text, error) from error
             raise ConfigError(
-                f"The weights {found.weights} cannot be loaded as {self.model}: {_first_line(error)}."
+                f"The weights {found.weights} cannot be loaded as {self.model}: {first_line(error)}."
             ) from error
         layout = torch.channels_last if self.chosen_device.startswith("cuda") else torch.contiguous_format
         return model.eval().requires_grad_(False).to(memory_format=layout)
-
-
-@contextmanager
-def _offline_if_unreachable() -> Iterator[None]:
-    """Look into the cache alone where the hub's name is not known: asked, it would be asked again for a minute."""
-    from huggingface_hub import constants
-
-    host = urlsplit(constants.ENDPOINT).hostname
-    before = constants.HF_HUB_OFFLINE
-    if not getproxies().get("https"):
-        try:
-            socket.getaddrinfo(host, 443)
-        except OSError:
-            constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")[:200]
 
 
 def _libraries() -> tuple[Any, Any]:
@@ -349,5 +307,5 @@ def _libraries() -> tuple[Any, Any]:
         import open_clip
         import torch
     except ImportError as error:
-        raise ConfigError(f"CLIP needs open_clip: pip install 'prx-data[clip]'; {_LAYOUT}.") from error
+        raise ConfigError(f"CLIP needs open_clip: pip install 'prx-data[clip]'; {LAYOUT}.") from error
     return open_clip, torch
