@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prx_data import Clip, ConfigError, Rules, Settings, SourceError, Workspace, cli, curate
+from prx_data import Clip, ConfigError, Rules, Settings, SourceError, Workspace, WorkspaceError, cli, curate
 from prx_data.decisions.names import tags_of_clusters, words_of_clusters
 from prx_data.measures import standard_measures
 from prx_data.report.map import projected
@@ -78,6 +78,39 @@ def test_similar_photos(shop: Workspace, tmp_path: Path) -> None:
         shop.similar("nowhere.png")
     with pytest.raises(ConfigError, match="it has layout, clip"):
         shop.similar("01.png", by="dino")
+
+
+def test_each_origin_of_a_content_is_a_photo(shop: Workspace) -> None:
+    first, again = shop.similar("01.png", limit=20).table, shop.similar("09.png", limit=20).table
+    assert again["origin"].to_pylist() == first["origin"].to_pylist()
+    assert again["similarity"].to_pylist() == first["similarity"].to_pylist()
+    with pytest.raises(SourceError, match=r"'empty.png' has no embedding"):
+        shop.similar("empty.png")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda photos: photos.tags(["shoe"], prompt="a photo"), "prompt = 'a photo' is wrong: .* {} once"),
+        (lambda photos: photos.tags(["shoe"], prompt="{} {}"), "prompt = '{} {}' is wrong: .* {} once"),
+        (lambda photos: photos.tags(["shoe"], prompt="a {label}"), "prompt = 'a {label}' is wrong: .* {} once"),
+        (lambda photos: photos.tags("shoe"), r"labels = 'shoe' is wrong: it should be a list, such as \['shoe'\]"),
+        (lambda photos: photos.search("shoe", limit=-1), "limit = -1 is wrong: it should be at least 1"),
+        (lambda photos: photos.similar("01.png", limit=0), "limit = 0 is wrong: it should be at least 1"),
+    ],
+)
+def test_what_is_wrong_with_a_look_up_is_one_sentence(shop: Workspace, call: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        call(shop)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_found_before_it_is_measured(tmp_path: Path, shop: Workspace) -> None:
+    photos = Workspace(tmp_path / "work", measures=shop.measures)
+    photos.add(shop.folder.parent / "photos")
+    for call in (lambda: photos.search("shoe"), lambda: photos.tags(["shoe"]), lambda: photos.similar("01.png")):
+        with pytest.raises(WorkspaceError, match=r"no measure 'clip' .* yet: call measure\(\)"):
+            call()
 
 
 def test_tags_are_the_most_probable_labels(shop: Workspace) -> None:

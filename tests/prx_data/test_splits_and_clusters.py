@@ -51,6 +51,14 @@ def test_clusters_find_what_is_there_and_are_the_same_every_time() -> None:
     np.testing.assert_array_equal(labels, cluster(vectors, 3))
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_vectors_without_a_direction_are_named(wrong: float) -> None:
+    vectors = np.eye(6, dtype=np.float16)
+    vectors[4, 2] = wrong
+    with pytest.raises(ConfigError, match=r"embeddings\[4\] is wrong: it holds NaN or infinity"):
+        cluster(vectors, 2)
+
+
 def test_cluster_counts() -> None:
     assert [default_k(count) for count in (0, 1, 8, 1000, 10**8)] == [1, 1, 2, 22, 1000]
     assert cluster(np.empty((0, 5), dtype=np.float32), 1).shape == (0,)

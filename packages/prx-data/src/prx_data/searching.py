@@ -1,6 +1,6 @@
 """Looks photos up by their embeddings: by words, by another photo; and says which of some labels they show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -65,10 +65,16 @@ class Embedded:
     """The first of each content."""
     keys: list[str]
     vectors: npt.NDArray[np.float16]
+    every: Mapping[str, str]
+    """The key of each origin, also of contents that occur again, and of photos without an embedding."""
 
     @classmethod
     def of(cls, store: WorkspaceStore, measure: Measure) -> "Embedded":
-        """All that was measured, ordered by origin."""
+        """All that was measured, ordered by origin.
+
+        Raises:
+            WorkspaceError: Nothing was.
+        """
         (column,) = measure.schema.names
         table = store.measured(measure.name, measure.version, ["key", column])
         rows = {key: row for row, key in enumerate(table["key"].to_pylist())}
@@ -79,7 +85,8 @@ class Embedded:
         known.sort()
         picked = [rows[key] for _, key in known]
         vectors = matrix(table[column].take(picked), np.float16)
-        return cls([origin for origin, _ in known], [key for _, key in known], vectors)
+        every = dict(zip(photos["origin"], photos["key"], strict=True))
+        return cls([origin for origin, _ in known], [key for _, key in known], vectors, every)
 
     def cosines(self, wanted: Vectors) -> Vectors:
         """With some unit vectors: shape (photos, vectors)."""
@@ -134,6 +141,11 @@ def _embedding(measures: Sequence[Measure], by: str | None) -> Measure:
     return found[by] if by is not None else list(found.values())[-1]
 
 
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise ConfigError(f"limit = {limit} is wrong: it should be at least 1.")
+
+
 def _measured(measure: Measure, path: Path) -> Vectors:
     try:
         decoded = decode(path.read_bytes())
@@ -155,9 +167,11 @@ class Searchable(WorkspaceStore):
         """Photos that show what a text says, the best first, by the first model of `measures` that knows texts.
 
         Raises:
-            ConfigError: No measure knows texts.
+            ConfigError: No measure knows texts, or `limit` is below 1.
+            WorkspaceError: Nothing was measured yet.
         """
         measure, tower = text_tower(self.measures)
+        _check_limit(limit)
         table = Embedded.of(self, measure).nearest(tower.texts([text])[0], limit)
         return Hits(f"“{text}”", table, self.locators())
 
@@ -170,14 +184,20 @@ class Searchable(WorkspaceStore):
             limit: The most photos.
 
         Raises:
-            ConfigError: There is no such embedding.
+            ConfigError: There is no such embedding, or `limit` is below 1.
             SourceError: There is no such photo.
+            WorkspaceError: Nothing was measured yet.
         """
         measure = _embedding(self.measures, by)
+        _check_limit(limit)
         embedded = Embedded.of(self, measure)
-        if str(photo) in embedded.origins:
-            row = embedded.origins.index(str(photo))
-            vector, key = embedded.vectors[row].astype(np.float32), embedded.keys[row]
+        key = embedded.every.get(str(photo), "")
+        if key in embedded.keys:
+            vector = embedded.vectors[embedded.keys.index(key)].astype(np.float32)
+        elif key:
+            raise SourceError(
+                f"{str(photo)!r} has no embedding: it holds no picture, or measure() was not called since."
+            )
         else:
             vector, key = _measured(measure, Path(photo)), ""
         return Hits(f"like {photo}", embedded.nearest(vector, limit, without=key), self.locators())
@@ -187,16 +207,21 @@ class Searchable(WorkspaceStore):
 
         Args:
             labels: Such as `["dress", "shoe", "handbag"]`.
-            prompt: What a label stands in.
+            prompt: What a label stands in, at `{}`.
 
         Raises:
-            ConfigError: No measure knows texts, or there are no labels.
+            ConfigError: No measure knows texts, there is no list of labels, or the prompt does not hold `{}` once.
+            WorkspaceError: Nothing was measured yet.
         """
+        if isinstance(labels, str):
+            raise ConfigError(f"labels = {labels!r} is wrong: it should be a list, such as [{labels!r}].")
         if not labels:
             raise ConfigError("labels is empty: tags are chosen from a list of labels.")
+        if prompt.count("{}") != 1:
+            raise ConfigError(f"prompt = {prompt!r} is wrong: it should hold {{}} once, where the label goes.")
         measure, tower = text_tower(self.measures)
         embedded = Embedded.of(self, measure)
-        probable = tower.probabilities(embedded.cosines(tower.texts([prompt.format(one) for one in labels])))
+        probable = tower.probabilities(embedded.cosines(tower.texts([prompt.replace("{}", one) for one in labels])))
         best = probable.argmax(axis=1)
         return pa.table(
             {

@@ -175,7 +175,9 @@ class WorkspaceStore:
         """All rows of one measure, ordered by key, whether or not their photos are still in the source."""
         shards = sorted(measure_folder(self.folder, name, version).glob("*.parquet"))
         if not shards:
-            raise WorkspaceError(f"The workspace {self.folder} has no measure {name!r} of version {version!r} yet.")
+            raise WorkspaceError(
+                f"The workspace {self.folder} has no measure {name!r} of version {version!r} yet: call measure()."
+            )
         table = pa.concat_tables(pq.read_table(shard, columns=columns) for shard in shards).sort_by("key")
         return table.filter(_first_of_each(table["key"]))
 

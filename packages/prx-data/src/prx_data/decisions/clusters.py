@@ -57,7 +57,7 @@ def cluster(embeddings: Vectors, k: int | None = None, *, seed: int = 0) -> npt.
         int32 of shape (n,): cluster numbers from 0, the largest cluster first.
 
     Raises:
-        ConfigError: `k` is out of range.
+        ConfigError: `k` is out of range, or a vector holds NaN or infinity.
     """
     return find_clusters(embeddings, k, seed=seed).labels
 
@@ -75,6 +75,11 @@ def find_clusters(embeddings: Vectors, k: int | None = None, *, seed: int = 0) -
     if count == 0:
         none = np.empty(0, dtype=np.float32)
         return Clusters(labels=np.empty(0, dtype=np.int32), centroids=none.reshape(0, 1), similarity=none)
+    for start in range(0, count, _BLOCK):
+        wrong = ~np.isfinite(embeddings[start : start + _BLOCK]).all(axis=1)
+        if wrong.any():
+            row = start + int(wrong.argmax())
+            raise ConfigError(f"embeddings[{row}] is wrong: it holds NaN or infinity, and vectors should have norm 1.")
     order = content_order(embeddings)
     centroids = trained(embeddings, order, wanted, seed=seed)
     return assigned(embeddings, centroids, order)
