@@ -309,6 +309,8 @@ def test_a_caption_that_ends_with_a_joining_word_is_cut(words: list[str], last: 
 def test_words_and_sentences() -> None:
     assert tokens("Navy-blue T-shirt, off-white.") == ["navy", "blue", "t-shirt", ",", "off-white", "."]
     assert sentences('One. "Two"! Three, 3.5 cm? four') == ["One.", '"Two"!', "Three, 3.5 cm?", "four"]
+    for one, more in (("shoe", "shoes"), ("hoodie", "hoodies"), ("potato", "potatoes"), ("watch", "watches")):
+        assert stem(one) == stem(more)
     assert [stem(one) for one in ("dresses", "shoes", "berries", "potatoes", "dress", "bags")] == [
         *("dress", "sho", "berry", "potato", "dress", "bag")
     ]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from prx_data import Clip, ConfigError, Rules, Settings, SourceError, Workspace, WorkspaceError, cli, curate
+from prx_data.captions.text import stem
 from prx_data.decisions.names import tags_of_clusters, words_of_clusters
 from prx_data.measures import standard_measures
 from prx_data.report.map import projected
@@ -138,12 +139,22 @@ def test_words_need_a_model(shop: Workspace) -> None:
 def test_clusters_are_named_by_what_sets_their_metadata_apart() -> None:
     labels = [0] * 30 + [1] * 20 + [2] * 5
     texts = ["running shoe for men"] * 30 + ["silk dress for women"] * 20 + ["for men"] * 5
-    names = words_of_clusters(labels, texts)
+    names = words_of_clusters(labels, texts, stem=stem)
     assert set(names[0].split(", ")) == {"running", "shoe", "men"}
     assert set(names[1].split(", ")) == {"silk", "dress", "women"}
     assert "for" not in " ".join(names.values()).split()
-    assert words_of_clusters([0, 0], ["a dress", "a dress"]) == {0: ""}
+    assert words_of_clusters([0, 0], ["a dress", "a dress"], stem=stem) == {0: ""}
     assert tags_of_clusters([1, 0, 1, 1, 0], ["b", "x", "b", "a", "a"]) == {0: "a", 1: "b"}
+
+
+def test_forms_of_a_word_are_one_word_of_a_name() -> None:
+    labels = [0] * 30 + [1] * 30
+    texts = [*["short, a shoe"] * 10, *["shorts, a shoe"] * 20, *["hoodie, shoes"] * 30]
+    names = words_of_clusters(labels, texts, stem=stem)
+    assert names == {0: "shorts", 1: "hoodie"}
+    assert "short, shorts" in ", ".join(
+        words_of_clusters(labels, ["short, shorts"] * 30 + ["x"] * 30, stem=str).values()
+    )
 
 
 def test_a_selection_names_its_clusters(shop: Workspace) -> None:
@@ -164,13 +175,16 @@ def test_a_selection_names_its_clusters(shop: Workspace) -> None:
 
 def test_clusters_are_named_by_what_the_template_takes_and_by_all_where_that_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    rows = ["file_name,name,story"]
+    rows = ["file_name,name,story,view"]
     for number in range(24):
         kind = ("plate", "tall vase")[number % 2]
         name, picture = f"{number}.png", draw_product(number)
         picture.paste("black", (0, 0, 240, 100) if number % 2 else (0, 200, 240, 300))
         (tmp_path / "photos" / name).write_bytes(encode(picture, "PNG"))
-        rows.append(f"{name},{kind if number < 22 else ''},{'made with love' if number % 2 else 'sold with care'}")
+        rows.append(
+            f"{name},{kind if number < 22 else ''},{'made with love' if number % 2 else 'sold with care'},"
+            f"{'back' if number % 2 else 'front'}"
+        )
     (tmp_path / "photos" / "metadata.csv").write_text("\n".join(rows) + "\n")
     photos = Workspace(tmp_path / "work")
     photos.add(tmp_path / "photos")
@@ -179,7 +193,7 @@ def test_clusters_are_named_by_what_the_template_takes_and_by_all_where_that_is_
     kept = chosen.decisions.kept
     told = [one.metadata["name"] or one.metadata["story"] for one in kept]
     names = chosen.cluster_names()
-    assert names == words_of_clusters([one.place.cluster for one in kept], told)
+    assert names == words_of_clusters([one.place.cluster for one in kept], told, stem=stem)
     assert {word for name in names.values() for word in name.split(", ")} == {"plate", "tall", "vase"}
     assert {"plate", "tall vase", "made with love", "sold with care"} >= set(told) >= {"plate", "tall vase"}
     page = chosen.show_captions(3).page()

@@ -19,6 +19,7 @@ from prx_data.captions import (
     Template,
     most_useful_first,
 )
+from prx_data.captions.text import stem
 from prx_data.dataset import (
     Content,
     check_output,
@@ -144,6 +145,7 @@ class Selection:
         Args:
             labels: To choose from, see `Workspace.tags`; without any, up to three words that set the cluster's metadata
                 apart, which are none where nothing does: those of the template's columns, or all where there are none.
+                The view does not count, and a word's plural counts as the word.
         """
         kept = self.decisions.kept
         clusters = [one.place.cluster for one in kept]
@@ -151,9 +153,8 @@ class Selection:
             table = self.workspace.tags(labels)
             found = dict(zip(table["key"].to_pylist(), table["tag"].to_pylist(), strict=True))
             return tags_of_clusters(clusters, [found[one.key] for one in kept])
-        metadata = [self._words(one) for one in kept]
-        told = [self.asking.template.told(one) or " ".join(one.values()) for one in metadata]
-        return words_of_clusters(clusters, told)
+        told = [self.asking.template.told(self._words(one)) for one in kept]
+        return words_of_clusters(clusters, told, stem=stem)
 
     def _repr_html_(self) -> str:
         return summary(self.pictures())

@@ -65,9 +65,9 @@ class Template(BaseModel):
         return ", ".join(part for part in (_first(metadata, self.name_columns), kind) if part)
 
     def told(self, metadata: Mapping[str, str]) -> str:
-        """Name, kind, colour and view; empty if the metadata says none of them."""
-        view, color = _first(metadata, self.view_columns), _first(metadata, self.color_columns)
-        return ", ".join(part for part in (self.product(metadata), color, view) if part)
+        """Name, kind and colour; where the metadata says none of them, all that it says but the view."""
+        told = ", ".join(part for part in (self.product(metadata), _first(metadata, self.color_columns)) if part)
+        return told or " ".join(value for name, value in metadata.items() if name.lower() not in self.view_columns)
 
     def text(self, photo: PhotoFacts) -> str:
         """The pattern filled in."""

@@ -34,8 +34,17 @@ def sentences(text: str) -> list[str]:
 
 
 def stem(word: str) -> str:
-    """A noun without its plural, near enough to compare two."""
-    for ending, instead in (("ies", "y"), ("oes", "o"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x")):
+    """A noun without its plural, near enough to compare two: `sho` of shoe and of shoes."""
+    for ending, instead in (
+        ("ies", "y"),
+        ("ie", "y"),
+        ("oes", "o"),
+        ("oe", "o"),
+        ("ches", "ch"),
+        ("shes", "sh"),
+        ("sses", "ss"),
+        ("xes", "x"),
+    ):
         if word.endswith(ending):
             return word.removesuffix(ending) + instead
     return word.removesuffix("s") if len(word) > 3 and not word.endswith("ss") else word

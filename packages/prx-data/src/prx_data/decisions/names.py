@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,27 +11,40 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 _PRIOR = 10.0  # photos' worth of belief that a cluster is like all
 
 
-def words_of_clusters(labels: Sequence[int], texts: Sequence[str], *, limit: int = 3) -> dict[int, str]:
+def words_of_clusters(
+    labels: Sequence[int], texts: Sequence[str], *, stem: Callable[[str], str], limit: int = 3
+) -> dict[int, str]:
     """The words that a cluster's texts hold more often than those of the others, up to `limit`, the surest first.
 
     The log-odds ratio of each word with all texts as the prior, divided by its standard deviation (Monroe, Colaresi and
-    Quinn 2008, "Fightin' words", equations 16 and 22). A word counts once a text.
+    Quinn 2008, "Fightin' words", equations 16 and 22). A word counts once a text, in whichever form.
 
     Args:
         labels: Each photo's cluster.
         texts: Each photo's metadata in words.
+        stem: What the forms of a word have in common; of those, the most frequent stands for all.
         limit: The most words.
 
     Returns:
         By cluster; empty where no word stands out.
     """
-    words = [sorted(set(_WORD.findall(text.lower()))) for text in texts]
+    forms: dict[str, Counter[str]] = {}
+    words = []
+    for text in texts:
+        found = {stem(word): word for word in sorted(set(_WORD.findall(text.lower())), reverse=True)}
+        for one, word in found.items():
+            forms.setdefault(one, Counter())[word] += 1
+        words.append(sorted(found))
     everywhere = Counter(word for some in words for word in some)
     sizes = Counter(labels)
     within: dict[int, Counter[str]] = {one: Counter() for one in sizes}
     for label, some in zip(labels, words, strict=True):
         within[label].update(some)
-    return {one: ", ".join(_surest(within[one], sizes[one], everywhere, len(labels), limit)) for one in sorted(sizes)}
+    shown = {one: min(found, key=lambda word: (-found[word], word)) for one, found in forms.items()}
+    return {
+        one: ", ".join(shown[word] for word in _surest(within[one], sizes[one], everywhere, len(labels), limit))
+        for one in sorted(sizes)
+    }
 
 
 def _surest(here: Counter[str], size: int, everywhere: Counter[str], count: int, limit: int) -> list[str]:
