@@ -8,7 +8,7 @@ of `held out` only this table was; those of `last` were written when the checks 
 was mended afterwards. A second table has whole captions in the manner of several models (`caption_outputs.py`): what
 version 1 of the checks made of some before it was widened for them, what the checks make of them now, and of others
 that were written after that; a third has captions with faulty ends, and colours of which the catalogue and the
-measurement say different things, before and after version 2 was widened for these. Precision: of the captions that a
+measurement say different things, before and after the checks were widened for these. Precision: of the captions that a
 check complains about, those with that fault; recall: of those with the fault, the ones that it complains about. `good`
 are captions without a fault, and the share that no check complains about. `--show` prints what went wrong in `tune`.
 """
@@ -152,6 +152,7 @@ def make(photos: Sequence[Photo], part: int, choose: random.Random) -> Iterator[
 def _broken(photo: Photo, kind: Kind, one: str, part: int, choose: random.Random) -> Iterator[tuple[str, str]]:
     start, rest = _halves(one)
     lower = one[:1].lower() + one[1:]
+    yield "empty", "" if kind == "dense" else " \n"
     yield "refusal", choose.choice(_of("REFUSALS", part))
     yield "preamble", choose.choice(_of("PREAMBLES", part)).format(caption=lower, Caption=one)
     yield "repetition", _looped(one, choose)
@@ -291,11 +292,11 @@ def _cells(name: str, check: str = "", one: Worth | None = None) -> str:
     first = outputs.FIRST.get(name)
     if not check:
         now = "now" if first else "precision"
-        return f"{name:>10}" + (f"{'at first':>11}{'recall':>9}" if first else "") + f"{now:>11}{'recall':>9}"
+        return f"{name:>12}" + (f"{'at first':>11}{'recall':>9}" if first else "") + f"{now:>11}{'recall':>9}"
     if one is None:
-        return " " * (50 if first else 30)
+        return " " * (52 if first else 32)
     before = "{:>11.3f}{:>9.3f}".format(*first[check]) if first else ""
-    return f"{one.captions:>10}{before}{one.precision:>11.3f}{one.recall:>9.3f}"
+    return f"{one.captions:>12}{before}{one.precision:>11.3f}{one.recall:>9.3f}"
 
 
 def main() -> None:
@@ -316,7 +317,7 @@ def main() -> None:
         )
         print(f"{check:<12}{''.join(cells)}")
     _print_outputs("outputs", "later")
-    _print_outputs("tails", "colors")
+    _print_outputs("tails", "later tails", "colors")
 
 
 def _show(made: Sequence[Made], judged: Sequence[frozenset[str]]) -> None:

@@ -5,8 +5,9 @@ checks were widened for them: `FIRST` has what version 1 made of them. Those of 
 nothing was changed for them but that phrases which version 1 knew and the widened checks did not (`the image you
 provided displays`) are known again. Those of `tails` (faults after a good beginning, and good captions whose ends
 tempt) and of `colors` (what the catalogue says and what was measured differ) were written when version 2 was done,
-before anything was changed, and by whoever then changed it: they are new, but not strange to version 3. Product names
-and colours are what a shop's metadata says.
+before anything was changed, and by whoever then changed it: they are new, but not strange to version 3. Those of
+`later tails` were written when it was done; what they showed at first is what to expect, and was mended afterwards.
+Product names and colours are what a shop's metadata says.
 """
 
 import csv
@@ -35,13 +36,20 @@ FIRST: dict[str, dict[str, tuple[float, float]]] = {
         "good": (0.980, 0.980),
         "any fault": (0.857, 0.125),
     },
+    "later tails": {
+        "markup": (0.667, 0.333),
+        "preamble": (0.833, 0.417),
+        "refusal": (0.667, 1.000),
+        "good": (0.900, 0.900),
+        "any fault": (0.833, 0.500),
+    },
     "colors": {
         "color": (0.000, 0.000),
         "good": (1.000, 1.000),
         "any fault": (0.000, 0.000),
     },
 }
-"""Precision and recall of sets by the checks that were there first: version 1, and 2 of `tails` and `colors`."""
+"""Precision and recall by the checks that were there first: version 1; 2 of `tails`, `colors`; 3 of `later tails`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +68,7 @@ class Output:
 
 
 def read_outputs(which: str) -> list[Output]:
-    """The captions of a set: `outputs`, `later`, `tails` or `colors`."""
+    """The captions of a set: `outputs`, `later`, `tails`, `later tails` or `colors`."""
     with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         return [
             Output(

@@ -104,6 +104,9 @@ def test_no_markup(text: str) -> None:
         ("No text is visible in the image.", "preamble"),
         ("Buy now for $19.99 at www.shop.com.", "markup"),
         ("It costs 49 euros.", "markup"),
+        ("Now 30% off!", "markup"),
+        ("Follow @hoodies.daily for more.", "markup"),
+        ("It is a sharp photograph.", "preamble"),
         ("Questions go to shop@example.org.", "markup"),
         ("THE HOODIE HAS A WIDE POCKET.", "markup"),
         ("I cannot identify the brand.", "refusal"),
@@ -119,7 +122,8 @@ def test_the_end_of_a_caption_is_looked_at_too(tail: str, wanted: str) -> None:
         'A tag reads "Buy now for $19.99 at www.shop.com".',
         'The words "I HOPE THIS HELPS YOU ALL" are printed on it.',
         "An image of a wolf is printed on it. The image shows the wolf from the side.",
-        "A folded $5 bill lies in its pocket.",
+        "A folded $5 bill and a note of 20 euros lie in its pocket.",
+        "Please-touch stickers are absent.",
         "The view is from the left, and it fills most of the picture.",
         "A USB port, an LED and an NFC tag are sewn into it.",
         "The title card beside it is out of focus.",
@@ -339,6 +343,9 @@ def test_precision_and_recall_of_whole_captions(benchmark: Any) -> None:
     tails, colors = benchmark.measure_outputs("tails"), benchmark.measure_outputs("colors")
     assert tails["good"].recall >= 0.98
     assert tails["any fault"].recall > 0.9
+    later_tails = benchmark.measure_outputs("later tails")
+    assert later_tails["good"].recall == 1
+    assert later_tails["any fault"].recall > benchmark.outputs.FIRST["later tails"]["any fault"][1]
     assert colors["good"].recall == colors["color"].recall == 1
     assert benchmark.measure_outputs("outputs")["any fault"].recall > benchmark.outputs.FIRST["outputs"]["any fault"][1]
 

@@ -16,16 +16,17 @@ _ADDED = (
 _ANY = re.compile(
     r"^\W*(?:"
     rf"(?:{_ADDED})?(?:i|we|you)(?:'(?:m|ve|d|ll|re))? (?:\w+ )?\w+"
-    r"|(?:i |we )?hope (?:this|that|it|you|these)\b|(?:please |just )?let me know\b|(?:please )?feel free\b"
+    r"|(?:i |we )?hope (?:this|that|it|you|these)\b|hopefully\b|(?:please |just )?let me know\b|(?:please )?feel free\b"
     r"|(?:would|do|could|should|can) you\b|thank you\b|thanks for\b|if you (?:need|have|want|would|wish|like|prefer)\b"
-    r"|(?:please )?note that\b|please\b|is there anything\b|(?:happy|glad) to\b"
+    r"|(?:please )?note that\b|please (?!\W)|(?:is|if) there (?:is )?anything\b|(?:happy|glad) to\b"
     r"|(?:note|n\.?b\.?|p\.?s\.?|disclaimer|explanation|word count|words|keywords|tags)\s*[:–—]"
+    r"|my (?:description|caption|answer)\b|the product (?:name|title) (?:tells|says|suggests|indicates)\b"
     r"|(?:the|this|my|these|those) (?:above |given |following |provided |known )?"
     r"(?:description|caption|response|facts?|instructions?|request|prompt)s? (?:above |given |provided )?"
     r"(?:is|are|was|were|has|have|contains?|says?|states?|mentions?|covers?|matche?s?|follows?|includes?|do|does|should)\b"
     rf"|(?:{_ADDED})?(?:this|that|your) (?:\w+ )?{_PICTURE} {_TELLS}\b"
     r")"
-    rf"|\b(?:in|within|from|throughout) (?:this|your) (?:given |provided )?{_PICTURE}\b"
+    rf"|\b(?:in|within|from|throughout|of) (?:this|your) (?:given |provided )?{_PICTURE}\b"
     r"|\b(?:according to|based on|judging by|as per|per) (?:the |your )?(?:[\w-]+ ){0,2}"
     r"(?:metadata|facts?|information|description|prompt|instructions?)\b"
     r"|\bthe metadata\b|\bas (?:requested|instructed|you asked)\b|\bword count\b"
@@ -33,7 +34,8 @@ _ANY = re.compile(
     re.IGNORECASE,
 )
 _OF_THE_PICTURE = re.compile(
-    rf"^\W*(?:{_ADDED})?the (?:[\w-]+ )?{_PICTURE} {_TELLS}\b"
+    rf"^\W*(?:{_ADDED})?the (?:[\w-]+ )?{_PICTURE} (?:(?:quality|resolution|composition) )?{_TELLS}\b"
+    rf"|^\W*(?:{_ADDED})?(?:this|it) (?:is|was|appears to be|seems to be) an? (?:[\w-]+ ){{0,3}}{_PICTURE}\b"
     rf"|\b(?:in|within|from|throughout) the (?:given |provided )?{_PICTURE}(?! (?:of|frame|album|print|book|on)\b)\b",
     re.IGNORECASE,
 )

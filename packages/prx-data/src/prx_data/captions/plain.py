@@ -142,14 +142,20 @@ _MARKUP = re.compile(
 
 _ADVERTISING = re.compile(
     r"\bwww\.\w|\b[\w.+-]+@[\w-]+\.\w+|\b[\w-]+\.(?:com|net|org|co\.uk)\b(?:/\S*)?"
-    r"|[$€£¥₹] ?\d[\d.,]*(?![\d.,]* ?-?(?:bill|note|banknote|coin))|\d ?[€£¥₹]"
-    r"|\d ?(?:usd|eur|gbp|dollars|euros?)\b(?! ?-?(?:bill|note|banknote|coin))"
+    r"|[$€£¥₹] ?\d|\d ?[€£¥₹]|\d ?(?:usd|eur|gbp|dollars|euros?)\b|\d ?% off\b|(?<!\w)@[a-z]\w"
     r"|\b(?:buy|order|shop|get) (?:(?:it|yours|them|one) )?(?:now|today|online)\b"
     r"|\badd (?:(?:it|this|them) )?to (?:your )?(?:cart|basket|bag)\b|\bfree (?:shipping|delivery|returns)\b"
-    r"|\bwhile (?:stocks?|supplies) lasts?\b|\b(?:limited|special) offer\b",
+    r"|\bwhile (?:stocks?|supplies) lasts?\b|\b(?:limited|special) (?:offer|stock)\b"
+    r"|\bclick (?:here|on|the)\b",
     re.IGNORECASE,
 )
-"""Prices, addresses and what sells; a banknote is a thing."""
+"""Prices, addresses and what sells."""
+_MONEY = re.compile(
+    r"\b(?:bills?|notes?|banknotes?|coins?) of [$€£¥₹]?\d+(?: ?(?:[€£¥₹]|[a-z]+))?"
+    r"|[$€£¥₹]?\d+[ -]?(?:[€£¥₹]|euros?|dollars?|pounds?)?[ -](?:bills?|notes?|banknotes?|coins?)\b",
+    re.IGNORECASE,
+)
+"""Things that are money, and no price."""
 _CAPITALS_LEAST, _CAPITALS_SHARE = 4, 0.8
 _PICTOGRAPHS = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
 _WHOLLY_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]|'[^']*'")
@@ -165,7 +171,7 @@ def markup(text: str) -> str | None:
     if _WHOLLY_QUOTED.fullmatch(stripped):
         return "is in quotation marks as a whole"
     bare = _QUOTED.sub("", stripped)
-    if found := _MARKUP.search(stripped) or _PICTOGRAPHS.search(bare) or _ADVERTISING.search(bare):
+    if found := _MARKUP.search(stripped) or _PICTOGRAPHS.search(bare) or _ADVERTISING.search(_MONEY.sub("", bare)):
         return f"holds {found[0][:24]!r}"
     for sentence in sentences(bare):
         said = re.findall(r"[^\W\d_]{2,}", sentence)
