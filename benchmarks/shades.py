@@ -34,18 +34,17 @@ def main(catalogue: Path, every: int) -> None:
         workspace.add(pile)
         workspace.measure()
         keys = {row["origin"]: row["key"] for row in workspace.photos().to_pylist()}
-        table = workspace.columns().select(["key", "subject_colors"]).to_pydict()
-    palettes = dict(zip(table["key"], table["subject_colors"], strict=True))
-    shades = {row["file_name"]: resemblance.shades(palettes[keys[row["file_name"]]] or []) for row in rows}
+        table = workspace.columns().select(["key", "subject_colors"])
+    palettes = resemblance.Palettes.of(table["subject_colors"])
+    places = {key: place for place, key in enumerate(table["key"].to_pylist())}
     pairs = [(a, b) for a, b in combinations(rows, 2) if a["name"] == b["name"]]
+    left, right = np.array([[places[keys[one["file_name"]]] for one in pair] for pair in pairs]).T
+    one_color = np.array([a["color"] == b["color"] for a, b in pairs])
     print("| largest difference (ΔE) | pairs of one colour taken as one | pairs of two colours taken as one |")
     print("|---|---|---|")
     for limit in LIMITS:
-        taken: dict[bool, list[bool]] = {True: [], False: []}
-        for a, b in pairs:
-            same = resemblance.same_colors(*shades[a["file_name"]], *shades[b["file_name"]], limit=limit)
-            taken[a["color"] == b["color"]].append(same)
-        one, two = taken[True], taken[False]
+        taken = resemblance.same_colors(palettes, left, right, limit=limit)
+        one, two = taken[one_color], taken[~one_color]
         print(f"| {limit} | {np.mean(one):.1%} of {len(one)} | {np.mean(two):.1%} of {len(two)} |")
 
 

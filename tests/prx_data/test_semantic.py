@@ -1,71 +1,209 @@
-"""Semantic duplicates: every pair that comparing all with all finds, and none across a colour variant."""
+"""Semantic duplicates: what one after the other, compared with all, drops, and none for a colour variant."""
 
 import json
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
 from prx_data import Settings, Workspace
-from prx_data.decisions.clusters import find_clusters
-from prx_data.decisions.resemblance import same_colors, shades
-from prx_data.decisions.semantic import similar_pairs
+from prx_data.decisions.clusters import Rows, find_clusters
+from prx_data.decisions.duplicates import matrix
+from prx_data.decisions.resemblance import MAX_SHADE_DIFFERENCE, Palettes, same_colors
+from prx_data.decisions.semantic import SemanticDuplicates, semantic_duplicates
 
 from .conftest import draw_product, encode
 
 
-def brute_force(vectors: Any, least: float) -> dict[tuple[int, int], float]:
+def greedy(vectors: Any, order: Any, least: float, same: Any) -> dict[int, tuple[int, float]]:
+    """One after the other: the first of those kept that is near, and for which `same` holds, stands for it."""
     cosines = vectors.astype(np.float32) @ vectors.astype(np.float32).T
-    return {
-        (i, j): float(cosines[i, j])
-        for i in range(len(vectors))
-        for j in range(i + 1, len(vectors))
-        if cosines[i, j] >= least
-    }
+    kept: list[int] = []
+    dropped = {}
+    for one in order.tolist():
+        keeper = next((other for other in kept if cosines[one, other] >= least and same[one, other]), None)
+        if keeper is None:
+            kept.append(one)
+        else:
+            dropped[one] = keeper, float(cosines[one, keeper])
+    return dropped
 
 
-@settings(deadline=None, max_examples=40)
-@given(
-    st.integers(1, 120),
-    st.integers(1, 12),
-    st.floats(0.3, 0.99),
-    st.integers(2, 12),
-    st.integers(0, 10),
-    st.sampled_from([3, 17, 4096]),
-)
-def test_the_pairs_are_those_of_all_with_all(
-    count: int, k: int, least: float, dimensions: int, seed: int, block: int
+def rows(found: SemanticDuplicates) -> dict[int, tuple[int, float]]:
+    """By position."""
+    pairs = zip(found.keeper.tolist(), found.similarity.tolist(), strict=True)
+    return dict(zip(found.position.tolist(), pairs, strict=True))
+
+
+SIZES = (st.integers(1, 150), st.integers(1, 12), st.integers(0, 1000), st.integers(1, 40), st.integers(1, 4))
+
+
+@settings(deadline=None, max_examples=60)
+@given(*SIZES, st.floats(0.3, 0.99), st.integers(2, 12))
+def test_what_is_dropped_is_what_one_after_the_other_drops(
+    count: int, k: int, seed: int, block: int, colors: int, least: float, dimensions: int
 ) -> None:
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((count, dimensions))
-    vectors[count // 2 :] = vectors[: count - count // 2] + 0.2 * random.standard_normal(
-        (count - count // 2, dimensions)
-    )
+    half = count // 2
+    vectors[half:] = vectors[: count - half] + 0.2 * random.standard_normal((count - half, dimensions))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
-    expected = brute_force(vectors, least)
+    cosines = vectors.astype(np.float32) @ vectors.astype(np.float32).T
+    assume(not (abs(cosines - least) < 1e-5).any())  # sums in another order may fall on the other side of the limit
+    order = random.permutation(count)
+    color = random.integers(0, colors, count)
     clusters = find_clusters(vectors, min(k, count))
-    with patch.multiple("prx_data.decisions.semantic", _BLOCK=block, _MEMBERS=block + 2):
-        found = similar_pairs(vectors, clusters, least)
-    pairs = dict(
-        zip(zip(found.left.tolist(), found.right.tolist(), strict=True), found.similarity.tolist(), strict=True)
+    found = semantic_duplicates(
+        vectors,
+        clusters,
+        least,
+        preference=order,
+        alike=lambda left, right: color[left] == color[right],
+        block=block,
     )
-    # Sums in another order may fall on the other side of the limit.
-    certain = {pair for pair, cosine in expected.items() if abs(cosine - least) > 1e-5}
-    assert certain <= set(pairs)
-    assert {pair for pair in pairs if abs(pairs[pair] - least) > 1e-5} <= certain
-    assert list(pairs) == sorted(pairs)
-    inside = similar_pairs(vectors, clusters, least, across=False)
-    of_one = {pair for pair in pairs if clusters.labels[pair[0]] == clusters.labels[pair[1]]}
-    assert set(zip(inside.left.tolist(), inside.right.tolist(), strict=True)) == of_one
+    same = color[:, None] == color
+    expected = greedy(vectors, order, least, same)
+    assert found.position.tolist() == sorted(expected)
+    assert {one: keeper for one, (keeper, _) in rows(found).items()} == {
+        one: keeper for one, (keeper, _) in expected.items()
+    }
+    np.testing.assert_allclose(found.similarity, [expected[one][1] for one in sorted(expected)], atol=1e-5)
+    inside = semantic_duplicates(vectors, clusters, least, preference=order, across=False, block=block)
+    home = clusters.labels[:, None] == clusters.labels
+    assert rows(inside).keys() == greedy(vectors, order, least, home).keys()
+
+
+@settings(deadline=None, max_examples=40)
+@given(*SIZES, st.sampled_from([0.25, 0.5, 0.625, 0.75, 1.0]))
+def test_cosines_at_the_limit_are_near(count: int, k: int, seed: int, block: int, colors: int, least: float) -> None:
+    """Components of ±1/4 make cosines exact in any order of summing: they are multiples of 1/8, and many are equal."""
+    random = np.random.default_rng(seed)
+    few = random.choice([-0.25, 0.25], (max(1, count // 4), 16))
+    vectors = few[random.integers(0, len(few), count)]
+    vectors[random.random((count, 16)) < 0.05] *= -1
+    vectors = vectors.astype(np.float16)
+    order = random.permutation(count)
+    color = random.integers(0, colors, count)
+    same = color[:, None] == color
+    found = semantic_duplicates(
+        vectors,
+        find_clusters(vectors, min(k, count)),
+        least,
+        preference=order,
+        alike=lambda left, right: same[left, right],
+        block=block,
+    )
+    assert rows(found) == greedy(vectors, order, least, same)
+    # In another order of the input it is the same.
+    moved = random.permutation(count)
+    again = semantic_duplicates(
+        vectors[moved],
+        find_clusters(vectors[moved], min(k, count)),
+        least,
+        preference=np.argsort(moved)[order],
+        alike=lambda left, right: same[moved[left], moved[right]],
+        block=block,
+    )
+    assert {int(moved[one]): (int(moved[keeper]), cosine) for one, (keeper, cosine) in rows(again).items()} == rows(
+        found
+    )
+
+
+@pytest.mark.parametrize("colors", [1, 7])
+def test_a_crowd_gives_one_row_for_each_that_is_dropped(colors: int) -> None:
+    """3,000 vectors that are all near have 4.5 million pairs: none but those with a keeper are stored."""
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal(64) + 0.1 * random.standard_normal((3000, 64))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    assert (vectors[:500].astype(np.float32) @ vectors.astype(np.float32).T).min() > 0.96
+    color = random.integers(0, colors, len(vectors))
+    asked = []
+
+    def alike(left: Any, right: Any) -> Any:
+        asked.append(len(left))
+        return color[left] == color[right]
+
+    found = semantic_duplicates(vectors, find_clusters(vectors), 0.95, alike=alike, block=256)
+    assert len(found.position) == len(found.keeper) == len(found.similarity) == 3000 - colors
+    best = np.unique(color, return_index=True)[1]
+    assert found.keeper.tolist() == best[color[found.position]].tolist()
+    # Each was compared with few but keepers: not with the other photos of the crowd.
+    assert sum(asked) < 3000 * 2 * colors
+    assert max(asked) <= 256 * 256
+
+
+def test_rows_are_copied_when_they_are_asked_for() -> None:
+    whole = np.arange(12.0, dtype=np.float16).reshape(6, 2)
+    some = Rows(whole, np.array([4, 0, 5]))
+    assert (len(some), some.shape, some.dtype) == (3, (3, 2), np.float16)
+    assert some[1:].tolist() == [[0, 1], [10, 11]]
+    assert some[np.array([2, 0])].tolist() == [[10, 11], [8, 9]]
+
+
+def test_columns_become_arrays_without_a_copy_whatever_is_null() -> None:
+    vectors = pa.array([[1, 2], None, [3, 4], [5, 6]], pa.list_(pa.float16(), 2))
+    for column in (pa.chunked_array([vectors]), pa.chunked_array([vectors[:1], vectors[1:]])):
+        assert matrix(column, np.float16)[[0, 2, 3]].tolist() == [[1, 2], [3, 4], [5, 6]]
+    found = matrix(pa.chunked_array([vectors[2:]]), np.float16)
+    assert found.tolist() == [[3, 4], [5, 6]]
+    held = vectors.values.buffers()[1]
+    assert held.address < found.ctypes.data < held.address + held.size
+    assert matrix(pa.chunked_array([vectors[:0]]), np.float32).shape == (0, 2)
+
+
+def shades(palette: Any) -> Any:
+    """The slow reference of `Palettes`: Lab and shares of one subject."""
+    rgb = np.array([list(bytes.fromhex(one["color"][1:])) for one in palette]).reshape(1, -1, 3) / 255
+    return rgb2lab(rgb)[0], np.array([one["share"] for one in palette])
+
+
+def same_colors_slowly(one: Any, other: Any) -> bool:
+    """The largest distance of a main shade from the nearest of the other's."""
+    (lab, shares), (other_lab, other_shares) = shades(one), shades(other)
+    if not len(lab) or not len(other_lab):
+        return False
+    distance = np.linalg.norm(lab[:, None] - other_lab[None], axis=2)
+    mine = distance.min(axis=1)[shares >= 0.1].max(initial=0)
+    theirs = distance.min(axis=0)[other_shares >= 0.1].max(initial=0)
+    return bool(max(mine, theirs) <= MAX_SHADE_DIFFERENCE)
+
+
+SHADES = pa.list_(pa.struct({"color": pa.string(), "share": pa.float32()}))
+
+
+def palettes(*several: Any) -> Palettes:
+    return Palettes.of(pa.chunked_array([pa.array(several, SHADES)]))
+
+
+def test_pairs_of_palettes_are_compared_as_one_by_one() -> None:
+    random = np.random.default_rng(0)
+    base = random.integers(30, 220, (5, 3))  # so that some are near
+    several: list[Any] = [None, []]
+    for _ in range(80):
+        colors = base[random.integers(0, 5, random.integers(0, 4))] + random.integers(-7, 8, 3)
+        several.append(
+            [
+                {"color": f"#{r:02x}{g:02x}{b:02x}", "share": float(np.float32(share))}
+                for (r, g, b), share in zip(colors.tolist(), random.choice([0.05, 0.1, 0.4], len(colors)), strict=True)
+            ]
+        )
+    left, right = (one.ravel() for one in np.indices((len(several), len(several))))
+    expected = [
+        same_colors_slowly(several[a] or [], several[b] or [])
+        for a, b in zip(left.tolist(), right.tolist(), strict=True)
+    ]
+    assert 200 < sum(expected) < len(expected) / 2
+    assert same_colors(palettes(*several), left, right).tolist() == expected
+    assert not same_colors(palettes(None, []), left[:1], right[:1]).any()
 
 
 def palette(*colors: tuple[str, float]) -> Any:
-    return shades([{"color": color, "share": share} for color, share in colors])
+    return [{"color": color, "share": share} for color, share in colors]
 
 
 @pytest.mark.parametrize(
@@ -80,15 +218,16 @@ def palette(*colors: tuple[str, float]) -> Any:
     ],
 )
 def test_subjects_have_the_same_colours_if_each_shade_is_on_both(one: Any, other: Any, same: bool) -> None:
-    assert same_colors(*palette(*one), *palette(*other)) is same
-    assert same_colors(*palette(*other), *palette(*one)) is same
+    both = palettes(palette(*one), palette(*other))
+    assert same_colors(both, np.array([0, 1]), np.array([1, 0])).tolist() == [same, same]
+    assert same_colors_slowly(palette(*one), palette(*other)) is same
 
 
 def test_shades_are_those_of_skimage() -> None:
-    lab, shares = palette(("#3a7fc4", 0.5), ("#010203", 0.25), ("#ffffff", 0.25))
-    expected = rgb2lab(np.array([[0x3A, 0x7F, 0xC4], [1, 2, 3], [255, 255, 255]]) / 255)
-    np.testing.assert_allclose(lab, expected, atol=0.1)
-    assert shares.tolist() == [0.5, 0.25, 0.25]
+    colors = palette(("#3a7fc4", 0.5), ("#010203", 0.0625), ("#ffffff", 0.25))
+    found = palettes(colors)
+    np.testing.assert_allclose(found.lab[0], shades(colors)[0], atol=0.1)
+    assert found.main.tolist() == [[True, False, True]]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from prx_data.decisions.balance import drawn, find_hierarchy, leaf_shares, level_sizes
 from prx_data.decisions.candidates import Candidate, Outcome
-from prx_data.decisions.clusters import Clusters, Floats, Index, default_k, k_of_size
+from prx_data.decisions.clusters import Clusters, Floats, Index, Rows, default_k, k_of_size
 from prx_data.decisions.duplicates import matrix
 from prx_data.decisions.settings import Settings
 from prx_data.records import Reason
@@ -43,7 +43,7 @@ def place(
     """
     if not photos:
         return [], []
-    embeddings = matrix(columns[settings.embedding].take([one.row for one in photos]), np.float16)
+    embeddings = Rows(matrix(columns[settings.embedding], np.float16), np.array([one.row for one in photos]))
     count = len(photos)
     k = settings.clusters or (k_of_size(count, settings.cluster_size) if settings.cluster_size else default_k(count))
     sizes = level_sizes(min(k, count), settings.cluster_levels)

@@ -2,20 +2,51 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from prx_data.errors import ConfigError
 
-Vectors = npt.NDArray[np.floating]
-"""Shape (n, dimensions), rows of norm 1; float16 or float32, may be memory-mapped."""
 Floats = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
 
 _ITERATIONS = 25
 _SAMPLED = 256  # vectors for each centroid that k-means is trained on, as faiss takes
 _BLOCK = 16_384
+
+
+class Vectors(Protocol):
+    """Shape (n, dimensions), rows of norm 1; float16 or float32: an array, memory-mapped or not, or `Rows` of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Vectors and dimensions."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the components."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> npt.NDArray[np.floating]:
+        """Some rows, by a slice or by their numbers."""
+
+
+class Rows:
+    """Some rows of a matrix, which are copied when they are asked for, and not before."""
+
+    def __init__(self, whole: Vectors, rows: Index) -> None:
+        self._whole, self._rows = whole, rows
+        self.shape = (len(rows), *whole.shape[1:])
+        self.dtype = whole.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any, /) -> npt.NDArray[np.floating]:
+        return self._whole[self._rows[rows]]
 
 
 @dataclass(frozen=True, kw_only=True)

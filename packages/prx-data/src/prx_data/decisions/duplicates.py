@@ -77,14 +77,19 @@ class Match:
 
 
 def matrix(column: pa.ChunkedArray, dtype: Any) -> Any:
-    """A column of lists, or of bytes, of a fixed size as an array of shape (rows, size)."""
-    values = column.combine_chunks()
+    """A column of lists, or of bytes, of a fixed size as an array of shape (rows, size).
+
+    Nothing is copied if the column is one chunk and of that dtype. In rows that are null there is anything.
+    """
+    values = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if pa.types.is_fixed_size_binary(column.type):
-        bytes_, size = column.type.byte_width, column.type.byte_width // np.dtype(dtype).itemsize
-        data = values.buffers()[1][values.offset * bytes_ :] if len(values) else b""
-        return np.frombuffer(data, dtype, count=len(values) * size).reshape(-1, size)
-    size = column.type.list_size
-    return values.flatten().to_numpy(zero_copy_only=False).astype(dtype, copy=False).reshape(-1, size)
+        stored, size, held = np.dtype(dtype), column.type.byte_width // np.dtype(dtype).itemsize, values
+    else:
+        held, size = values.values, column.type.list_size
+        stored = np.dtype(held.type.to_pandas_dtype())
+    start = values.offset * size + (0 if held is values else held.offset)
+    data = held.buffers()[1][start * stored.itemsize :] if len(values) else b""
+    return np.frombuffer(data, stored, count=len(values) * size).reshape(-1, size).astype(dtype, copy=False)
 
 
 def find_duplicates(

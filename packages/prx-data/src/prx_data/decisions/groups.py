@@ -62,15 +62,16 @@ def _decide(codes: Codes, radius: int, order: Index, keeper: Index, alike: Alike
             keeper[order[reached >= 0]] = reached[reached >= 0]
             order = order[reached < 0]
             continue
-        same = _mask(alike, order[better], order[worse])
+        same = agreeing(alike, order[better], order[worse])
         keeper[order] = order[keeper_groups(len(order), better[same], worse[same])]
         return
 
 
-def _mask(alike: Alike | None, left: Index, right: Index) -> npt.NDArray[np.bool_]:
+def agreeing(alike: Alike | None, left: Index, right: Index, *, chunk: int = _CHUNK) -> npt.NDArray[np.bool_]:
+    """Which pairs of positions are alike, `chunk` of them at a time; all if there is no condition."""
     if alike is None:
         return np.ones(len(left), dtype=bool)
-    parts = [alike(left[i : i + _CHUNK], right[i : i + _CHUNK]) for i in range(0, len(left), _CHUNK)]
+    parts = [alike(left[i : i + chunk], right[i : i + chunk]) for i in range(0, len(left), chunk)]
     return np.concatenate([np.empty(0, dtype=bool), *parts])
 
 
@@ -114,7 +115,7 @@ def _reaching(codes: Codes, radius: int, kept: Index, rest: Index, alike: Alike 
     """For each position in `rest` the first in `kept` that reaches it, -1 if none does; both are in order."""
     best = np.full(len(rest), len(kept))
     for found in cross_pairs(codes[kept], codes[rest], radius):
-        same = _mask(alike, kept[found[0]], rest[found[1]])
+        same = agreeing(alike, kept[found[0]], rest[found[1]])
         np.minimum.at(best, found[1][same], found[0][same])
     return np.where(best < len(kept), np.append(kept, -1)[best], -1)
 

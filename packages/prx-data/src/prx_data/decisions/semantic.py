@@ -1,102 +1,203 @@
-"""Semantic duplicates: pairs of near embeddings, inside clusters and across the borders between them.
+"""Semantic duplicates: of near embeddings the best is kept, inside clusters and across the borders between them.
 
 SemDeDup (Abbas et al. 2023, arXiv 2303.09540) compares the members of each cluster with each other, and misses pairs
 that a border between two clusters divides. Here a vector is also compared with the members of every cluster whose
 border it lies near to: if two unit vectors are at most δ apart and in two clusters, one of them lies within δ / 2 of
 the plane between the two centroids. So no pair is missed, and few clusters have to be looked into.
+
+Pairs are not listed: a crowd of n near vectors has n² / 2. The better half is decided first, what it keeps is compared
+with the worse half, and what is then left of that is decided; each half in the same way, down to a block whose cosines
+are all held. So what one photo is compared with are keepers, and what is stored is one row for each that is dropped.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from prx_data.decisions.clusters import Clusters, Floats, Index, Vectors
+from prx_data.decisions.groups import Alike, agreeing
 
-_BLOCK = 4096
-_MEMBERS = 8192
-"""Of a cluster, that are compared with a block at a time: a cluster may have any part of the photos."""
+_BLOCK = 2048
+_CHUNK = 1 << 17  # pairs whose likeness is asked for at a time
 _SLACK = 1e-3  # of float16 components and of norms that are 1 only nearly
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimilarPairs:
-    """Pairs of positions, left < right, each once, ordered."""
+class SemanticDuplicates:
+    """Vectors that another one stands for: one row each, ordered by position."""
 
-    left: Index
-    right: Index
+    position: Index
+    keeper: Index
+    """Position of the one that is kept in its stead."""
     similarity: Floats
-    """Cosine."""
+    """Cosine of the two."""
 
 
-def similar_pairs(embeddings: Vectors, clusters: Clusters, least: float, *, across: bool = True) -> SimilarPairs:
-    """All pairs of vectors with a cosine of at least `least`.
+def semantic_duplicates(
+    embeddings: Vectors,
+    clusters: Clusters,
+    least: float,
+    *,
+    preference: Index | None = None,
+    alike: Alike | None = None,
+    across: bool = True,
+    block: int = _BLOCK,
+) -> SemanticDuplicates:
+    """Each vector that a better one, which is kept, stands for.
+
+    Positions are visited in order of preference: one that no kept position reaches is kept, any other goes to the
+    reaching keeper with the best preference. So groups do not chain: every member is near its keeper, and no two
+    keepers are near each other. Beyond the vectors, memory is about 50 · block² bytes, 4 · block · dimensions, and
+    some 40 bytes and a bit for each cluster for each vector, however alike they are.
 
     Args:
         embeddings: Shape (n, dimensions), rows of norm 1; may be memory-mapped.
         clusters: Their clusters, each vector in that of its nearest centroid.
-        least: In (0, 1].
+        least: Cosine from which on one vector reaches another, in (0, 1].
+        preference: The positions, best first; by default in their order.
+        alike: A further condition on pairs of positions that are near, symmetric; by default there is none.
         across: Whether to look across borders too; without, pairs that a border divides are missed.
+        block: Vectors that are compared with as many others at a time; what is found does not depend on it.
     """
-    home = np.argsort(clusters.labels, kind="stable")
-    ends = np.cumsum(clusters.sizes)
-    visitors = _visitors(embeddings, clusters, least) if across else [np.empty(0, dtype=np.int64)] * len(ends)
-    found = [_NONE]
-    for guests, start, end in zip(visitors, [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
-        found += _near(embeddings, home[start:end], guests, least)
-    left, right, similarity = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((right, left))
-    left, right, similarity = left[order], right[order], similarity[order]
-    first = np.ones(len(left), dtype=bool)  # a pair of which each visits the other was found twice
-    first[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
-    return SimilarPairs(left=left[first], right=right[first], similarity=similarity[first])
+    order = np.arange(len(embeddings)) if preference is None else np.asarray(preference, dtype=np.int64)
+    search = _Search(
+        embeddings=embeddings,
+        order=order,
+        labels=clusters.labels[order],
+        borders=_borders(embeddings, order, clusters, least, block) if across else None,
+        cells=len(clusters.centroids),
+        least=least,
+        alike=alike,
+        block=block,
+        keeper=np.arange(len(order)),
+        similarity=np.ones(len(order), dtype=np.float32),
+    )
+    search.decide(np.arange(len(order)))
+    dropped = np.flatnonzero(search.keeper != np.arange(len(order)))
+    dropped = dropped[np.argsort(order[dropped])]
+    return SemanticDuplicates(
+        position=order[dropped], keeper=order[search.keeper[dropped]], similarity=search.similarity[dropped]
+    )
 
 
-_Found = tuple[Index, Index, Floats]
-_NONE: _Found = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+@dataclass(frozen=True, kw_only=True)
+class _Search:
+    """What is known while it is decided. Vectors go by their rank, 0 for the best; arrays of ranks are ascending."""
+
+    embeddings: Vectors
+    order: Index
+    """Position of each rank."""
+    labels: npt.NDArray[np.int32]
+    borders: npt.NDArray[np.uint8] | None
+    """See `_borders`."""
+    cells: int
+    least: float
+    alike: Alike | None
+    block: int
+    keeper: Index
+    """Rank of the best keeper that reaches each, so far; its own if none does."""
+    similarity: Floats
+    """Cosine with it."""
+
+    def decide(self, ranks: Index) -> None:
+        """Find the keepers among some that nothing better reaches than they are."""
+        if len(ranks) <= self.block:
+            self._decide_block(ranks)
+            return
+        better, worse = ranks[: len(ranks) // 2], ranks[len(ranks) // 2 :]
+        self.decide(better)
+        self._reach(self._kept(better), worse)
+        self.decide(self._kept(worse))
+
+    def _kept(self, ranks: Index) -> Index:
+        return ranks[self.keeper[ranks] == ranks]
+
+    def _decide_block(self, ranks: Index) -> None:
+        """As it is defined: one after the other, each that is kept takes with it what it reaches."""
+        vectors = self._vectors(ranks)
+        cosines = vectors @ vectors.T
+        near = np.triu(cosines >= self.least, 1)
+        if self.borders is None:
+            near &= self.labels[ranks][:, None] == self.labels[ranks]
+        is_open = np.ones(len(ranks), dtype=bool)
+        for row in np.flatnonzero(near.any(axis=1)).tolist():
+            if is_open[row]:
+                reached = np.flatnonzero(near[row] & is_open)
+                reached = reached[self._agree(np.broadcast_to(ranks[row], reached.shape), ranks[reached])]
+                is_open[reached] = False
+                self.keeper[ranks[reached]] = ranks[row]
+                self.similarity[ranks[reached]] = cosines[row, reached]
+
+    def _reach(self, kept: Index, rest: Index) -> None:
+        """Set the keepers of those in `rest`, all of which are worse, that one in `kept` reaches."""
+        for cell, members, others in self._members(kept, rest):
+            inside, guests = self._guests(cell, kept), self._guests(cell, rest)
+            if len(members) and len(others) + len(guests):
+                self._compare(members, np.concatenate([others, guests]))
+            if len(inside) and len(others):
+                self._compare(inside, others)
+
+    def _members(self, kept: Index, rest: Index) -> Iterator[tuple[int, Index, Index]]:
+        """Each cluster with its members of both."""
+        parts = []
+        for ranks in (kept, rest):
+            labels = self.labels[ranks]
+            ends = np.cumsum(np.bincount(labels, minlength=self.cells))
+            parts.append(np.split(ranks[np.argsort(labels, kind="stable")], ends[:-1]))
+        for cell, (members, others) in enumerate(zip(*parts, strict=True)):
+            if len(members) + len(others):
+                yield cell, members, others
+
+    def _guests(self, cell: int, ranks: Index) -> Index:
+        """Those near the border to the cluster."""
+        if self.borders is None or not len(ranks):
+            return np.empty(0, dtype=np.int64)
+        first = int(ranks[0]) // 8
+        bits = np.unpackbits(self.borders[cell, first : int(ranks[-1]) // 8 + 1])
+        return ranks[bits[ranks - 8 * first].view(bool)]
+
+    def _compare(self, kept: Index, rest: Index) -> None:
+        """Set the keepers of those in `rest` that a better one in `kept` reaches than any that is known."""
+        for begin in range(0, len(kept), self.block):
+            best = kept[begin : begin + self.block]
+            rest = rest[self.keeper[rest] > best[0]]
+            inside = self._vectors(best).T
+            for start in range(0, len(rest), self.block):
+                part = rest[start : start + self.block]
+                cosines = self._vectors(part) @ inside
+                row, column = np.nonzero((cosines >= self.least) & (best < self.keeper[part][:, None]))
+                same = self._agree(best[column], part[row])
+                row, first = np.unique(row[same], return_index=True)
+                column = column[same][first]
+                self.keeper[part[row]] = best[column]
+                self.similarity[part[row]] = cosines[row, column]
+
+    def _agree(self, left: Index, right: Index) -> npt.NDArray[np.bool_]:
+        return agreeing(self.alike, self.order[left], self.order[right], chunk=_CHUNK)
+
+    def _vectors(self, ranks: Index) -> Floats:
+        return np.asarray(self.embeddings[self.order[ranks]], dtype=np.float32)
 
 
-def _visitors(embeddings: Vectors, clusters: Clusters, least: float) -> list[Index]:
-    """For each cluster the vectors of others that lie within half the largest distance of the border to it."""
+def _borders(embeddings: Vectors, order: Index, clusters: Clusters, least: float, block: int) -> npt.NDArray[np.uint8]:
+    """Which vectors of other clusters lie within half the largest distance of the border to each cluster.
+
+    Returns:
+        Shape (k, ⌈n / 8⌉): a bit for each rank, the first in the highest bit.
+    """
     reach = np.sqrt(max(0.0, 2 - 2 * least)) / 2 + _SLACK
     centroids = clusters.centroids
     between = np.sqrt(np.maximum(2 - 2 * centroids @ centroids.T, 0))
-    found: list[list[Index]] = [[] for _ in centroids]
-    for start in range(0, len(embeddings), _BLOCK):
-        labels = clusters.labels[start : start + _BLOCK]
-        cosines = np.asarray(embeddings[start : start + _BLOCK], dtype=np.float32) @ centroids.T
+    found = np.empty((len(centroids), -(-len(order) // 8)), dtype=np.uint8)
+    step = -(-block // 8) * 8  # whole bytes
+    for start in range(0, len(order), step):
+        positions = order[start : start + step]
+        labels = clusters.labels[positions]
+        cosines = np.asarray(embeddings[positions], dtype=np.float32) @ centroids.T
         # The plane between two unit centroids a and b goes through the origin, and a - b is its normal.
-        depth = cosines[np.arange(len(labels)), labels][:, None] - cosines
-        row, column = np.nonzero(depth <= reach * between[labels] + _SLACK)
-        row, column = row[labels[row] != column], column[labels[row] != column]
-        order = np.argsort(column, kind="stable")
-        for number, part in _runs(column[order]):
-            found[number].append(start + row[order[part]])
-    return [np.concatenate(parts) if parts else np.empty(0, dtype=np.int64) for parts in found]
-
-
-def _runs(ordered: Index) -> Iterator[tuple[int, slice]]:
-    """The stretches of equal values."""
-    values, starts = np.unique(ordered, return_index=True)
-    ends = np.append(starts[1:], len(ordered))[: len(starts)]
-    for value, start, end in zip(values.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        yield value, slice(start, end)
-
-
-def _near(embeddings: Vectors, members: Index, guests: Index, least: float) -> list[_Found]:
-    """Pairs of a member and another, and of a member and a guest."""
-    found = []
-    for begin in range(0, len(members), _MEMBERS):
-        part = members[begin : begin + _MEMBERS]
-        inside = np.asarray(embeddings[part], dtype=np.float32)
-        for others in (members, guests):
-            for start in range(0, len(others), _BLOCK):
-                rows = others[start : start + _BLOCK]
-                cosines = np.asarray(embeddings[rows], dtype=np.float32) @ inside.T
-                one, other = np.nonzero(cosines >= least)
-                left, right = rows[one], part[other]
-                # Each pair of members is seen from both sides.
-                kept = left < right if others is members else np.ones(len(left), dtype=bool)
-                pair = np.minimum(left, right)[kept], np.maximum(left, right)[kept]
-                found.append((*pair, cosines[one, other][kept]))
+        near = cosines[np.arange(len(labels)), labels][:, None] - cosines <= reach * between[labels] + _SLACK
+        near[np.arange(len(labels)), labels] = False
+        found[:, start // 8 : start // 8 + step // 8] = np.packbits(near.T, axis=1)
     return found
