@@ -4,10 +4,11 @@
 
 By default 100,000 x 512 and k = 300; `1,000,000 512 1000` is the size that the package is made for, and takes hours on
 two processors and 2 GB of disk. The vectors are float16 in a file and memory-mapped; they scatter widely around
-5 K centres of very different sizes (Zipf), and a hundredth are near copies of others (cosine about 0.98). Of the file
-of the last row a twentieth are near copies of each other (cosine 0.97 and more), in twenty colours. faiss called directly reads the file into float32, trains and assigns (`faiss.Kmeans`, 25 iterations, spherical). Each row runs in a
-process of its own, so that the peak memory is its own, looked at twenty times a second; pages of the file are left
-out, as the system may take them back. Processor time is quoted because a busy machine stretches the clock.
+5 K centres of very different sizes (Zipf), and a hundredth are near copies of others (cosine about 0.98). In a second
+file, that of the last row, a twentieth more are near copies of each other (0.97 and more), in twenty colours. faiss
+called directly reads the file into float32, trains and assigns (`faiss.Kmeans`, 25 iterations, spherical). Each row
+runs in a process of its own, so that the peak memory is its own, looked at twenty times a second; pages of the file
+are left out, as the system may take them back. Processor time is quoted because a busy machine stretches the clock.
 """
 
 import subprocess
@@ -139,71 +140,6 @@ ROWS: dict[str, tuple[Callable[[Any, int], str], str]] = {
     "duplicates inside clusters": (lambda vectors, k: duplicates(vectors, k, across=False), PLAIN),
     "duplicates across borders": (lambda vectors, k: duplicates(vectors, k, across=True), PLAIN),
     "duplicates with a crowd": (crowded, CROWDED),
-}
-
-
-def run(self) -> None:
-    """Look until it is over."""
-    while not self.ended.wait(0.05):
-        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-        self.gigabytes = max(self.gigabytes, int(status["RssAnon"].split()[0]) / 2**20)
-
-
-def directly(vectors: Any, k: int) -> str:
-    """As one calls faiss from its wiki."""
-    import faiss
-
-    whole = np.asarray(vectors, dtype=np.float32)
-    kmeans = faiss.Kmeans(whole.shape[1], k, niter=25, seed=0, spherical=True)
-    kmeans.train(whole)
-    distance, _ = kmeans.assign(whole)
-    return f"mean cosine {float(np.mean(distance)):.4f}"
-
-
-def ours(vectors: Any, k: int) -> str:
-    """The same by prx_data."""
-    return f"mean cosine {float(find_clusters(vectors, k).similarity.mean()):.4f}"
-
-
-def balanced(vectors: Any, k: int) -> str:
-    """A tenth, drawn from two levels."""
-    levels = find_hierarchy(vectors, level_sizes(k, 2))
-    shares = leaf_shares(levels, len(vectors) // 10)
-    mask = drawn(levels[0].labels, shares, np.random.default_rng(0).permutation(len(vectors)))
-    before, after = levels[0].sizes, np.bincount(levels[0].labels[mask], minlength=len(shares))
-    uneven = [float(sizes.max() / sizes.mean()) for sizes in (before, after)]
-    return f"{mask.sum():,} drawn; the largest cluster had {uneven[0]:.1f} times the mean, and has {uneven[1]:.1f}"
-
-
-def duplicates(vectors: Any, k: int, *, across: bool) -> str:
-    """Pairs, and the share of those of some vectors that comparing with all finds."""
-    clusters = find_clusters(vectors, k)
-    begin = time.process_time()
-    found = similar_pairs(vectors, clusters, LEAST, across=across)
-    seconds = time.process_time() - begin
-    some = np.sort(np.random.default_rng(1).choice(len(vectors), min(_CHECKED, len(vectors)), replace=False))
-    pairs = set(zip(found.left.tolist(), found.right.tolist(), strict=True))
-    every, hits = 0, 0
-    wanted = np.asarray(vectors[some], dtype=np.float32)
-    for start in range(0, len(vectors), _BLOCK):
-        row, column = np.nonzero(
-            wanted @ np.asarray(vectors[start : start + _BLOCK], dtype=np.float32).T >= LEAST + 1e-4
-        )
-        for one, other in zip(some[row].tolist(), (start + column).tolist(), strict=True):
-            if one != other:
-                every += 1
-                hits += (min(one, other), max(one, other)) in pairs
-    return (
-        f"{len(pairs):,} pairs in {seconds:.1f} CPU s after clustering; finds {hits} of {every} that all with all finds"
-    )
-
-
-ROWS: dict[str, Callable[[Any, int], str]] = {
-    "faiss directly": directly,
-    "find_clusters": ours,
-    "a balanced tenth": balanced,
-    "duplicates inside clusters": lambda vectors, k: duplicates(vectors, k, across=False),
-    "duplicates across borders": lambda vectors, k: duplicates(vectors, k, across=True),
 }
 
 

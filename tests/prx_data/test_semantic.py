@@ -140,7 +140,9 @@ def test_a_crowd_gives_one_row_for_each_that_is_dropped(colors: int) -> None:
 def test_rows_are_copied_when_they_are_asked_for() -> None:
     whole = np.arange(12.0, dtype=np.float16).reshape(6, 2)
     some = Rows(whole, np.array([4, 0, 5]))
-    assert (len(some), some.shape, some.dtype) == (3, (3, 2), np.float16)
+    assert len(some) == 3
+    assert some.shape == (3, 2)
+    assert some.dtype == np.float16
     assert some[1:].tolist() == [[0, 1], [10, 11]]
     assert some[np.array([2, 0])].tolist() == [[10, 11], [8, 9]]
 

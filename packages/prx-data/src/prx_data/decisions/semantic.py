@@ -112,7 +112,8 @@ class _Search:
         self.decide(self._kept(worse))
 
     def _kept(self, ranks: Index) -> Index:
-        return ranks[self.keeper[ranks] == ranks]
+        kept: Index = ranks[self.keeper[ranks] == ranks]
+        return kept
 
     def _decide_block(self, ranks: Index) -> None:
         """As it is defined: one after the other, each that is kept takes with it what it reaches."""
@@ -156,7 +157,8 @@ class _Search:
             return np.empty(0, dtype=np.int64)
         first = int(ranks[0]) // 8
         bits = np.unpackbits(self.borders[cell, first : int(ranks[-1]) // 8 + 1])
-        return ranks[bits[ranks - 8 * first].view(bool)]
+        near: Index = ranks[bits[ranks - 8 * first].view(bool)]
+        return near
 
     def _compare(self, kept: Index, rest: Index) -> None:
         """Set the keepers of those in `rest` that a better one in `kept` reaches than any that is known."""
