@@ -6,8 +6,8 @@ border it lies near to: if two unit vectors are at most δ apart and in two clus
 the plane between the two centroids. So no pair is missed, and few clusters have to be looked into.
 
 Pairs are not listed: a crowd of n near vectors has n² / 2. The better half is decided first, what it keeps is compared
-with the worse half, and what is then left of that is decided; each half in the same way, down to a block whose cosines
-are all held. So what one photo is compared with are keepers, and what is stored is one row for each that is dropped.
+with the worse half, and what is then left of that is decided; each half in the same way, down to a few vectors that
+are decided one by one. So a vector is compared with keepers, and what is stored is one row for each that is dropped.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,11 @@ import numpy.typing as npt
 from prx_data.decisions.clusters import Clusters, Floats, Index, Vectors
 from prx_data.decisions.groups import Alike, agreeing
 
-_BLOCK = 2048
+_BLOCK = 1024
 _CHUNK = 1 << 17  # pairs whose likeness is asked for at a time
+_HELD = 1 << 27  # bytes of vectors that are held as float32 at a time
+_LEAF = 256  # vectors that are decided one by one
+_READING, _LOOKING = 50, 1000  # cosines that cost as much as reading a vector, and as looking into a cluster
 _SLACK = 1e-3  # of float16 components and of norms that are 1 only nearly
 
 
@@ -49,8 +52,8 @@ def semantic_duplicates(
 
     Positions are visited in order of preference: one that no kept position reaches is kept, any other goes to the
     reaching keeper with the best preference. So groups do not chain: every member is near its keeper, and no two
-    keepers are near each other. Beyond the vectors, memory is about 50 · block² bytes, 4 · block · dimensions, and
-    some 40 bytes and a bit for each cluster for each vector, however alike they are.
+    keepers are near each other. Memory does not depend on how alike they are: some 60 · block² bytes, 128 MB of vectors
+    as float32, and for each vector some 60 bytes and a bit for each cluster.
 
     Args:
         embeddings: Shape (n, dimensions), rows of norm 1; may be memory-mapped.
@@ -62,11 +65,13 @@ def semantic_duplicates(
         block: Vectors that are compared with as many others at a time; what is found does not depend on it.
     """
     order = np.arange(len(embeddings)) if preference is None else np.asarray(preference, dtype=np.int64)
+    borders = _borders(embeddings, order, clusters, least, block) if across else None
     search = _Search(
         embeddings=embeddings,
         order=order,
         labels=clusters.labels[order],
-        borders=_borders(embeddings, order, clusters, least, block) if across else None,
+        borders=borders,
+        visits=0 if borders is None else sum(int(np.bitwise_count(row).sum()) for row in borders) / max(1, len(order)),
         cells=len(clusters.centroids),
         least=least,
         alike=alike,
@@ -82,7 +87,7 @@ def semantic_duplicates(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Search:
     """What is known while it is decided. Vectors go by their rank, 0 for the best; arrays of ranks are ascending."""
 
@@ -92,6 +97,8 @@ class _Search:
     labels: npt.NDArray[np.int32]
     borders: npt.NDArray[np.uint8] | None
     """See `_borders`."""
+    visits: float
+    """Clusters whose border a vector is near to, on average."""
     cells: int
     least: float
     alike: Alike | None
@@ -100,23 +107,29 @@ class _Search:
     """Rank of the best keeper that reaches each, so far; its own if none does."""
     similarity: Floats
     """Cosine with it."""
+    held: tuple[Index, Floats] | None = None
+    """Some ranks and their vectors, while these are decided."""
 
     def decide(self, ranks: Index) -> None:
         """Find the keepers among some that nothing better reaches than they are."""
-        if len(ranks) <= self.block:
-            self._decide_block(ranks)
-            return
-        better, worse = ranks[: len(ranks) // 2], ranks[len(ranks) // 2 :]
-        self.decide(better)
-        self._reach(self._kept(better), worse)
-        self.decide(self._kept(worse))
+        if self.held is None and 4 * len(ranks) * self.embeddings.shape[1] <= _HELD:
+            self.held = ranks, self._vectors(ranks)
+            self.decide(ranks)
+            self.held = None
+        elif len(ranks) <= min(self.block, _LEAF):
+            self._decide_one_by_one(ranks)
+        else:
+            better, worse = ranks[: len(ranks) // 2], ranks[len(ranks) // 2 :]
+            self.decide(better)
+            self._reach(self._kept(better), worse)
+            self.decide(self._kept(worse))
 
     def _kept(self, ranks: Index) -> Index:
         kept: Index = ranks[self.keeper[ranks] == ranks]
         return kept
 
-    def _decide_block(self, ranks: Index) -> None:
-        """As it is defined: one after the other, each that is kept takes with it what it reaches."""
+    def _decide_one_by_one(self, ranks: Index) -> None:
+        """As it is defined: each that is kept takes with it what it reaches."""
         vectors = self._vectors(ranks)
         cosines = vectors @ vectors.T
         near = np.triu(cosines >= self.least, 1)
@@ -132,7 +145,15 @@ class _Search:
                 self.similarity[ranks[reached]] = cosines[row, reached]
 
     def _reach(self, kept: Index, rest: Index) -> None:
-        """Set the keepers of those in `rest`, all of which are worse, that one in `kept` reaches."""
+        """Set the keepers of those in `rest`, all of which are worse, that one in `kept` reaches.
+
+        All are compared with all where going through the clusters would take longer.
+        """
+        pairs, vectors = len(kept) * len(rest), len(kept) + len(rest)
+        reading = _READING * (1 + self.visits) * vectors + _LOOKING * self.cells
+        if pairs <= reading + pairs * (1 + 2 * self.visits) / self.cells:
+            self._compare(kept, rest)
+            return
         for cell, members, others in self._members(kept, rest):
             inside, guests = self._guests(cell, kept), self._guests(cell, rest)
             if len(members) and len(others) + len(guests):
@@ -169,7 +190,13 @@ class _Search:
             for start in range(0, len(rest), self.block):
                 part = rest[start : start + self.block]
                 cosines = self._vectors(part) @ inside
-                row, column = np.nonzero((cosines >= self.least) & (best < self.keeper[part][:, None]))
+                near = cosines >= self.least
+                if not near.any():
+                    continue
+                near &= best < self.keeper[part][:, None]
+                if self.borders is None:
+                    near &= self.labels[part][:, None] == self.labels[best]
+                row, column = np.nonzero(near)
                 same = self._agree(best[column], part[row])
                 row, first = np.unique(row[same], return_index=True)
                 column = column[same][first]
@@ -180,6 +207,8 @@ class _Search:
         return agreeing(self.alike, self.order[left], self.order[right], chunk=_CHUNK)
 
     def _vectors(self, ranks: Index) -> Floats:
+        if self.held is not None:
+            return self.held[1][np.searchsorted(self.held[0], ranks)]
         return np.asarray(self.embeddings[self.order[ranks]], dtype=np.float32)
 
 
