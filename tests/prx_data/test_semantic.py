@@ -41,7 +41,7 @@ def rows(found: SemanticDuplicates) -> dict[int, tuple[int, float]]:
     return dict(zip(found.position.tolist(), pairs, strict=True))
 
 
-def search(way: dict[str, float], *args: Any, **keywords: Any) -> SemanticDuplicates:
+def search(way: dict[str, Any], *args: Any, **keywords: Any) -> SemanticDuplicates:
     """With other constants, which change how and not what is found."""
     with patch.multiple("prx_data.decisions.semantic", **way):
         return semantic_duplicates(*args, **keywords)
@@ -55,7 +55,7 @@ SIZES = (WAYS, st.integers(1, 150), st.integers(1, 12), st.integers(0, 1000), st
 @settings(deadline=None, max_examples=60)
 @given(*SIZES, st.floats(0.3, 0.99), st.integers(2, 12))
 def test_what_is_dropped_is_what_one_after_the_other_drops(
-    way: dict[str, float], count: int, k: int, seed: int, block: int, colors: int, least: float, dimensions: int
+    way: dict[str, Any], count: int, k: int, seed: int, block: int, colors: int, least: float, dimensions: int
 ) -> None:
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((count, dimensions))
@@ -89,7 +89,7 @@ def test_what_is_dropped_is_what_one_after_the_other_drops(
 @settings(deadline=None, max_examples=40)
 @given(*SIZES, st.sampled_from([0.25, 0.5, 0.625, 0.75, 1.0]))
 def test_cosines_at_the_limit_are_near(
-    way: dict[str, float], count: int, k: int, seed: int, block: int, colors: int, least: float
+    way: dict[str, Any], count: int, k: int, seed: int, block: int, colors: int, least: float
 ) -> None:
     """Components of ±1/4 make cosines exact in any order of summing: they are multiples of 1/8, and many are equal."""
     random = np.random.default_rng(seed)
