@@ -38,8 +38,9 @@ def main(catalogue: Path, every: int) -> None:
     palettes = resemblance.Palettes.of(table["subject_colors"])
     places = {key: place for place, key in enumerate(table["key"].to_pylist())}
     pairs = [(a, b) for a, b in combinations(rows, 2) if a["name"] == b["name"]]
-    left, right = np.array([[places[keys[one["file_name"]]] for one in pair] for pair in pairs]).T
-    one_color = np.array([a["color"] == b["color"] for a, b in pairs])
+    ends = [[places[keys[one["file_name"]]] for one in pair] for pair in pairs]
+    left, right = np.array(ends, dtype=np.int64).reshape(-1, 2).T
+    one_color = np.array([a["color"] == b["color"] for a, b in pairs], dtype=bool)
     print("| largest difference (ΔE) | pairs of one colour taken as one | pairs of two colours taken as one |")
     print("|---|---|---|")
     for limit in LIMITS:
