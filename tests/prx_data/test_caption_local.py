@@ -16,12 +16,18 @@ from prx_data.captions.local import _Gumbel
 from prx_data.captions.pictures import shown
 
 from .conftest import draw_product, encode
-from .tiny_vlm import write_tiny_florence, write_tiny_vlm
+from .tiny_vlm import write_tiny_florence, write_tiny_smolvlm, write_tiny_vlm
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_vlm(tmp_path_factory.mktemp("model") / "tiny-vlm")
+
+
+@pytest.fixture(scope="module", params=[write_tiny_vlm, write_tiny_smolvlm], ids=["qwen", "smolvlm"])
+def any_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    written: Path = request.param(tmp_path_factory.mktemp("any") / "tiny")
+    return written
 
 
 def requests(count: int, *, seed: int = 0) -> list[Request]:
@@ -46,21 +52,21 @@ def by_key(answers: list[Answer]) -> dict[str, str]:
     return found
 
 
-def test_what_is_written_does_not_depend_on_who_else_is_seen(model: Path) -> None:
-    alone = by_key(list(Local(str(model), side=112, batch_size=1).write(requests(9))))
-    together = by_key(list(Local(str(model), side=112, batch_size=4).write(reversed(requests(9)))))
+def test_what_is_written_does_not_depend_on_who_else_is_seen(any_model: Path) -> None:
+    alone = by_key(list(Local(str(any_model), side=112, batch_size=1).write(requests(9))))
+    together = by_key(list(Local(str(any_model), side=112, batch_size=4).write(reversed(requests(9)))))
     assert alone == together
     assert len(set(alone.values())) == 9
-    other_seed = by_key(list(Local(str(model), side=112).write(requests(9, seed=1))))
+    other_seed = by_key(list(Local(str(any_model), side=112).write(requests(9, seed=1))))
     assert all(alone[key] != text for key, text in other_seed.items())
 
 
-def test_without_temperature_it_is_what_transformers_generates(model: Path) -> None:
+def test_without_temperature_it_is_what_transformers_generates(any_model: Path) -> None:
     """The slow, obvious way: one photo, one chat, `generate`."""
     one = requests(1)[0]
-    (answer,) = Local(str(model), side=112, temperature=0).write([one])
-    processor = AutoProcessor.from_pretrained(model)
-    plain = AutoModelForImageTextToText.from_pretrained(model).eval()
+    (answer,) = Local(str(any_model), side=112, temperature=0).write([one])
+    processor = AutoProcessor.from_pretrained(any_model)
+    plain = AutoModelForImageTextToText.from_pretrained(any_model).eval()
     pixels = shown(one.content, 112)
     assert pixels is not None
     assert max(pixels.shape[:2]) == 112
@@ -140,6 +146,14 @@ def test_a_model_that_is_not_there_is_one_sentence(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ConfigError, match=r"captions\.model = '.*nowhere' cannot be loaded: ") as error:
         list(Local(str(tmp_path / "nowhere")).write(requests(1)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_processor_that_lacks_its_package_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    smolvlm = write_tiny_smolvlm(tmp_path / "smolvlm")
+    monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
+    with pytest.raises(ConfigError, match=r"captions\.model = '.*smolvlm' cannot be loaded: .*num2words") as error:
+        list(Local(str(smolvlm)).write(requests(1)))
     assert "\n" not in str(error.value)
 
 

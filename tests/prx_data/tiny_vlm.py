@@ -1,4 +1,4 @@
-"""A vision-language model of 100,000 random weights with its processor, made without a network."""
+"""Vision-language models of 100,000 random weights with their processors, made without a network."""
 
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,62 @@ def write_tiny_florence(folder: Path) -> Path:
     images = CLIPImageProcessor(size={"height": 64, "width": 64}, do_center_crop=False)
     images.image_seq_length = 5
     Florence2Processor(image_processor=images, tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+SMOL_CHAT = (
+    "{% for message in messages %}{{ message['role'] }}:{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>{% else %}{{ part['text'] }}{% endif %}{% endfor %}<end_of_utterance>\n"
+    "{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+)
+
+
+def write_tiny_smolvlm(folder: Path) -> Path:
+    """Save a SmolVLM, which sees a picture in pieces and then as a whole."""
+    import torch
+    from transformers import (
+        PreTrainedTokenizerFast,
+        SmolVLMConfig,
+        SmolVLMForConditionalGeneration,
+        SmolVLMImageProcessor,
+        SmolVLMProcessor,
+        SmolVLMVideoProcessor,
+    )
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=_byte_tokenizer().backend_tokenizer,
+        eos_token="<end_of_utterance>",  # noqa: S106
+        pad_token="<pad>",  # noqa: S106
+        extra_special_tokens={
+            "image_token": "<image>",
+            "fake_image_token": "<fake_token_around_image>",
+            "global_image_token": "<global-img>",
+            "end_of_utterance_token": "<end_of_utterance>",
+        },
+    )
+    pieces = [f"<row_{row}_col_{column}>" for row in range(1, 3) for column in range(1, 3)]
+    tokenizer.add_special_tokens({"additional_special_tokens": pieces})
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    layers = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text = {"model_type": "llama", "vocab_size": len(tokenizer), "num_key_value_heads": 2, "bos_token_id": None}
+    config = SmolVLMConfig(
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        scale_factor=2,
+        vision_config={**layers, "image_size": 64, "patch_size": 8},
+        text_config={**layers, **text, **ends},
+    )
+    torch.manual_seed(0)
+    model = SmolVLMForConditionalGeneration(config)
+    model.generation_config.update(**ends)
+    model.save_pretrained(folder)
+    sizes = {"size": {"longest_edge": 128}, "max_image_size": {"longest_edge": 64}}
+    SmolVLMProcessor(
+        image_processor=SmolVLMImageProcessor(**sizes, do_image_splitting=True),
+        tokenizer=tokenizer,
+        video_processor=SmolVLMVideoProcessor(**sizes),
+        image_seq_len=16,  # (64 / 8)² patches, of which 2 x 2 are one token
+        chat_template=SMOL_CHAT,
+    ).save_pretrained(folder)
     return folder
 
 

@@ -96,7 +96,7 @@ class _Loaded:
         try:
             self.processor: Any = AutoProcessor.from_pretrained(name)
             model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, use_safetensors=True)
-        except (OSError, ValueError) as error:
+        except (ImportError, OSError, ValueError) as error:  # a processor may need a package of its own
             first = str(error).strip().splitlines()[0]
             raise ConfigError(f"captions.model = {name!r} cannot be loaded: {first}") from error
         self.model: Any = model.to(self.device).eval()
@@ -140,7 +140,8 @@ class _Loaded:
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
-            processor_kwargs={"padding": True, "return_tensors": "pt"},
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
         )
 
     def _ends(self) -> frozenset[int]:
