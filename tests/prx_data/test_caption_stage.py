@@ -265,7 +265,10 @@ def test_a_budget_of_money_counts_what_is_in_flight(tmp_path: Path) -> None:
 def test_a_budget_of_time_counts_what_earlier_runs_took(tmp_path: Path) -> None:
     path = tmp_path / "captions" / "scripted-1.jsonl"
     path.parent.mkdir()
-    rows = [{"key": "k", "prompt": "p", "seed": n, "text": "", "finished": True, "tokens": 1} for n in range(2)]
+    rows = [
+        {"key": "k", "prompt": "p", "request": "r", "seed": n, "text": "", "finished": True, "tokens": 1}
+        for n in range(2)
+    ]
     path.write_text("".join(json.dumps({**row, "run": "a", "at": 1800.0 * n}) + "\n" for n, row in enumerate(rows)))
     scripted = Scripted()
     captioning, _ = write(tmp_path, scripted, [photo(tmp_path, 1)], budget={"hours": 0.5})

@@ -1,5 +1,6 @@
 """What a captioner is, what it is asked, and what it answers."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -48,6 +49,11 @@ class Request:
     """The most that may be written."""
     content: bytes = b""
     """The photo's file; a template needs none."""
+
+    @property
+    def digest(self) -> str:
+        """Of what is asked, in eight hex digits: the prompt's words, facts and language included, and the length."""
+        return hashlib.sha256(f"{self.max_tokens} {self.prompt}".encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,7 @@ class Captioning:
         self._pending = 0
         self._counting = threading.Lock()
         """Requests may be taken in another thread: for it each is in flight or answered, never neither or both."""
+        self._digests: dict[tuple[str, str], str] = {}
         self._judged: dict[Place, tuple[Failure, ...]] = {}
         self.ended: str | None = None
         """Which limit of the budget ended the stage."""
@@ -156,7 +157,7 @@ class Captioning:
                         self._pending += 1
                     yield self._request(photo, prompt, attempt, content)
 
-    def _request(self, photo: PhotoToCaption, prompt: Prompt, attempt: int, content: bytes) -> Request:
+    def _request(self, photo: PhotoToCaption, prompt: Prompt, attempt: int = 0, content: bytes = b"") -> Request:
         asking = self.asking
         most = (asking.checks.dense_words if prompt.kind == "dense" else asking.checks.short_words)[1]
         return Request(
@@ -181,14 +182,21 @@ class Captioning:
         self.ended = self.ended or self.asking.budget.ended(seconds=self.store.seconds, tokens=tokens)
         return self.ended is not None
 
+    def _place(self, photo: PhotoToCaption, prompt: Prompt, attempt: int) -> Place:
+        """Where the store has the answer."""
+        name = photo.facts.key, prompt.version
+        if name not in self._digests:
+            self._digests[name] = self._request(photo, prompt).digest
+        return *name, self._digests[name], attempt
+
     def _lacks(self, photo: PhotoToCaption, prompt: Prompt, attempt: int) -> bool:
         """Whether none of the attempts so far gave a good caption, and this one was not made."""
-        asked = (photo.facts.key, prompt.version, attempt) in self.store.answers
+        asked = self._place(photo, prompt, attempt) in self.store.answers
         return not asked and all(wrong for _, wrong in self._tried(photo, prompt))
 
     def _tried(self, photo: PhotoToCaption, prompt: Prompt) -> list[tuple[Stored, tuple[Failure, ...]]]:
         """The answers that there are, and what is wrong with each."""
-        places = ((photo.facts.key, prompt.version, seed) for seed in range(self.asking.attempts))
+        places = (self._place(photo, prompt, seed) for seed in range(self.asking.attempts))
         return [
             (self.store.answers[place], self._failures(photo, prompt, place))
             for place in places

@@ -23,8 +23,9 @@ class Stored:
     tokens: int
 
 
-Place = tuple[str, str, int]
-"""Key of the photo, version of the prompt, seed."""
+Place = tuple[str, str, str, int]
+"""Key of the photo, version of the prompt, digest of the request, seed: another fact, language or length is asked for
+anew."""
 
 
 class CaptionStore:
@@ -49,7 +50,7 @@ class CaptionStore:
             except json.JSONDecodeError:
                 continue
             stored = Stored(text=row["text"], finished=row["finished"], tokens=row["tokens"])
-            self.answers.setdefault((row["key"], row["prompt"], row["seed"]), stored)
+            self.answers.setdefault((row["key"], row["prompt"], row["request"], row["seed"]), stored)
             self.tokens += stored.tokens
             self._last[row["run"]] = max(self._last.get(row["run"], 0.0), row["at"])
 
@@ -66,12 +67,13 @@ class CaptionStore:
     def add(self, answer: Answer, prompt_version: str) -> None:
         """Keep an answer, on disk before this returns."""
         request = answer.request
-        place = (request.facts.key, prompt_version, request.seed)
+        place = (request.facts.key, prompt_version, request.digest, request.seed)
         self._last[self._run] = monotonic() - self._begun
         row = {
             "key": place[0],
             "prompt": place[1],
-            "seed": place[2],
+            "request": place[2],
+            "seed": place[3],
             "text": answer.text,
             "finished": answer.finished,
             "tokens": answer.tokens,
