@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from prx_data.captions.local import _Gumbel
 from prx_data.captions.pictures import shown
 
 from .conftest import draw_product, encode
+from .test_caption_stage import photo, write
 from .tiny_vlm import write_tiny_florence, write_tiny_smolvlm, write_tiny_vlm
 
 
@@ -155,6 +157,28 @@ def test_a_processor_that_lacks_its_package_is_one_sentence(tmp_path: Path, monk
     with pytest.raises(ConfigError, match=r"captions\.model = '.*smolvlm' cannot be loaded: .*num2words") as error:
         list(Local(str(smolvlm)).write(requests(1)))
     assert "\n" not in str(error.value)
+
+
+def test_what_is_not_wanted_any_more_is_not_begun(model: Path) -> None:
+    """All of a batch that was begun is answered, and nothing of the next one."""
+    answers: list[Answer] = []
+    asked = [replace(one, is_wanted=lambda: len(answers) < 5) for one in requests(12)]
+    for one in Local(str(model), side=56, batch_size=2).write(asked):
+        answers.append(one)  # noqa: PERF402
+    assert len(answers) == 6
+
+
+def test_a_spent_budget_stops_the_model_before_its_next_batch(model: Path, tmp_path: Path) -> None:
+    photos = [photo(tmp_path, number) for number in range(9)]
+    local = Local(str(model), side=56, batch_size=2)
+    asking: dict[str, Any] = {"attempts": 1, "short_prompt": None, "checks": {"dense_words": (1, 4)}}
+    budget = {"money": 1e-9, "price_per_1000_tokens": 1}
+    captioning, found = write(tmp_path, local, photos, budget=budget, **asking)
+    assert len(captioning.store.answers) == 2
+    why = "dense-1: not asked for, as the 1e-09 of money are spent"
+    assert [one.failure == why for one in found] == [False] * 2 + [True] * 7
+    captioning, _ = write(tmp_path, local, photos, **asking)
+    assert (captioning.asked, len(captioning.store.answers)) == (7, 9)
 
 
 def test_nothing_is_loaded_where_nothing_is_asked() -> None:

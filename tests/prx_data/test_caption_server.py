@@ -3,6 +3,7 @@
 import base64
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -194,6 +195,14 @@ def test_a_photo_that_is_none_is_not_sent() -> None:
         (answer,) = Server(url, model="m").write([broken])
     assert answer.problem == "the photo cannot be decoded any more"
     assert fixed.bodies == []
+
+
+def test_what_is_not_wanted_any_more_is_not_sent() -> None:
+    fixed = Fixed(lambda body: "a hat")
+    asked = [replace(one, is_wanted=lambda: len(fixed.bodies) < 3) for one in requests(12)]
+    with serving(fixed) as url:
+        answers = list(Server(url, model="m", concurrency=1).write(asked))
+    assert len(answers) == len(fixed.bodies) == 3
 
 
 def test_an_error_of_the_requests_reaches_the_caller() -> None:

@@ -60,7 +60,7 @@ class Local:
         return _Loaded(self.model, self.device)
 
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """One answer for each request, batch by batch.
+        """One answer for each request, batch by batch, until one is not wanted any more.
 
         Raises:
             ConfigError: transformers is missing, or the model cannot be loaded.
@@ -77,6 +77,8 @@ class Local:
                     groups[request.max_tokens, *pixels.shape].append((request, pixels))
             for group in groups.values():
                 for start in range(0, len(group), self.batch_size):
+                    if not group[start][0].is_wanted():
+                        return
                     yield from self._loaded.answer(group[start : start + self.batch_size], self.temperature)
 
 

@@ -1,7 +1,7 @@
 """What a captioner is, what it is asked, and what it answers."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -36,6 +36,10 @@ class Caption:
     """How often a trainer should use it, relative to the photo's other captions."""
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """One caption that is asked for."""
@@ -49,6 +53,8 @@ class Request:
     """The most that may be written."""
     content: bytes = b""
     """The photo's file; a template needs none."""
+    is_wanted: Callable[[], bool] = _always
+    """Asked before work on it begins: no longer, once the budget is spent. Then it gets no answer."""
 
     @property
     def digest(self) -> str:
@@ -86,5 +92,5 @@ class Captioner(Protocol):
         ...
 
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """One answer for each request, as they are done; requests are taken as there is room for more."""
+        """One answer for each request that `is_wanted`, as they are done; more are taken as there is room for them."""
         ...

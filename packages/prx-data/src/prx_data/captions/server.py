@@ -78,7 +78,7 @@ class Server:
         return f"server-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
 
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """One answer for each request, as they come.
+        """One answer for each request that is wanted when its turn comes, as they come.
 
         Raises:
             CaptionError: The server does not answer any more, or refuses all requests. What it answered was yielded.
@@ -128,6 +128,8 @@ class Server:
 
             async def ask() -> None:
                 while (one := await ready.get()) is not None:
+                    if not one[0].is_wanted():
+                        continue
                     answer = await self._answer(session, *one, key)
                     done.put(answer)
                     outage.see(answer)

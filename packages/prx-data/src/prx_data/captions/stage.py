@@ -172,15 +172,27 @@ class Captioning:
             seed=attempt,
             max_tokens=2 * most + 32,  # twice what is allowed: a text of words that tokenizers cut in two gets through
             content=content,
+            is_wanted=self._is_left,
         )
 
     def _is_over(self) -> bool:
-        """Whether the budget is spent, by what was answered and what the requests in flight will probably cost."""
-        with self._counting:
-            each = self.store.tokens / max(1, len(self.store.answers))
-            tokens = self.store.tokens + round(self._pending * each)
-        self.ended = self.ended or self.asking.budget.ended(seconds=self.store.seconds, tokens=tokens)
+        """Whether no more requests are to be made: with those in flight the budget will probably be spent."""
+        self.ended = self.ended or self._spent(in_flight=True)
         return self.ended is not None
+
+    def _is_left(self) -> bool:
+        """Whether a request that was made is still to be begun: what was answered has not spent the budget."""
+        spent = self._spent(in_flight=False)
+        self.ended = self.ended or spent
+        return spent is None
+
+    def _spent(self, *, in_flight: bool) -> str | None:
+        """Which limit is reached by what was answered, and by what the requests in flight will probably cost."""
+        with self._counting:
+            tokens = self.store.tokens
+            if in_flight:
+                tokens += round(self._pending * tokens / max(1, len(self.store.answers)))
+            return self.asking.budget.ended(seconds=self.store.seconds, tokens=tokens)
 
     def _place(self, photo: PhotoToCaption, prompt: Prompt, attempt: int) -> Place:
         """Where the store has the answer."""
