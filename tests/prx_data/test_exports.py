@@ -257,17 +257,19 @@ def test_datasets_reads_the_image_folder(dataset: Path, tmp_path: Path, how: str
         assert files == {key: row["image"]["bytes"] for key, row in expected.items()}
 
 
-def test_kohya_folders_hold_pictures_with_their_captions(dataset: Path, tmp_path: Path) -> None:
+def test_kohya_folders_hold_pictures_with_their_captions_in_a_line(dataset: Path, tmp_path: Path) -> None:
     export(dataset, tmp_path / "out", format="kohya")
     for split in ("train", "validation"):
         expected = rows_in(dataset, split)
-        texts = {path.stem: path for path in (tmp_path / "out" / split).glob("*_photo/*.txt")}
-        assert texts.keys() == expected.keys()
-        for key, path in texts.items():
-            row = expected[key]
-            assert path.read_text(encoding="utf-8") == row["caption"]
-            assert path.parent.name == f"{round(row['weight'])}_photo"
-            (picture,) = {one for one in path.parent.glob(f"{key}.*") if one != path}
+        pictures = {one.stem: one for one in (tmp_path / "out" / split).glob("*_photo/*") if one.suffix != ".txt"}
+        assert pictures.keys() == expected.keys()
+        for key, picture in pictures.items():
+            row, text = expected[key], picture.with_suffix(".txt")
+            if row["caption"]:
+                assert "\n" in row["caption"]
+                assert text.read_text(encoding="utf-8") == row["caption"].replace("\n", " ")
+            assert text.exists() == bool(row["caption"])
+            assert picture.parent.name == f"{round(row['weight'])}_photo"
             assert picture.read_bytes() == row["image"]["bytes"]
             assert Image.open(BytesIO(picture.read_bytes())).format == {".jpg": "JPEG", ".png": "PNG"}.get(
                 picture.suffix, "WEBP"

@@ -37,6 +37,8 @@ def column_name(name: str) -> str:
 def write_kohya(folder: Path, samples: Iterable[Sample]) -> dict[str, int]:
     """Write `N_photo/KEY.jpg` with `KEY.txt`: a picture whose `weight` is nearest to N is repeated N times an epoch.
 
+    A caption is one line, as the scripts read the first line alone. A picture without a caption has no text file: an
+    empty one stops the scripts, or is trained on as it is; without one they warn, and take the folder's class `photo`.
     (kohya-ss/sd-scripts, "train_README": folders `REPEATS_CLASS`, captions beside the pictures.)
 
     Returns:
@@ -46,5 +48,6 @@ def write_kohya(folder: Path, samples: Iterable[Sample]) -> dict[str, int]:
         repeats = folder / f"{max(1, round(sample.columns['weight']))}_photo"
         repeats.mkdir(exist_ok=True)
         (repeats / f"{sample.key}.{sample.suffix}").write_bytes(sample.image)
-        (repeats / f"{sample.key}.txt").write_text(sample.columns["caption"] or "", encoding="utf-8")
+        if caption := " ".join((sample.columns["caption"] or "").split()):
+            (repeats / f"{sample.key}.txt").write_text(caption, encoding="utf-8")
     return {one.name: sum(1 for file in one.iterdir() if file.suffix != ".txt") for one in sorted(folder.iterdir())}
