@@ -1,6 +1,9 @@
 """Captions from a model in this process: a real one, tiny and random, from disk."""
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,8 @@ from prx_data.captions.pictures import shown
 from .conftest import draw_product, encode
 from .test_caption_stage import photo, write
 from .tiny_vlm import write_tiny_florence, write_tiny_smolvlm, write_tiny_vlm
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +141,56 @@ def test_the_version_is_that_of_the_weights(model: Path, tmp_path: Path) -> None
     assert Local(str(copy)).source == "tiny-vlm"
 
 
+def test_the_version_is_that_of_whole_files(tmp_path: Path) -> None:
+    """Two fine-tunes with the same sizes, that differ behind the first megabytes."""
+    versions = set()
+    for name, last in (("one", b"a"), ("other", b"b"), ("same", b"a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(bytes(3 << 20) + last)
+        versions.add(Local(str(tmp_path / name)).version)
+    assert len(versions) == 2
+
+
+OF_A_HUB_ID = """
+import sys
+from pathlib import Path
+from prx_data.captions import Local
+from tests.prx_data.test_caption_local import requests
+
+local, main, other = Local("owner/name", side=56), Path(sys.argv[1]), sys.argv[2]
+first = local.version
+main.write_text(other)
+(answer,) = local.write(requests(1))  # of the commit whose version it told, although there is another by now
+print(first, Local("owner/name", side=56).version, repr(answer.text), sep="\\n")
+"""
+
+
+def test_the_version_of_a_hub_id_is_its_commit(model: Path, tmp_path: Path) -> None:
+    name, commits = tmp_path / "hub" / "models--owner--name", [digit * 40 for digit in "ab"]
+    for commit in commits:
+        shutil.copytree(model, name / "snapshots" / commit)
+    weights = load_file(model / "model.safetensors")
+    changed = {one: tensor + 0.5 for one, tensor in weights.items()}
+    save_file(changed, name / "snapshots" / commits[1] / "model.safetensors", metadata={"format": "pt"})
+    main = name / "refs" / "main"
+    main.parent.mkdir()
+    main.write_text(commits[0])
+    places = os.pathsep.join(one for one in (str(ROOT), *sys.path) if one)
+    done = subprocess.run(
+        [sys.executable, "-c", OF_A_HUB_ID, str(main), commits[1]],
+        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second, text = done.stdout.splitlines()
+    assert first != second
+    (answer,) = Local(str(model), side=56).write(requests(1))
+    (other,) = Local(str(name / "snapshots" / commits[1]), side=56).write(requests(1))
+    assert text == repr(answer.text) != repr(other.text)
+
+
 def test_a_photo_that_is_none_is_that_photos_problem(model: Path) -> None:
     good = requests(1)[0]
     bad = Request(facts=PhotoFacts(key="bad", metadata={}, color="", background=""), kind="short", content=b"nothing")
@@ -178,7 +233,7 @@ def test_a_spent_budget_stops_the_model_before_its_next_batch(model: Path, tmp_p
     why = "dense-1: not asked for, as the 1e-09 of money are spent"
     assert [one.failure == why for one in found] == [False] * 2 + [True] * 7
     captioning, _ = write(tmp_path, local, photos, **asking)
-    assert (captioning.asked, len(captioning.store.answers)) == (7, 9)
+    assert (captioning.written, len(captioning.store.answers)) == (7, 9)
 
 
 def test_nothing_is_loaded_where_nothing_is_asked() -> None:

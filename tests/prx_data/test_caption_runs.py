@@ -13,12 +13,14 @@ from typing import Any
 import datasets
 import pyarrow.parquet as pq
 import pytest
+from aiohttp import web
 
 from prx_data import ConfigError, curate
 from prx_data.captions import Asking, Server
 from prx_data.cli import main
 from prx_data.config import make_config
 from prx_data.curation import Workspace
+from prx_data.storage import read_ledger
 
 from .caption_server import Faults, Fixed, model_server, prompt_of, serving
 from .tiny_vlm import write_tiny_vlm
@@ -150,7 +152,7 @@ def test_killed_in_the_middle_it_goes_on_and_pays_for_what_was_in_flight_at_most
         assert len(fixed.bodies) - before == 2 * len(rows) - len(kept)
         assert main(["curate", str(config_file(pile, tmp_path, url, name="whole"))]) == 0
     answers = [json.loads(line) for one in journal.glob("*.jsonl") for line in one.read_text().splitlines()]
-    assert max(Counter((one["key"], one["prompt"], one["seed"]) for one in answers).values()) == 1
+    assert max(Counter((one["key"], one["prompt"], one["request"], one["seed"]) for one in answers).values()) == 1
     killed, whole = (json.loads((tmp_path / name / "curation.json").read_text()) for name in ("killed", "whole"))
     assert killed["fingerprint"] == whole["fingerprint"]
 
@@ -184,6 +186,31 @@ def test_a_server_that_is_down_leaves_what_was_there(
     assert main(["curate", str(config_file(pile, tmp_path, "http://127.0.0.1:9/v1", retries=0))]) == 2
     assert "http://127.0.0.1:9/v1 cannot be reached" in capsys.readouterr().err
     assert not (tmp_path / "one").exists()
+
+
+def test_the_ledger_has_what_was_written_whether_it_went_on_or_not(pile: Path, tmp_path: Path) -> None:
+    fixed = Fixed(says)
+
+    async def failing(request: web.Request) -> web.StreamResponse:
+        return await fixed(request) if len(fixed.bodies) < 5 else web.Response(status=402, text="no money")
+
+    def told() -> list[tuple[int, str, str]]:
+        rows = [one for one in read_ledger(tmp_path / "one-work" / "ledger.jsonl") if one["stage"] == "caption"]
+        return [(one["items"], one["unit"], one["device"]) for one in rows]
+
+    with serving(failing) as url:
+        assert main(["curate", str(config_file(pile, tmp_path, url, concurrency=1))]) == 2
+    assert told() == [(5, "captions", "server")]
+    with serving(fixed) as url:
+        path = config_file(pile, tmp_path, url)
+        assert main(["curate", str(path)]) == 0
+        rows = rows_of(tmp_path / "one")
+        assert told()[1:] == [(2 * len(rows) - 5, "captions", "server")]
+        assert main(["caption", str(path), "--sample", "3"]) == 0  # nothing is asked, and nothing is told
+        assert len(told()) == 2
+    path.write_text(path.read_text().partition("[captions]")[0])
+    assert main(["curate", str(path)]) == 0
+    assert told()[2:] == [(len(rows), "captions", "cpu")]
 
 
 @pytest.mark.parametrize(

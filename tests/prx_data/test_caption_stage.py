@@ -44,6 +44,7 @@ class Scripted:
     tokens: int = 1000
     source: str = "scripted"
     version: str = "scripted-1"
+    chosen_device: str = "cpu"
     requests: list[Request] = field(default_factory=list)
 
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
@@ -84,10 +85,10 @@ def test_good_captions_of_both_kinds_and_the_template_besides(tmp_path: Path) ->
     assert (found.default.kind, found.short.kind, found.failure) == ("dense", "short", None)
 
 
-def test_a_template_asks_nobody_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_template_asks_nobody_and_stores_nothing(tmp_path: Path) -> None:
     captioning, (found,) = write(tmp_path, Template(), [photo(tmp_path, 1)])
     assert found.default == found.short
-    assert (found.default.kind, found.failure, captioning.asked) == ("template", None, 0)
+    assert (found.default.kind, found.failure, captioning.written) == ("template", None, 1)
     assert not (tmp_path / "captions").exists()
 
 

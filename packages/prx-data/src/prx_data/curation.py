@@ -113,10 +113,10 @@ class Workspace(Searchable):
             chosen = chosen.model_copy(update={"against": against})
         other = None if chosen.against is None else self._other(chosen.against, workers)
         known = None if other is None else other.known()
-        with ledger_stage(self.ledger, "decide") as counted:
+        with ledger_stage(self.ledger, "decide") as stage:
             photos, columns = self.photos(), self.columns()
             decisions = decide(photos, columns, chosen, known)
-            counted["items"] = len(photos)
+            stage.items = len(photos)
         return Selection(workspace=self, decisions=decisions, columns=columns, settings=chosen, other=other)
 
     def known(self) -> Known:

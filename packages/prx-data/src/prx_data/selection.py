@@ -194,12 +194,12 @@ class Selection:
         if current is not None:
             return current
         with replacing(folder) as aside:
-            with ledger_stage(self.workspace.ledger, "write dataset") as counted:
+            with ledger_stage(self.workspace.ledger, "write dataset") as stage:
                 write_data(aside, content)
-                counted["items"] = len(self.decisions.kept)
-            with ledger_stage(self.workspace.ledger, "report", unit="pictures") as counted:
+                stage.items = len(self.decisions.kept)
+            with ledger_stage(self.workspace.ledger, "report", unit="pictures") as stage:
                 report = self._report(content)
-                counted["items"] = report.pictures
+                stage.items = report.pictures
             write_report(aside, report, self.workspace.ledger)
             return write_manifest(aside, content)
 
@@ -210,11 +210,15 @@ class Selection:
             CaptionError: The model fails at everything.
             ConfigError: Captions are to be checked by a CLIP, and the workspace has none.
         """
-        with ledger_stage(self.workspace.ledger, "caption", unit="captions") as counted:
+        with ledger_stage(self.workspace.ledger, "caption", unit="captions") as stage:
             store = CaptionStore(self.workspace.folder / "captions", self.captioner.version)
             captioning = Captioning(self.captioner, self.asking, store, self._agreement())
-            found = captioning.write(self.to_caption(kept))
-            counted["items"] = captioning.asked or len(found)
+            try:
+                found = captioning.write(self.to_caption(kept))
+            finally:
+                stage.items = captioning.written
+                if captioning.written:
+                    stage.device = self.captioner.chosen_device.partition(":")[0]
         return found
 
     def _agreement(self) -> Agreement | None:

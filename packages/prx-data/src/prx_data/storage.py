@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -164,13 +165,37 @@ def make_writable_folder(path: Path, *, name: str) -> None:
         raise WorkspaceError(f"{name} = {str(path)!r} cannot be written to: {error.strerror or error}.") from error
 
 
+@dataclass
+class Stage:
+    """What a stage has done so far."""
+
+    items: int = 0
+    device: str = "cpu"
+    """`cpu`, `cuda` or `server`."""
+
+
 @contextmanager
-def ledger_stage(ledger: Path, stage: str, *, unit: str = "photos") -> Iterator[dict[str, int]]:
-    """Time a stage and append it to the ledger when it succeeds; the body sets `["items"]`."""
+def ledger_stage(ledger: Path, stage: str, *, unit: str = "photos") -> Iterator[Stage]:
+    """Time a stage and append it to the ledger, also if it ends by an error; one that did nothing leaves no row.
+
+    Args:
+        ledger: `ledger.jsonl`.
+        stage: Its name.
+        unit: What its items are.
+
+    Yields:
+        What the body says of itself.
+    """
     started, begin = datetime.now(UTC), perf_counter()
-    counted = {"items": 0}
-    yield counted
-    append_stage(ledger, stage, started=started, seconds=perf_counter() - begin, items=counted["items"], unit=unit)
+    done = Stage()
+    try:
+        yield done
+    finally:
+        if done.items:
+            seconds = perf_counter() - begin
+            append_stage(
+                ledger, stage, started=started, seconds=seconds, items=done.items, unit=unit, device=done.device
+            )
 
 
 def append_stage(

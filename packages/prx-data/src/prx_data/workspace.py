@@ -101,14 +101,14 @@ class WorkspaceStore:
         Raises:
             SourceError: There are no photos, or the source or its metadata is unusable as a whole.
         """
-        with ledger_stage(self.ledger, "index") as counted, claimed(self.folder):
+        with ledger_stage(self.ledger, "index") as stage, claimed(self.folder):
             name = source_name(photos)
             source, path = open_source(photos, metadata), self._source_path(name)
             journal, spool = Journal(path.with_suffix(".journal")), Spool(self.folder / "spool")
             before = pq.read_table(path) if path.exists() else None
             revision = source.revision
             if before is not None and revision and _about(before)["revision"] == revision and _stands(before, spool):
-                counted["items"] = len(before)
+                stage.items = len(before)
                 return len(before)
             known = KnownRows([PHOTOS_SCHEMA.empty_table() if before is None else before])
             earlier = NOTHING if before is None else Earlier(rows=known, tars=_about(before)["tars"])
@@ -119,7 +119,7 @@ class WorkspaceStore:
             about = {"source": name, "revision": revision, **vars(findings)}
             write_table(path, table.replace_schema_metadata({"prx-data": json.dumps(about)}))
             journal.remove()
-            counted["items"] = len(table)
+            stage.items = len(table)
         self._sweep_spool()
         return len(table)
 

@@ -4,11 +4,14 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import xxhash
 
 from prx_data.captions.pictures import shown
 from prx_data.captions.protocol import Answer, Request
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
 _AHEAD = 8  # batches that are looked at together, so that equal sizes meet
-_HEAD = 1 << 20
 
 Asked: TypeAlias = tuple[Request, Pixels]
 
@@ -50,14 +52,33 @@ class Local:
 
     @cached_property
     def version(self) -> str:
-        """Of the model's files, what it is shown and how it samples."""
-        facts = json.dumps([_digest(self.model), self.side, self.temperature])
+        """Of the model's files, or its commit on the hub, what it is shown and how it samples.
+
+        Raises:
+            ConfigError: transformers is missing, or the hub and its cache have no such model.
+        """
+        facts = json.dumps([self._revision or _digest(Path(self.model)), self.side, self.temperature])
         return f"local-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+
+    @property
+    def chosen_device(self) -> str:
+        """The device, None resolved.
+
+        Raises:
+            ConfigError: transformers is missing.
+        """
+        torch, _ = _libraries()
+        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+    @cached_property
+    def _revision(self) -> str | None:
+        """Commit of a hub id; None for a folder."""
+        return None if Path(self.model).is_dir() else _commit(self.model)
 
     @cached_property
     def _loaded(self) -> "_Loaded":
         """The model, loaded when it is first asked."""
-        return _Loaded(self.model, self.device)
+        return _Loaded(self.model, self._revision, self.chosen_device)
 
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """One answer for each request, batch by batch, until one is not wanted any more.
@@ -85,22 +106,15 @@ class Local:
 class _Loaded:
     """A model in memory."""
 
-    def __init__(self, name: str, device: str | None) -> None:
-        try:
-            import torch
-            from transformers import AutoModelForImageTextToText, AutoProcessor
-        except ImportError as error:
-            raise ConfigError(
-                "Captions from a local model need transformers: pip install 'prx-data[captions-local]'."
-            ) from error
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    def __init__(self, name: str, revision: str | None, device: str) -> None:
+        torch, transformers = _libraries()
+        self.device = torch.device(device)
         dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        try:
-            self.processor: Any = AutoProcessor.from_pretrained(name)
-            model = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype, use_safetensors=True)
-        except (ImportError, OSError, ValueError) as error:  # a processor may need a package of its own
-            first = str(error).strip().splitlines()[0]
-            raise ConfigError(f"captions.model = {name!r} cannot be loaded: {first}") from error
+        with _told_if_unusable(name):
+            self.processor: Any = transformers.AutoProcessor.from_pretrained(name, revision=revision)
+            model = transformers.AutoModelForImageTextToText.from_pretrained(
+                name, revision=revision, dtype=dtype, use_safetensors=True
+            )
         self.model: Any = model.to(self.device).eval()
         self.tokenizer: Any = self.processor.tokenizer
         self.tokenizer.padding_side = "left"
@@ -184,14 +198,41 @@ def _seed(request: Request) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:7])
 
 
-def _digest(model: str) -> str:
-    """Of a folder's files: names, sizes, and the beginning of each; of a hub id, the id."""
-    folder = Path(model)
-    if not folder.is_dir():
-        return model
+def _libraries() -> tuple[Any, Any]:
+    """Torch and transformers."""
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise ConfigError(
+            "Captions from a local model need transformers: pip install 'prx-data[captions-local]'."
+        ) from error
+    return torch, transformers
+
+
+@contextmanager
+def _told_if_unusable(model: str) -> Iterator[None]:
+    """Turn what loading raises into one sentence; a processor may lack a package of its own."""
+    try:
+        yield
+    except (ImportError, OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ConfigError(f"captions.model = {model!r} cannot be loaded: {first}") from error
+
+
+def _digest(folder: Path) -> str:
+    """Of a folder's files, names and contents."""
     found = hashlib.sha256()
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         with path.open("rb") as file:
-            found.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size} ".encode())
-            found.update(file.read(_HEAD))
+            content = hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
+        found.update(f"{content} {path.relative_to(folder).as_posix()}\n".encode())
     return found.hexdigest()
+
+
+def _commit(model: str) -> str:
+    """The commit that a hub id stands for now; without a network, the one in the cache."""
+    _, transformers = _libraries()
+    with _told_if_unusable(model):
+        config = Path(transformers.utils.cached_file(model, "config.json"))
+    return config.parent.name  # the cache has a folder for each commit

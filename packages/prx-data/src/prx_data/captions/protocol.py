@@ -91,6 +91,11 @@ class Captioner(Protocol):
         """Changes when the same request may be answered otherwise; without characters that file names lack."""
         ...
 
+    @property
+    def chosen_device(self) -> str:
+        """Where it works, as the ledger tells it: `cpu`, `cuda:0`, ..., or `server`."""
+        ...
+
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """One answer for each request that `is_wanted`, as they are done; more are taken as there is room for them."""
         ...

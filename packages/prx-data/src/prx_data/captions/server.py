@@ -77,6 +77,11 @@ class Server:
         facts = json.dumps([self.model, self.side, self.temperature])
         return f"server-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
 
+    @property
+    def chosen_device(self) -> str:
+        """That it is the server's own, and not known here."""
+        return "server"
+
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """One answer for each request that is wanted when its turn comes, as they come.
 

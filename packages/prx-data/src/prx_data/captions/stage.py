@@ -93,8 +93,8 @@ class Captioning:
         self.prompts: tuple[Prompt, ...] = () if isinstance(captioner, Template) else asking.prompts()
         self.problems: dict[tuple[str, str], str] = {}
         """Photo and prompt version to why there is no answer."""
-        self.asked = 0
-        """Answers of this run."""
+        self.written = 0
+        """Captions of this run that the store did not have; a template's are never stored."""
         self._pending = 0
         self._counting = threading.Lock()
         """Requests may be taken in another thread: for it each is in flight or answered, never neither or both."""
@@ -117,6 +117,8 @@ class Captioning:
             one.request.facts.key: one
             for one in self.template.write(Request(facts=p.facts, kind="template") for p in photos)
         }
+        if isinstance(self.captioner, Template):
+            self.written = len(own)
         return {one.facts.key: self._of(one, own[one.facts.key]) for one in photos}
 
     def _ask(self, photos: Sequence[PhotoToCaption], attempt: int) -> None:
@@ -133,13 +135,13 @@ class Captioning:
 
     def _take(self, answer: Answer) -> None:
         version = next(one.version for one in self.prompts if one.kind == answer.request.kind)
-        self.asked += 1
         with self._counting:
             self._pending -= 1
             if answer.problem:
                 self.problems[answer.request.facts.key, version] = answer.problem
             else:
                 self.store.add(answer, version)
+                self.written += 1
 
     def _requests(self, missing: Sequence[tuple[PhotoToCaption, Prompt]], attempt: int) -> Iterator[Request]:
         """Requests with the photos' bytes, until the budget ends them."""

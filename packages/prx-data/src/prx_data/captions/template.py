@@ -45,6 +45,11 @@ class Template(BaseModel):
         """Changes when the pattern does."""
         return "template-1"
 
+    @property
+    def chosen_device(self) -> str:
+        """The machine's processor."""
+        return "cpu"
+
     def write(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """The pattern filled in, or the user's own caption."""
         for request in requests:
