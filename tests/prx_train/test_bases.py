@@ -19,6 +19,7 @@ from transformers import AutoTokenizer
 from prx_train import ConfigError, ModelError, Run, TrainConfig, fit, load_lora, model
 from prx_train.caching import padded
 from prx_train.cli import main
+from prx_train.config import LoraConfig
 from prx_train.objective import as_velocity, noisy
 from prx_train.sample import euler, fixed_noise, guided, sampling_times
 from prx_train.step import batch_losses, step
@@ -160,6 +161,36 @@ def test_adapters_alone_are_trained_saved_and_merged(tuning: dict[str, Any], fol
     )
     subprocess.run([sys.executable, "-c", script, str(merged)], check=True, capture_output=True)
     assert _redrawn(run, model.load_pipeline(merged)) <= 2
+
+
+_README = """
+import sys
+from diffusers import PRXPipeline
+from prx_train import load_lora
+pipe = load_lora(PRXPipeline.from_pretrained(sys.argv[1]), sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("kind", ["kl", "dc"])
+def test_a_latent_pipeline_is_loaded_in_a_new_process(kind: str, text_encoder: Path, tmp_path: Path) -> None:
+    """In this one the class of its text encoder has been imported, which a user's process has not.
+
+    `prx-train sample` calls `load`.
+    """
+    run, lora = tmp_path / "run", tmp_path / "lora"
+    folder = save_tiny_pipeline(kind, run / "pipeline", AutoTokenizer.from_pretrained(text_encoder))
+    lora.mkdir()
+    transformer = model.load_transformer(folder)
+    model.add_lora(transformer, LoraConfig(rank=2), seed=0)
+    model.save_lora(lora, {n: p for n, p in transformer.named_parameters() if "lora_" in n}, LoraConfig(rank=2))
+    drawn = tmp_path / "hat.png"
+    for command in (
+        ["-m", "prx_train.cli", "sample", str(run), "a red hat", "--steps", "1", "--out", str(drawn)],
+        ["-c", _README, str(folder), str(lora)],
+    ):
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert drawn.is_file()
 
 
 def _redrawn(run: Run, pipeline: Any) -> int:

@@ -1,12 +1,15 @@
 """Text encoders: any transformers model that returns `last_hidden_state`, with the cleaning its pipeline does."""
 
 import html
+import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import diffusers
 import ftfy
 import torch
 import transformers
@@ -20,6 +23,22 @@ MAX_TOKENS = 64
 """Tokens of a prompt for a new model, beyond which it is cut off; the exported pipeline does the same."""
 
 transformers.utils.logging.disable_progress_bar()
+
+
+def known_transformers() -> ModuleType:
+    """The `transformers` whose classes pipelines are loaded by, with the T5Gemma encoder that they name.
+
+    diffusers adds that class to `transformers` when its PRX pipelines are imported. But transformers, when it comes to
+    its own processors meanwhile, puts a new module in the place of the one that the class was added to.
+    """
+    current = importlib.import_module("transformers")
+    if not hasattr(current, "T5GemmaEncoder"):
+        current.T5GemmaEncoder = diffusers.pipelines.prx.T5GemmaEncoder  # type: ignore[attr-defined]
+    return current
+
+
+# Here too, so that a pipeline can be loaded by diffusers alone, as for `load_lora`.
+known_transformers()
 
 
 def clean_lightly(text: str) -> str:
@@ -103,7 +122,7 @@ def load_text_encoder(
     # As wide as the pipeline runs it on a GPU; its embeddings are kept in float32 either way.
     dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
     try:
-        kind = getattr(transformers, model_class)
+        kind = getattr(known_transformers(), model_class)
         model = kind.from_pretrained(model_folder, dtype=dtype, use_safetensors=True)
         tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_folder)
     except (OSError, ValueError, AttributeError) as error:
