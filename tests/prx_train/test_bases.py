@@ -125,6 +125,19 @@ def test_latents_are_what_the_pipeline_decodes(base: model.Base) -> None:
     torch.testing.assert_close(space.decode(encoded), space.vae.decode(raw, return_dict=False)[0], rtol=1e-4, atol=1e-4)
 
 
+def test_the_digest_changes_with_the_autoencoder(tuning: dict[str, Any], base: model.Base, tmp_path: Path) -> None:
+    space = base.space("cpu")
+    if space.vae is None:
+        assert not space.digest
+        return
+    same, changed = (shutil.copytree(tuning["base"], tmp_path / name) for name in ("same", "changed"))
+    config = changed / "vae" / "config.json"
+    write_json(config, {**read_json(config), "scaling_factor": 1.7})
+    again, other = (model.open_base(TrainConfig(**{**tuning, "base": str(f)})).space("cpu") for f in (same, changed))
+    assert again.digest == space.digest
+    assert other.digest != space.digest
+
+
 def test_a_base_is_tuned_and_exported_with_all_else_untouched(tuning: dict[str, Any], folder: Path) -> None:
     run = fit(TrainConfig(**{**tuning, "budget": "12 steps", "learning_rate": 3e-3}))
     assert run.summary["val_loss_after"] < run.summary["val_loss_before"]

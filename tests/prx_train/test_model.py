@@ -1,6 +1,8 @@
 """What is trained is what the pipeline runs: texts, forward pass, sampler."""
 
+import shutil
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prx_train import model
@@ -15,6 +18,7 @@ from prx_train.caching import TensorCache, TextCache, padded
 from prx_train.config import TrainConfig
 from prx_train.errors import ModelError, ResourceError
 from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint8
+from prx_train.storage import read_json, write_json
 
 CAPTIONS = ["a photo of a red hoodie", "", "a hat", "a &amp;amp; b  shoe", "red " * 100]
 
@@ -153,13 +157,44 @@ def test_a_cache_is_sized_up_before_it_is_made(tmp_path: Path) -> None:
     assert not list((tmp_path / "other").iterdir())
 
 
-def test_the_digest_changes_with_the_encoder(settings: dict[str, Any], encoder: model.TextEncoder) -> None:
-    encoder.model.embeddings.word_embeddings.weight.data += 1
-    folder = Path(settings["output"]).parent / "changed"
-    encoder.model.save_pretrained(folder)
-    encoder.tokenizer.save_pretrained(folder)
-    changed = model.open_base(TrainConfig(**{**settings, "text_encoder": folder})).text_encoder("cpu")
-    assert changed.digest != encoder.digest
+def _other_weights(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["embeddings.word_embeddings.weight"] *= 2
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _other_config(folder: Path) -> None:
+    write_json(folder / "config.json", {**read_json(folder / "config.json"), "layer_norm_eps": 0.5})
+
+
+def _other_vocabulary(folder: Path) -> None:
+    words = (folder / "vocab.txt").read_text().split()
+    red, hat = words.index("red"), words.index("hat")
+    words[red], words[hat] = "hat", "red"
+    (folder / "vocab.txt").write_text("\n".join(words))
+
+
+@pytest.mark.parametrize("change", [_other_weights, _other_config, _other_vocabulary])
+def test_the_digest_changes_with_the_encoder(
+    settings: dict[str, Any], text_encoder: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    """Of an encoder whose words lie in a plain list, as BERT's do."""
+    plain = shutil.copytree(text_encoder, tmp_path / "plain")
+    vocabulary = read_json(plain / "tokenizer.json")["model"]["vocab"]
+    (plain / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
+    (plain / "tokenizer.json").unlink()
+    write_json(plain / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": True})
+    same, changed = (shutil.copytree(plain, tmp_path / name) for name in ("same", "changed"))
+    change(changed)
+    first, again, other = (
+        model.open_base(TrainConfig(**{**settings, "text_encoder": folder})).text_encoder("cpu")
+        for folder in (plain, same, changed)
+    )
+    one, two, three = (encoder.encode(["a red shoe"])[0] for encoder in (first, again, other))
+    assert torch.equal(one, two)
+    assert first.digest == again.digest
+    assert not torch.allclose(one, three, atol=1e-3)
+    assert first.digest != other.digest
 
 
 def test_a_missing_extra_says_the_command(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and the bytes of all files right in a folder; hidden ones do not count."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return digest(*(f"{path.name}:{file_digest(path)}" for path in files))
+
+
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Writes a file so that a reader sees the old content or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from prx_train.errors import ModelError
 from prx_train.objective import Prediction
-from prx_train.storage import digest, file_digest
+from prx_train.storage import digest, folder_digest
+from prx_train.version import release
 
 _ENCODED_AT_ONCE = 8
 
@@ -85,5 +86,5 @@ def load_vae(folder: Path, name: str, device: str) -> tuple[Any, int, str]:
         if hasattr(vae, "spatial_compression_ratio")
         else 2 ** (len(vae.config.block_out_channels) - 1)
     )
-    parts = [f"{file.name}:{file_digest(file)}" for file in sorted(folder.glob("*.safetensors"))]
-    return vae.eval().requires_grad_(False).to(device), int(compression), digest(name, *parts)
+    mark = digest(name, folder_digest(folder), release("diffusers"))
+    return vae.eval().requires_grad_(False).to(device), int(compression), mark

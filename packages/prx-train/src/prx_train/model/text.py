@@ -17,7 +17,8 @@ from diffusers.pipelines.prx.pipeline_prx import TextPreprocessor
 from torch import Tensor
 
 from prx_train.errors import ModelError
-from prx_train.storage import digest, file_digest
+from prx_train.storage import digest, folder_digest
+from prx_train.version import release
 
 MAX_TOKENS = 64
 """Tokens of a prompt for a new model, beyond which it is cut off; the exported pipeline does the same."""
@@ -127,10 +128,10 @@ def load_text_encoder(
         tokenizer = transformers.AutoTokenizer.from_pretrained(tokenizer_folder)
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"no text encoder could be loaded from '{model_folder}': {_first_line(error)}") from None
-    weights = sorted(model_folder.glob("*.safetensors")) + sorted(tokenizer_folder.glob("*token*.json"))
     limit = int(max_tokens or tokenizer.model_max_length)
-    parts = [f"{file.name}:{file_digest(file)}" for file in weights]
-    mark = digest(*parts, str(limit), str(dtype), clean.__name__, ftfy.__version__)
+    folders = (folder_digest(folder) for folder in dict.fromkeys((model_folder, tokenizer_folder)))
+    what = (type(model).__name__, str(limit), str(dtype), clean.__name__)
+    mark = digest(*folders, *what, *(release(library) for library in ("transformers", "diffusers", "ftfy")))
     return TextEncoder(model.eval().requires_grad_(False).to(device), tokenizer, limit, clean, mark)
 
 
