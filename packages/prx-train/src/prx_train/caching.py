@@ -1,12 +1,17 @@
 """Tensors on disk, keyed by what they were made from and by what made them, never by a position in the dataset.
 
+A file is named after the digest of its bytes, which is looked at when something in it is first needed: one that has
+been changed is removed, and made again.
+
 A cache may be larger than memory: what was read stays there up to a limit, and the rest is read from the files, which
 the system maps, when it is asked for.
 """
 
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +22,7 @@ from torch import Tensor
 
 from prx_train.budget import spoken
 from prx_train.errors import ResourceError
-from prx_train.storage import digest, sweep, write_atomic
+from prx_train.storage import digest, file_digest, sweep, write_atomic
 
 T = TypeVar("T")
 Encode = Callable[[Sequence[str]], list[Tensor]]
@@ -25,7 +30,7 @@ Encode = Callable[[Sequence[str]], list[Tensor]]
 
 _AT_ONCE = 64
 _FILE = 2048
-"""Items in a file: a kill loses the work on one file at most."""
+_NAME = 32  # hex digits of a file's digest
 _QUIET = 15.0  # seconds between two lines of progress
 _STALE = 86400.0  # seconds: somebody may still write what is younger
 _SPARE = 1.05  # the disk has to have room for so many times what is expected
@@ -44,6 +49,7 @@ class TensorCache:
         *,
         name: str = "tensors",
         ram_limit: float = 1e9,
+        per_file: int = _FILE,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         """A cache; nothing is read before it is filled.
@@ -53,12 +59,14 @@ class TensorCache:
             mark: Digest of what makes the tensors.
             name: Of what is in it, for what is said.
             ram_limit: Bytes that are kept in memory.
+            per_file: Items in a file: a kill loses the work on one file at most.
             say: Takes what happens: sizes before there is anything to wait for, and progress.
         """
         self.folder = folder / mark[:16]
         self.name, self._say = name, say
         self._kept: dict[str, Tensor] = {}
-        self._room = ram_limit
+        self._room, self._per_file = ram_limit, per_file
+        self._opened: set[Path] = set()
         self._places: dict[str, Any] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -89,7 +97,7 @@ class TensorCache:
         sweep(self.folder, older_than=_STALE)
         began = last = time.monotonic()
         done = 0
-        for keys in _parts(missing, _FILE):
+        for keys in _parts(missing, self._per_file):
             found: dict[str, Tensor] = {}
             for some in _parts(keys, _AT_ONCE):
                 found.update(zip(some, make([wanted[key] for key in some]), strict=True))
@@ -100,9 +108,10 @@ class TensorCache:
                     last = time.monotonic()
                     left = (last - began) / done * (len(missing) - done)
                     self._say(f"{self.name}: {done:,} of {len(missing):,}, about {spoken(left)} left")
-            path = self.folder / f"{digest(*keys)[:32]}.safetensors"
-            write_atomic(path, save(found))
-            self._open(path)
+            data = save(found)
+            path = self.folder / f"{hashlib.sha256(data).hexdigest()[:_NAME]}.safetensors"
+            write_atomic(path, data)
+            self._open(path, set(keys))
         return len(missing)
 
     def available(self, wanted: Iterable[str]) -> set[str]:
@@ -110,16 +119,29 @@ class TensorCache:
         keys = set(wanted)
         if not keys <= self._places.keys():
             for path in sorted(self.folder.glob("*.safetensors")):
-                self._open(path)
+                with suppress(FileNotFoundError):  # another process has found it damaged
+                    self._open(path, keys)
         return keys & self._places.keys()
 
-    def _open(self, path: Path) -> None:
+    def _open(self, path: Path, wanted: set[str]) -> None:
+        """Takes over a file that holds some of the keys, unless it is no longer what was written."""
+        if path in self._opened:
+            return
         try:
             file: Any = safe_open(path, framework="pt")
-            for key in file.keys():  # noqa: SIM118  # it is no dictionary
-                self._places.setdefault(key, file)
+            keys = list(file.keys())
+            if wanted.isdisjoint(keys):
+                return
+            sound = file_digest(path)[:_NAME] == path.stem
         except SafetensorError:
-            return  # A damaged file is a cache miss, and will be written again.
+            sound = False
+        if not sound:
+            path.unlink(missing_ok=True)
+            self._say(f"{self.name}: '{path.name}' was damaged; what it held is made again where it is needed")
+            return
+        self._opened.add(path)
+        for key in keys:
+            self._places.setdefault(key, file)
 
     def _size_up(self, found: Mapping[str, Tensor], count: int, seconds: float) -> None:
         """Says what all will take, judging by the first few, and whether the disk has that much."""

@@ -1,8 +1,8 @@
 """Reads a dataset folder: which photos there are, what they are called, and where their pixels lie.
 
 Nothing is copied. Where a dataset has the columns `width`, `height` and `key`, as those of prx-data, no picture is read
-before it is trained on; of others each file is read once, for the pictures' heads and digests. Pixels are decoded when
-they are needed and kept as long as there is room.
+before it is trained on; of others each file is read at the start, for the pictures' heads and digests. Pixels are
+decoded when they are needed and kept as long as there is room.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class Row:
     """One photo that can be trained on; its pixels are kept apart."""
 
     key: str
-    """SHA-256 of the picture's file."""
+    """What the dataset calls it; where it has no keys, the SHA-256 of the picture's file."""
     captions: tuple[tuple[str, float], ...]
     """Texts, the first column's first, each with its share in (0, 1]; a text may be empty."""
     weight: float
@@ -96,7 +96,11 @@ class Split:
         """One sentence for each row that could not be read."""
         self.kept: dict[int, Pixels] = {}
         """Row index to pixels."""
-        self._image, self._fit, self._draft = image, fit, draft
+        self.contents: dict[int, str] = {}
+        """Row index to the SHA-256 of the picture's file, where somebody has asked for it."""
+        self.image = image
+        """Column of the pictures."""
+        self._fit, self._draft = fit, draft
         self._room = ram_limit
         self._bad: set[int] = set()
         self._groups: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
@@ -114,7 +118,7 @@ class Split:
         if index in self._bad:
             return None
         row = self.rows[index]
-        data = (self._group(row.place)[row.place[2]] or {}).get("bytes") or b""
+        data = _file(self._group(row.place)[row.place[2]])
         try:
             found = decoded(data, row.size, fit=self._fit, draft=self._draft, ground=row.ground)
         except BROKEN as error:
@@ -129,6 +133,10 @@ class Split:
                 self.kept[index] = found
         return found
 
+    def digests(self, place: Place) -> list[bytes]:
+        """SHA-256 of each picture's file in the row group of a place."""
+        return [hashlib.sha256(_file(picture)).digest() for picture in self._group(place)]
+
     def _group(self, place: Place) -> list[Any]:
         """The pictures' files of a row group, from memory if it was read lately."""
         file, number, _ = place
@@ -137,10 +145,10 @@ class Split:
                 self._groups.move_to_end((file, number))
                 return found
         try:
-            images = retried(lambda: open_parquet(file).read_row_group(number, columns=[self._image]))
+            images = retried(lambda: open_parquet(file).read_row_group(number, columns=[self.image]))
         except (OSError, ValueError) as error:
             raise DatasetError(f"the dataset file '{file}' cannot be read any more: {error}.") from None
-        pictures = images[self._image].to_pylist()
+        pictures = images[self.image].to_pylist()
         with self._lock:
             self._groups[file, number] = pictures
             while len(self._groups) > self._open_groups:
@@ -219,6 +227,10 @@ def load_split(
                 bucket = nearest_bucket(height, width, sizes)
                 split.rows.append(_row(record, key, bucket, place, columns.captions))
     return split
+
+
+def _file(picture: Any) -> bytes:
+    return bytes((picture or {}).get("bytes") or b"")
 
 
 def _named(place: Place) -> str:

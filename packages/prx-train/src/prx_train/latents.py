@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from prx_train import data, model
@@ -11,7 +12,11 @@ from prx_train.caching import TensorCache
 from prx_train.config import ResolvedConfig
 from prx_train.errors import ConfigError
 from prx_train.ledger import Ledger
+from prx_train.places import change_mark
 from prx_train.session import Say, as_signal, latent_key
+from prx_train.storage import digest
+
+_GROUPS = 16  # row groups whose digests are written at a time
 
 
 def photo_latents(
@@ -31,8 +36,30 @@ def photo_latents(
     if space.vae is not None:
         if config.flip:
             raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
+        note_contents(folder, photos, say)
         ledger.close("latent_cache", items=_encode_photos(latents, space, photos, config.fit), unit="photos")
     return latents
+
+
+def note_contents(folder: Path, photos: Sequence[tuple[data.Split, int]], say: Say) -> int:
+    """Notes the digest of each photo's file in its split; returns how many row groups had to be read for it.
+
+    A dataset's own keys may be anything. What was read once is on record as long as the Parquet file is not written to.
+    """
+    known = TensorCache(folder, digest("pictures"), name="digests of row groups", per_file=_GROUPS, say=say)
+    marks = {file: change_mark(file) for file in {split.rows[index].place[0] for split, index in photos}}
+    wanted: dict[str, tuple[data.Split, data.Place]] = {}
+    keys = []
+    for split, index in photos:
+        place = split.rows[index].place
+        keys.append(digest(marks[place[0]], split.image, str(place[1])))
+        wanted.setdefault(keys[-1], (split, place))
+    read = known.fill(
+        wanted, lambda some: [torch.tensor([list(one) for one in split.digests(place)]).byte() for split, place in some]
+    )
+    for key, (split, index) in zip(keys, photos, strict=True):
+        split.contents[index] = bytes(known.tensor(key)[split.rows[index].place[2]].tolist()).hex()
+    return read
 
 
 def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]], fit: str) -> int:
@@ -46,8 +73,8 @@ def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tu
             made += [latent.half().cpu().contiguous().clone() for latent in space.encode(as_signal(np.stack(pictures)))]
         return made
 
-    ordered = sorted(photos, key=lambda one: (one[0].rows[one[1]].size, one[0].rows[one[1]].key))
-    wanted = {latent_key(split.rows[index], fit): (split, index) for split, index in ordered}
+    ordered = sorted(photos, key=lambda one: (one[0].rows[one[1]].size, one[0].rows[one[1]].place))
+    wanted = {latent_key(split, index, fit): (split, index) for split, index in ordered}
     known = latents.available(wanted)
     readable = {key: one for key, one in wanted.items() if key in known or one[0].picture(one[1]) is not None}
     return latents.fill(readable, make)

@@ -133,6 +133,16 @@ def content_mark(file: str) -> str:
     return digest(str(system.ukey(path)))
 
 
+def change_mark(file: str) -> str:
+    """Changes when a file is written to, moved or put back; of a local one nothing is read."""
+    if "://" in file:
+        # Not every keeper says more of a file than its address.
+        return digest(content_mark(file), str(open_parquet(file).metadata.to_dict()))
+    path = Path(file).resolve()
+    found = path.stat()
+    return digest(str(path), *map(str, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)))
+
+
 def retried(read: Callable[[], T]) -> T:
     """What a reader over a network gives, asked again a few times if the network fails.
 

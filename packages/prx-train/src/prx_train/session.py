@@ -115,13 +115,9 @@ class Session:
         if self.space.vae is None:
             found = {n: picture for n, picture in enumerate(pictures) if picture is not None}
             return (as_signal(np.stack(list(found.values()))), list(found)) if found else None
-        keys = {n: self.latent_key(split.rows[row]) for n, row in enumerate(rows)}
+        keys = {n: latent_key(split, row, self.config.fit) for n, row in enumerate(rows)}
         there = {n: self.latents.tensor(key) for n, key in keys.items() if key in self.latents}
         return (torch.stack(list(there.values())).float(), list(there)) if there else None
-
-    def latent_key(self, row: data.Row) -> str:
-        """Names a photo's latent."""
-        return latent_key(row, self.config.fit)
 
     def feed(self, order: Iterator[tuple[Batch, int, int]]) -> Feed:
         """Batches in this order, with their pictures."""
@@ -149,10 +145,11 @@ def as_signal(pictures_BHWC: Pixels) -> Tensor:
     return torch.empty(pixels.shape).copy_(pixels).div_(127.5).sub_(1)
 
 
-def latent_key(row: data.Row, fit: str) -> str:
-    """Names a photo's latent: by its content and by how it is brought to its size."""
+def latent_key(split: data.Split, index: int, fit: str) -> str:
+    """Names a photo's latent: by its content, whatever the dataset calls it, and by how it is brought to its size."""
+    row = split.rows[index]
     how = fit if fit == "crop" else f"{fit}{row.ground or ''}"
-    return f"{row.key}-{how}-{row.size[0]}x{row.size[1]}"
+    return f"{split.contents[index]}-{how}-{row.size[0]}x{row.size[1]}"
 
 
 def describe(session: Session) -> list[tuple[str, str]]:
