@@ -1,6 +1,7 @@
 """What goes wrong in a run: infinite losses, full disks, no memory; and runs that are repeated or shared."""
 
 import json
+import math
 import resource
 import shutil
 import signal
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 
 from prx_train import ConfigError, DivergedError, ResourceError, Run, TrainConfig, fit
 from prx_train.checkpoint import list_checkpoints
@@ -21,6 +23,7 @@ from prx_train.recovery import told
 
 from .launched import Launched
 from .test_fit import COMMAND, same, weights
+from .tiny import save_tiny_pipeline
 
 
 def with_rates(run: Run, output: Path, rates: Sequence[float]) -> Run:
@@ -64,6 +67,56 @@ def test_what_stays_infinite_ends_in_a_sentence(settings: dict[str, Any]) -> Non
     run = Run(settings["output"])
     assert not run.finished
     assert len([row for row in run.metrics if "back_to" in row]) == 3
+
+
+def test_an_end_without_a_finite_loss_exports_earlier_weights(settings: dict[str, Any], tmp_path: Path) -> None:
+    plain = fit(TrainConfig(**{**settings, "budget": "1 steps"}))
+    wild = with_rates(plain, tmp_path / "wild", [1e-3] * 7 + [1e30])
+    changed = {"budget": f"as {wild.output}", "output": tmp_path / "out", "validate_every": "100 steps"}
+    said: list[str] = []
+    run = fit(TrainConfig(**{**settings, **changed, "checkpoint_every": "3 steps"}), say=said.append)
+    losses = [row["val_loss"] for row in run.metrics if "val_loss" in row]
+    assert [row["step"] for row in run.metrics if "val_loss_not_finite" in row] == [8]
+    assert all(math.isfinite(loss) for loss in losses)
+    assert run.summary["val_loss_after"] == losses[-1]
+    assert any(text.startswith("the validation loss after step 8 is ") and "of step 6" in text for text in said)
+    exported = load_file(run.pipeline_folder / "transformer" / "diffusion_pytorch_model.safetensors")
+    average = load_file(run.checkpoints / "step-000000006" / "average.safetensors")
+    assert all(torch.equal(exported[name], tensor) for name, tensor in average.items())
+
+
+def test_an_end_without_a_finite_loss_and_earlier_weights_is_no_finish(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    plain = fit(TrainConfig(**{**settings, "budget": "1 steps"}))
+    wild = with_rates(plain, tmp_path / "wild", [1e-3] * 3 + [1e30])
+    changed = {"budget": f"as {wild.output}", "output": tmp_path / "out", "checkpoint_every": "100 steps"}
+    asked = iter(range(1000))
+
+    def stop() -> bool:
+        if next(asked) == 3:  # what was there to begin with is lost
+            for path in list_checkpoints(tmp_path / "out" / "checkpoints"):
+                shutil.rmtree(path)
+        return False
+
+    with pytest.raises(DivergedError, match=r"after step 4 is (nan|inf), with every checkpoint that is left"):
+        fit(TrainConfig(**{**settings, **changed}), stop=stop)
+    assert not Run(tmp_path / "out").finished
+    assert not Run(tmp_path / "out").pipeline_folder.exists()
+
+
+def test_a_start_without_a_finite_loss_is_told_at_once(
+    settings: dict[str, Any], text_encoder: Path, tmp_path: Path
+) -> None:
+    base = save_tiny_pipeline("pixel", tmp_path / "base", AutoTokenizer.from_pretrained(text_encoder))
+    file = base / "transformer" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    tensors["final_layer.linear.weight"][0, 0] = math.nan
+    save_file(tensors, file, metadata={"format": "pt"})
+    plain = {key: value for key, value in settings.items() if key != "model"}
+    with pytest.raises(DivergedError, match="the validation loss is nan before the first step"):
+        fit(TrainConfig(**{**plain, "base": str(base), "text_encoder": None, "resolution": None}))
+    assert not [row for row in Run(settings["output"]).metrics if "loss" in row]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ PrxTrainError
 ├── DatasetError    the dataset folder is empty, is not a dataset, or holds nothing to train on
 ├── ModelError      a base model or an optional package is missing or does not fit
 ├── BudgetError     the budget is too short for one step and the end of the run
-├── DivergedError   losses or gradients stayed infinite after every return to a good checkpoint
+├── DivergedError   losses or gradients are not finite from the start, or after every return to a good checkpoint
 └── ResourceError   memory or disk space ran out
 """
 
@@ -31,7 +31,7 @@ class BudgetError(PrxTrainError):
 
 
 class DivergedError(PrxTrainError):
-    """Losses or gradients stayed infinite after every return to a good checkpoint."""
+    """Losses or gradients are not finite from the start, or after every return to a good checkpoint."""
 
 
 class ResourceError(PrxTrainError):

@@ -1,5 +1,6 @@
 """`fit`: the order of a run, on one screen."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from prx_train.config import FILLED_IN, TrainConfig
 from prx_train.identity import check_identity, identify
 from prx_train.measuring import MEASURED_STEPS, measure, plan_of
 from prx_train.progress import ProgressLine, announce, validation_interval
-from prx_train.recovery import Watch, told
+from prx_train.recovery import Watch, last_validation, told
 from prx_train.run import Run, open_run
 from prx_train.schedule import Clock
 from prx_train.session import Session, every
@@ -48,7 +49,7 @@ def fit(
         DatasetError: the dataset is none, or holds nothing to train on.
         ModelError: a base model or a text encoder is missing.
         BudgetError: the budget is too short for one step and the end of the run.
-        DivergedError: the loss stayed infinite whatever was tried.
+        DivergedError: the loss was not finite from the start, or whatever was tried.
         ResourceError: memory or disk space ran out.
     """
     clock = Clock(started_at=time.monotonic() if started_at is None else started_at)
@@ -64,7 +65,8 @@ def fit(
         watching = Callbacks([*callbacks, *trackers], session)
         if finished := train(session, watching, stop):
             save(session)
-            finish(session)
+            if session.crew.evaluates:
+                finish(session, last_validation(session))
         watching.end(finished=finished)
         session.crew.wait()
     return run
@@ -149,7 +151,7 @@ def _validated(session: Session, watching: Callbacks) -> bool:
     session.say(f"step {session.progress.step}: validation loss {loss:.4f}")
     watching.validation(loss)
     best = session.progress.best_loss
-    if best is not None and not loss < best:
+    if not loss < (math.inf if best is None else best):
         return False
     session.progress = replace(session.progress, best_loss=loss, best_step=session.progress.step)
     return True

@@ -1,5 +1,6 @@
 """What is done when training goes wrong: a return to a good checkpoint, and sentences for what nothing can be done."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from prx_train import checkpoint
 from prx_train.config import TrainConfig
 from prx_train.errors import DivergedError, ResourceError
 from prx_train.session import Session
+from prx_train.stages import validate
 from prx_train.storage import is_disk_full
 
 SKIPPED_IN_A_ROW = 5
@@ -68,6 +70,36 @@ def _roll_back(session: Session, *, older: int) -> None:
     )
     row = {"step": progress.step, "seconds": round(session.clock.spent, 3), "back_to": found.step}
     session.journal.append(session.run.metrics_file, row)
+
+
+def last_validation(session: Session) -> float:
+    """The validation loss at the end; where it is not finite, the weights of an earlier checkpoint take its place.
+
+    Raises:
+        DivergedError: no checkpoint has weights with a finite loss.
+    """
+    if math.isfinite(loss := validate(session)):
+        return loss
+    if session.crew.sharding:
+        session.crew.wait()  # until the first process has written the last checkpoint
+    end, best = session.progress.step, session.progress.best_step
+    saved = {
+        checkpoint.read_progress(path)[0].step: path for path in checkpoint.list_checkpoints(session.run.checkpoints)
+    }
+    for step in sorted(saved.keys() - {end}, key=lambda step: (step == best, step), reverse=True):
+        checkpoint.load_checkpoint(
+            saved[step], weights=session.weights, average=session.average.shadows, optimizers=session.optimizers
+        )
+        if math.isfinite(found := validate(session)):
+            session.say(
+                f"the validation loss after step {end} is {loss}: the weights of step {step}, the best that are left, "
+                f"are exported instead, with {found:.4f}"
+            )
+            return found
+    raise DivergedError(
+        f"the validation loss after step {end} is {loss}, with every checkpoint that is left: nothing was exported; "
+        f"look at '{session.run.metrics_file}', and start again with a lower learning_rate or clip_grad."
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 All of it is done once at the start, and measured, so that the end of the run is known to fit into the budget.
 """
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 from prx_train import checkpoint, model
 from prx_train.budget import spoken
 from prx_train.card import model_card
+from prx_train.errors import DivergedError
 from prx_train.evaluate import validation_loss
 from prx_train.pictures import save_samples
 from prx_train.report import write_report
@@ -34,7 +36,9 @@ def validate(session: Session) -> float:
             kind=space.predicts,
             noise_scale=space.noise_scale,
         )
-    row = {"step": session.progress.step, "seconds": round(session.clock.spent, 3), "val_loss": loss}
+    # What is no number has another name: whoever reads the curve need not mind it.
+    found = {"val_loss": loss} if math.isfinite(loss) else {"val_loss_not_finite": str(loss)}
+    row = {"step": session.progress.step, "seconds": round(session.clock.spent, 3), **found}
     session.journal.append(session.run.metrics_file, row)
     session.ledger.close("validate", items=len(session.examples), unit="photos")
     session.schedule.reserve.learn("validate", session.clock.spent - before)
@@ -142,12 +146,18 @@ def rehearse(session: Session) -> None:
 
     Raises:
         BudgetError: the budget is too short for what is left and one step.
+        DivergedError: the loss is not finite to begin with.
     """
     if not session.crew.evaluates:
         return
     run, first = session.run, session.crew.first
     session.say(f"{len(session.prompts)} samples, a validation, a checkpoint, an export and a report to begin with")
     session.val_loss_before = validate(session)
+    if not math.isfinite(session.val_loss_before):
+        raise DivergedError(
+            f"the validation loss is {session.val_loss_before} before the first step, so nothing was trained: the "
+            "model that it begins with is not finite, or photos or texts as they are encoded are not."
+        )
     _check(session, "a validation")
     _timed(session, "sample_before", "sample_after", lambda: draw_samples(session, "before"), len(session.prompts))
     _check(session, "the samples")
@@ -183,12 +193,9 @@ def write_rehearsal(session: Session) -> None:
     )
 
 
-def finish(session: Session) -> None:
-    """The end of a run: validation, samples, pipeline, report, and the manifest last."""
-    if not session.crew.evaluates:
-        return
+def finish(session: Session, val_loss: float) -> None:
+    """The end of a run that was validated: samples, pipeline, report, and the manifest last."""
     run, progress = session.run, session.progress
-    after = validate(session)
     _timed(session, "sample_after", "sample_after", lambda: draw_samples(session, "after"), len(session.prompts))
     _timed(session, "export", "export", lambda: export(session, export_folder(session)), 1)
     if not session.crew.first:
@@ -207,12 +214,12 @@ def finish(session: Session) -> None:
             "skipped": [*session.train.skipped],
             "seconds": round(session.clock.spent, 3),
             "val_loss_before": session.val_loss_before,
-            "val_loss_after": after,
+            "val_loss_after": val_loss,
         },
     )
     session.say(
         f"finished in {spoken(session.clock.spent)}: {progress.step} steps, validation loss "
-        f"{session.val_loss_before:.3f} → {after:.3f}; {run.report_file}"
+        f"{session.val_loss_before:.3f} → {val_loss:.3f}; {run.report_file}"
     )
 
 
