@@ -14,7 +14,7 @@ import pytest
 
 from prx_train import DatasetError
 from prx_train.data import fingerprint, load_split, split_files
-from prx_train.places import Folder, find_folder, retried
+from prx_train.places import Folder, change_mark, find_folder, retried
 from tests.prx_data.hub_server import COMMIT, NAME, hub
 
 RUN = """
@@ -67,9 +67,11 @@ def test_other_addresses_are_read_in_place(dataset: Path) -> None:
             assert one is not None
             assert other is not None
             assert (one == other).all()
-    before = fingerprint(folder, files["train"])
+    before, mark = fingerprint(folder, files["train"]), change_mark(files["train"][0])
+    assert change_mark(files["train"][0]) == mark
     memory.pipe(files["train"][0].removeprefix("memory://"), b"another")
     assert fingerprint(folder, files["train"]) != before
+    assert change_mark(files["train"][0]) != mark
     memory.rm("/shop", recursive=True)
 
 
