@@ -1,6 +1,9 @@
 """`explain`, `show` and `--dry-run`: what a person asks about single photos, from the shell and from a notebook."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from PIL import Image
 import prx_data
 from prx_data import SourceError, Workspace
 from prx_data.cli import main
+from prx_data.decisions.settings import Settings
 from prx_data.explain import as_text, explain_file, explain_photo, settings_of
 from prx_data.storage import write_table
 
@@ -44,9 +48,65 @@ def test_a_file_outside_any_workspace_is_measured_on_the_spot(
         assert (found["width"], found["height"]) == image.size
     assert found["background"]["cleanliness"] > 0.9
     assert 0.1 < found["background"]["fill"] < 0.8
-    assert found["verdict"] == {"kept": True, "reason": "kept", "detail": "Passed every rule."}
+    said = "Passes the default rules; duplicates, leaks, profile and balance need --workspace."
+    assert found["verdict"] == {"kept": None, "reason": None, "detail": said}
+    assert as_text(found).splitlines()[:2] == [f"{photo}: not decided", f"  {said}"]
     assert list(tmp_path.iterdir()) == []
     assert prx_data.explain_file(photo) == found | {"notes": ()}
+
+
+def test_a_file_is_judged_by_the_rules_of_a_config(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = str(sorted((photos / "catalogue").glob("*.jpg"))[0])
+    config = tmp_path / "curate.toml"
+    check = '[[checks]]\ncolumn = "long_side"\nmin = 9000\nmessage = "it is small"\n'
+    (tmp_path / "huge.toml").write_text(check)
+    places = 'photos = "photos"\nworkspace = "work"\noutput = "dataset"\n'
+    said = {
+        "": "Passes the rules; duplicates, leaks, profile and balance need --workspace.",
+        'profile = "any"': "Passes the rules and any; duplicates, leaks and balance need --workspace.",
+        "[rules]\nmin_side = 5000": "the shorter side is below 5000 px.",
+        f'profile = "{tmp_path / "huge.toml"}"': "Fails huge: it is small: long_side ",
+    }
+    for more, sentence in said.items():
+        config.write_text(places + more)
+        assert main(["explain", photo, "--config", str(config)]) == 0
+        assert sentence in capsys.readouterr().out.splitlines()[1]
+    assert main(["explain", photo, "--config", str(config), "--workspace", str(tmp_path)]) == 2
+    assert "--config goes without --workspace" in capsys.readouterr().err
+
+
+def test_a_photo_of_a_workspace_is_found_by_any_path(
+    pile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(pile)
+    workspace.measure(workers=1)
+    selection = workspace.select()
+    (tmp_path / "link").symlink_to(pile)
+    (tmp_path / "other name.jpg").symlink_to(pile / "3.jpg")
+    monkeypatch.chdir(tmp_path)
+    absent = tmp_path / "elsewhere"
+    absent.mkdir()
+    (absent / "3.jpg").write_bytes((pile / "4.jpg").read_bytes())
+    for name in (pile / ".." / pile.name / "3.jpg", "link/3.jpg", f"{pile.name}/3.jpg", "other name.jpg"):
+        found = explain_photo(workspace, selection, str(name))
+        assert found is not None
+        assert found["origin"] == "3.jpg"
+    assert explain_photo(workspace, selection, str(absent / "3.jpg")) is None
+
+
+def test_nobody_who_reads_on_is_no_error(photos: Path) -> None:
+    photo = sorted((photos / "catalogue").glob("*.jpg"))[0]
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "import sys; from prx_data.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "explain", str(photo)], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_the_hash_of_a_file_is_imagehashs_to_the_bit(photos: Path) -> None:
@@ -96,7 +156,29 @@ def test_show_writes_a_page_of_one_reason(config: Path, tmp_path: Path, capsys: 
     page = out.read_text(encoding="utf-8")
     assert page.lstrip().startswith("<!doctype html>")
     expected = [one for one, reason in reasons(Workspace(tmp_path / "work")).items() if reason == "exact_duplicate"]
-    assert page.count("<img ") == len(expected) > 0
+    assert page.count("<img ") == 2 * len(expected) > 0
+    assert page.count('<span class="mark">kept</span>') == page.count('<span class="mark">dropped</span>')
+
+
+def test_what_was_dropped_for_another_photo_is_shown_beside_it(pile: Path, tmp_path: Path) -> None:
+    known = tmp_path / "known"
+    known.mkdir()
+    (known / "seven.jpg").write_bytes((pile / "7.jpg").read_bytes())
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(pile)
+    workspace.measure(workers=1)
+    chosen = workspace.select(settings=Settings(variants="drop"), against=known, workers=1)
+    for reason in ("exact_duplicate", "near_duplicate", "color_variant", "leak"):
+        shown = chosen.show(reason)
+        assert len(shown.groups) == chosen.counts["dropped"][reason] > 0
+        for group in shown.groups:
+            dropped, winner = group["items"]
+            assert dropped["mark"] == "dropped"
+            assert winner["mark"] == ("known" if reason == "leak" else "kept")
+            assert winner["label"] in group["label"]
+            assert winner["label"] != dropped["label"]
+    assert chosen.show("kept").groups == ()
+    assert len(chosen.show("exact_duplicate", 1).groups) == 1
 
 
 def test_a_dry_run_counts_what_a_run_counts_and_writes_no_dataset(
@@ -116,6 +198,8 @@ def mistakes(tmp_path: Path) -> list[tuple[list[Any], str]]:
         (["explain", tmp_path / "absent.jpg"], "cannot be read: No such file"),
         (["explain", "a.jpg", "--workspace", tmp_path], "is no workspace"),
         (["show", tmp_path], "is no workspace"),
+        (["show", tmp_path, "--limit", "0"], "--limit 0 is wrong: it should be at least 1"),
+        (["show", tmp_path, "--limit", "-3"], "--limit -3 is wrong: it should be at least 1"),
         (["show", tmp_path, "--reason", "ugly"], "'ugly' is unknown; known are missing"),
     ]
 

@@ -49,7 +49,7 @@ def test_an_upscaled_picture_holds_less_detail_than_its_size_promises(
 def test_resolution_of_what_is_too_small_or_blank_is_not_told() -> None:
     assert effective_resolution(Picture(draw_product(1, size=(300, 47)))) is None
     assert effective_resolution(Picture(Image.new("RGB", (300, 300), "white"))) is None
-    assert Resolution()(Picture(draw_product(1, size=(10, 10)))) == {"effective_resolution": None}
+    assert Resolution()(Picture(draw_product(1, size=(10, 10)))) == {"effective_resolution": None, "past_quality": None}
 
 
 @settings(max_examples=30, deadline=None)

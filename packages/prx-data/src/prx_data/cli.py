@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 on success, 2 for what the user can mend, 130 when interrupted."""
+    """Run a command; 0 on success, also when nobody reads on; 2 for what the user can mend, 130 when interrupted."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.command(options))
+        done = int(options.command(options))
+        sys.stdout.flush()  # what reads it may have gone, as `head` does when it has enough
+        return done
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
+        return 0
     except PrxDataError as error:
         print(f"prx-data: {error}", file=sys.stderr)
         return 2
@@ -63,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("photo", help="a file; or, in a workspace, also an origin or the beginning of a key")
     explain.add_argument("--workspace", type=Path, help="folder that measured it: says what was decided, and why")
+    explain.add_argument("--config", type=Path, help="without --workspace: judge by the rules and profile of this TOML")
     explain.add_argument("--json", action="store_true", help="for machines")
     explain.set_defaults(command=_explain)
 
@@ -71,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     show.add_argument("workspace", type=Path, help="folder that measured them")
     show.add_argument("--reason", default="kept", help="as in the report, such as near_duplicate (default: kept)")
-    show.add_argument("--limit", type=int, default=200, help="the most pictures (default: %(default)s)")
+    show.add_argument("--limit", type=int, default=200, help="the most photos (default: %(default)s)")
     show.add_argument("--out", type=Path, help="HTML file; default: show-REASON.html in the workspace")
     show.set_defaults(command=_show)
     add_outputs(commands)
@@ -138,9 +145,13 @@ def _print_counts(counts: Mapping[str, Any]) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from prx_data.explain import as_text, explain_file, explain_photo
+    from prx_data.explain import as_text, explain_by_config, explain_file, explain_photo
 
-    if options.workspace is None:
+    if options.workspace is not None and options.config is not None:
+        raise ConfigError("--config goes without --workspace, which knows its settings.")
+    if options.config is not None:
+        found = explain_by_config(Path(options.photo), options.config)
+    elif options.workspace is None:
         found = explain_file(Path(options.photo))
     else:
         workspace, selection = _open(options.workspace)
@@ -158,6 +169,8 @@ def _show(options: argparse.Namespace) -> int:
 
     if options.reason not in EXPLANATIONS:
         raise ConfigError(f"--reason {options.reason!r} is unknown; known are {', '.join(map(str, EXPLANATIONS))}.")
+    if options.limit < 1:
+        raise ConfigError(f"--limit {options.limit} is wrong: it should be at least 1.")
     workspace, selection = _open(options.workspace)
     out = options.out or workspace.folder / f"show-{options.reason}.html"
     gallery = selection.show(options.reason, options.limit)

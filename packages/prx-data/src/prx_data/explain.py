@@ -8,8 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from prx_data.config import chosen_measures
+from prx_data.config import chosen_measures, load_config
 from prx_data.curation import Workspace
+from prx_data.decisions.profiles import Profile
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decoding import decode
@@ -18,7 +19,7 @@ from prx_data.measures import Measure, standard_measures
 from prx_data.measures.clip import Clip
 from prx_data.measures.nsfw import Nsfw
 from prx_data.measures.perceptual import phash
-from prx_data.records import EXPLANATIONS, Status
+from prx_data.records import EXPLANATIONS, Reason, Status
 from prx_data.selection import Selection
 from prx_data.tasks import DECODED_SCHEMA
 
@@ -27,18 +28,24 @@ _LONG = 8
 
 
 def explain_file(
-    path: Path, *, rules: Rules | None = None, measures: Sequence[Measure] | None = None
+    path: Path,
+    *,
+    rules: Rules | None = None,
+    profile: Profile | None = None,
+    measures: Sequence[Measure] | None = None,
 ) -> dict[str, Any]:
     """Measure one file on the spot; nothing is written.
 
     Args:
         path: A photo, in any format that can be decoded, or anything else.
         rules: What it would be judged by; the default rules if None.
+        profile: What it must fulfil besides.
         measures: What to measure; the standard measures if None.
 
     Returns:
         `file`, `key`, `status` and what decoding gave, a mapping of columns for each measure, `phash` of the whole
-        picture as 16 hex digits, and `verdict` by the rules alone, as duplicates need other photos.
+        picture as 16 hex digits, and `verdict`: not `kept` where the rules or the profile drop it, and else `kept` and
+        `reason` are None, as nobody knows without the other photos.
 
     Raises:
         SourceError: There is no such file, or it cannot be read.
@@ -58,7 +65,20 @@ def explain_file(
             columns |= measured
         # Of one photo, the hash of the whole picture is cheap; the measure's is that of a reduced one.
         columns["phash"] = phash(decoded.picture.pixels)
-    return {**found, **_hash(columns), "verdict": _by_rules(columns, rules or Rules())}
+    return {**found, **_hash(columns), "verdict": _by_itself(columns, rules, profile)}
+
+
+def explain_by_config(path: Path, config: Path) -> dict[str, Any]:
+    """As `explain_file`, by the rules and the profile of a curation.
+
+    Raises:
+        ConfigError: The config cannot be read, or a setting is wrong.
+        SourceError: There is no such photo, or it cannot be read.
+    """
+    chosen = load_config(config)
+    # Nothing is said of an embedding, and what scores one makes it itself.
+    measures = [one for one in chosen.measures() if one is not chosen.clip]
+    return explain_file(path, rules=chosen.rules, profile=chosen.profile, measures=measures)
 
 
 def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict[str, Any] | None:
@@ -112,10 +132,8 @@ def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict
 def as_text(found: Mapping[str, Any]) -> str:
     """What was found, for a person: the verdict first."""
     verdict = found["verdict"]
-    lines = [
-        f"{found.get('origin', found['file'])}: {'kept' if verdict['kept'] else verdict['reason'].replace('_', ' ')}",
-        f"  {verdict['detail']}",
-    ]
+    fate = "not decided" if verdict["kept"] is None else verdict["reason"].replace("_", " ")
+    lines = [f"{found.get('origin', found['file'])}: {fate}", f"  {verdict['detail']}"]
     explanation = EXPLANATIONS.get(verdict["reason"])
     if explanation and not verdict["kept"]:
         lines.append(f"  {explanation}")
@@ -150,8 +168,11 @@ def _last(settings_file: Path) -> dict[str, Any]:
 
 def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = photos.to_pylist()
-    resolved = str(Path(name).absolute())
-    hits = [row for row in rows if row["origin"] == name or row["locator"] in (name, resolved)]
+    hits = [row for row in rows if name in (row["origin"], row["locator"])]
+    if not hits and Path(name).exists():
+        # By another path: only files that are called the same are looked at, as the disk is asked for each.
+        names = {Path(name).name, Path(name).resolve().name}
+        hits = [row for row in rows if Path(row["locator"]).name in names and _is_file(row["locator"], name)]
     if not hits and len(name) >= _LONG:
         hits = [row for row in rows if (row["key"] or "").startswith(name.lower())]
         if len({row["key"] for row in hits}) > 1:
@@ -159,11 +180,25 @@ def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:
     return hits[0] if hits else None
 
 
-def _by_rules(columns: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
-    if columns["status"] != Status.OK and not rules.salvages(columns):
+def _is_file(locator: str, name: str) -> bool:
+    return Path(locator).exists() and Path(locator).samefile(name)
+
+
+def _by_itself(columns: Mapping[str, Any], rules: Rules | None, profile: Profile | None) -> dict[str, Any]:
+    """What can be said without other photos."""
+    judged = rules or Rules()
+    if columns["status"] != Status.OK and not judged.salvages(columns):
         return {"kept": False, "reason": str(columns["status"]), "detail": columns["message"] or "No pixels."}
-    reason, detail = rules.judge(columns)
-    return {"kept": reason == "kept", "reason": str(reason), "detail": detail}
+    reason, detail = judged.judge(columns)
+    if reason is not Reason.KEPT:
+        return {"kept": False, "reason": str(reason), "detail": detail}
+    if profile is not None and (failures := profile.failures(columns)):
+        return {"kept": False, "reason": str(Reason.PROFILE), "detail": f"Fails {profile.name}: {'; '.join(failures)}."}
+    passed = "the default rules" if rules is None else "the rules"
+    passed += "" if profile is None else f" and {profile.name}"
+    more = "profile and balance" if profile is None else "and balance"
+    detail = f"Passes {passed}; duplicates, leaks{', ' if profile is None else ' '}{more} need --workspace."
+    return {"kept": None, "reason": None, "detail": detail}
 
 
 def _readable(measured: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,11 @@ def _scaled(table: Sequence[int]) -> npt.NDArray[np.float64]:
 _SCALED = (_scaled(_LUMA), _scaled(_CHROMA))
 
 
+def luma_steps() -> npt.NDArray[np.float64]:
+    """The IJG library's steps for luma at qualities 1 to 100; shape (100, 64), row by row."""
+    return _SCALED[0]
+
+
 def jpeg_quality(tables: Mapping[int, Sequence[int]]) -> int | None:
     """The quality, 1 to 100, at which the IJG library's tables are nearest to these; None without tables.
 

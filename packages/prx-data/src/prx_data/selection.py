@@ -93,9 +93,10 @@ class Selection:
 
         Args:
             reason: As in `verdicts`.
-            limit: The most pictures; a selection that depends on the keys alone.
+            limit: The most photos with that reason; a selection that depends on the keys alone. What was dropped for
+                another photo is shown beside it.
         """
-        return gallery(self.pictures(), reason, limit)
+        return gallery(self.pictures(), self.decisions, reason, limit)
 
     def show_clusters(self, labels: Sequence[str] = ()) -> Shown:
         """The clusters of the kept photos, the largest first, with their names and some photos of each.

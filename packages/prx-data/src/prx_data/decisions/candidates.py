@@ -62,6 +62,8 @@ class Outcome:
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     variants: list[tuple[Candidate, Candidate]] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
+    heads: list[tuple[str, str]] = field(default_factory=list)
+    """Origins of dropped colour variants, each with that of its family's best."""
 
     def fail(self, key: str | None, origin: str, status: str, message: str) -> None:
         """There are no pixels to judge."""

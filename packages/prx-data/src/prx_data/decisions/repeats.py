@@ -8,19 +8,28 @@ import pyarrow as pa
 
 from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome, quoted
 from prx_data.decisions.duplicates import COLUMNS, Match, PhotoColumns, find_duplicates, find_leaks, find_variants
-from prx_data.decisions.keep import why_better
+from prx_data.decisions.keep import Preference, why_better
 from prx_data.decisions.settings import Settings
 from prx_data.records import Reason
 
+SAME_PIXELS_KEEP = (Preference.HAS_METADATA, Preference.SMALLEST_FILE)
+"""What tells files of the same pixels apart."""
 
-def drop_same_pixels(candidates: Sequence[Candidate], settings: Settings, outcome: Outcome) -> list[Candidate]:
-    """What is left when of files that decode to the same pixels one is kept, if possible one with metadata."""
+
+def drop_same_pixels(candidates: Sequence[Candidate], outcome: Outcome) -> list[Candidate]:
+    """What is left when of files that decode to the same pixels one is kept.
+
+    If possible one with metadata, then one whose bytes go into the dataset as they are, then the smallest.
+    """
     best: dict[str, Candidate] = {}
-    for one in sorted(candidates, key=lambda one: (not one.metadata, one.preference(settings.keep))):
+    for one in sorted(candidates, key=lambda one: one.preference(SAME_PIXELS_KEEP)):
         # Of what was decoded at a fraction of its size, nobody knows the pixels.
         winner = best.setdefault(one.columns["pixel_digest"] or one.key, one)
         if winner is not one:
-            text = f"Same pixels as {quoted(winner.origin)}, in another file."
+            text = (
+                f"Same pixels as {quoted(winner.origin)}, in another file; "
+                f"that one is kept for {why_better(winner.facts, one.facts, SAME_PIXELS_KEEP)}."
+            )
             outcome.drop(one.key, one.origin, Reason.EXACT_DUPLICATE, text, duplicate_of=winner.origin)
     return sorted(best.values(), key=lambda one: one.key)
 
@@ -117,4 +126,5 @@ def drop_variants(
             f"that one is kept for {why_better(best.facts, one.facts, settings.keep)}."
         )
         outcome.drop(one.key, one.origin, Reason.COLOR_VARIANT, text)
+        outcome.heads.append((one.origin, best.origin))
     return kept, {}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -35,6 +35,18 @@ class Decisions:
     """Origins whose hashes are near and whose colours are not, ordered: neither is a duplicate of the other."""
     leaks: tuple[Leak, ...] = ()
     """What was dropped because another set knows it, ordered."""
+    heads: tuple[tuple[str, str], ...] = ()
+    """(origin dropped as a colour variant, origin kept in its stead), ordered."""
+
+    @cached_property
+    def stands_for(self) -> dict[str, str]:
+        """For each photo that was dropped for another one of this set the other's origin."""
+        return dict((*self.duplicates, *self.heads))
+
+    @cached_property
+    def leak_of(self) -> dict[str, Leak]:
+        """Leaks by origin."""
+        return {one.origin: one for one in self.leaks}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +70,9 @@ class KeptPhoto:
 _FACTS = (
     *("status", "message", "error", "width", "height", "decoded_share", "pixel_digest"),
     *("spread", "brightness", "bright_share", "detail", "cleanliness", "content_box"),
+    *("format", "mode", "jpeg_quality", "as_is"),
 )
+_FACTS_IF_MEASURED = ("effective_resolution", "past_quality")
 
 
 def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known | None = None) -> Decisions:
@@ -86,7 +100,7 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
             f"embedding = {settings.embedding!r} was not measured: measure with a Clip of that name, or use 'layout'."
         )
     outcome = Outcome()
-    distinct = drop_same_pixels(_readable(photos, columns, settings, outcome), settings, outcome)
+    distinct = drop_same_pixels(_readable(photos, columns, settings, outcome), outcome)
     passed = _apply_rules(distinct, settings, outcome)
     fresh = passed if known is None else drop_leaks(passed, columns, known, settings, outcome)
     unique = drop_near_duplicates(fresh, columns, settings, outcome)
@@ -102,6 +116,7 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
         duplicates=tuple(sorted(outcome.duplicates)),
         variants=tuple(sorted((a.origin, b.origin) for a, b in outcome.variants)),
         leaks=tuple(sorted(outcome.leaks)),
+        heads=tuple(sorted(outcome.heads)),
     )
 
 
@@ -132,7 +147,7 @@ def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: 
     """One `Candidate` per content that has pixels; verdicts for failures and for further files with the same bytes."""
     rows = {key: row for row, key in enumerate(columns["key"].to_pylist())}
     wanted = settings.profile.columns_in(columns.schema) if settings.profile else ()
-    optional = OPTIONAL.keys() & set(columns.column_names)
+    optional = {*OPTIONAL, *_FACTS_IF_MEASURED} & set(columns.column_names)
     facts = columns.select(sorted({*_FACTS, *optional, *wanted})).to_pylist()
     scored = settings.rules.min_aesthetic is not None or Preference.AESTHETIC in settings.keep
     seen = [settings.embedding, *(["aesthetic"] if scored else [])]

@@ -18,9 +18,9 @@ LEAST_SIDE = 384
 class Scaled:
     """A measure of what `decode(data, at_least=side)` gives, under a version of its own.
 
-    What only the whole picture can tell is null where there is less: `pixel_digest` and `effective_resolution`. All
-    else is taken from reduced pictures anyway, and drifts by what the reduction does; `benchmarks/decode_side.py`
-    prints how far.
+    What only the whole picture can tell is null where there is less: `pixel_digest`, `effective_resolution` and
+    `past_quality`. All else is taken from reduced pictures anyway, and drifts by what the reduction does;
+    `benchmarks/decode_side.py` prints how far.
     """
 
     measure: Measure

@@ -9,10 +9,16 @@ from typing import Any
 from prx_data.decisions.verdicts import Decisions
 from prx_data.decoding import decode, thumbnail
 from prx_data.reading import Content, blocks, read_block
-from prx_data.records import EXPLANATIONS, FAILED
+from prx_data.records import EXPLANATIONS, FAILED, Reason
 from prx_data.report.render import render
 
 Block = dict[str, Any]
+
+STOOD_FOR = (
+    *(Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE, Reason.SEMANTIC_DUPLICATE, Reason.COLOR_VARIANT),
+    Reason.LEAK,
+)
+"""Reasons that name another photo."""
 
 
 class Pictures:
@@ -91,6 +97,8 @@ class Gallery:
     reason: str
     title: str
     items: Sequence[Block]
+    groups: Sequence[Block] = ()
+    """Instead of items: each photo beside the one that stands for it."""
 
     def page(self) -> str:
         """A self-contained page."""
@@ -101,8 +109,11 @@ class Gallery:
 
     @property
     def _shown(self) -> Shown:
-        caption = f"{len(self.items):,} pictures."
-        block = {"kind": "gallery", "caption": caption, "items": list(self.items)}
+        if self.groups:
+            caption = f"{len(self.groups):,} photos, each beside the one that stands for it."
+            block = {"kind": "groups", "caption": caption, "groups": list(self.groups)}
+        else:
+            block = {"kind": "gallery", "caption": f"{len(self.items):,} pictures.", "items": list(self.items)}
         return Shown(self.reason, self.title, [block])
 
 
@@ -111,13 +122,31 @@ def sample(origins: Sequence[str], verdicts: Mapping[str, Any], limit: int) -> l
     return sorted(origins, key=lambda one: (verdicts[one].key or "", one))[:limit]
 
 
-def gallery(pictures: Pictures, reason: str, limit: int) -> Gallery:
-    """Photos with one reason, each with the sentence of its verdict."""
+def gallery(pictures: Pictures, decisions: Decisions, reason: str, limit: int) -> Gallery:
+    """Photos with one reason, each with the sentence of its verdict, and beside the photo that stands for it."""
     verdicts = pictures.verdicts
     found = [one.origin for one in verdicts.values() if one.reason == reason]
     shown = sample(found, verdicts, limit)
-    labels = {one: f"{one}: {verdicts[one].detail}" for one in shown}
     title = f"{reason.replace('_', ' ')}: {len(found):,} photos. {EXPLANATIONS.get(reason, '')}"
     if reason in FAILED:
         title += " There are no pixels to show."
-    return Gallery(reason.replace("_", " ").capitalize(), title, pictures.items(shown, labels, {}))
+    name = reason.replace("_", " ").capitalize()
+    if reason in STOOD_FOR:
+        return Gallery(name, title, (), [_beside(pictures, decisions, one) for one in shown])
+    labels = {one: f"{one}: {verdicts[one].detail}" for one in shown}
+    return Gallery(name, title, pictures.items(shown, labels, {}))
+
+
+def _beside(pictures: Pictures, decisions: Decisions, origin: str) -> Block:
+    """A photo that was dropped, and the one that it was dropped for."""
+    items = pictures.items([origin], {}, {origin: "dropped"})
+    winner = decisions.stands_for.get(origin)
+    if winner is not None:
+        kept = pictures.verdicts[winner].kept
+        reason = pictures.verdicts[winner].reason.replace("_", " ")
+        label = {} if kept else {winner: f"{winner}; dropped itself: {reason}"}
+        items += pictures.items([winner], label, {winner: "kept" if kept else "best"})
+    else:
+        leak = decisions.leak_of[origin]
+        items += pictures.of_key(leak.known_key, leak.known, "known")
+    return {"label": pictures.verdicts[origin].detail, "items": items}
