@@ -6,7 +6,8 @@ PHOTOS is a folder of photos that hold no copies of each other, such as one with
 ORIGINALS of them (200 unless given) are changed in each way, and each change is looked for among all photos: recall is
 the share that is matched to its own original, precision the share of all matches that are. Beside it stands plain
 pHash at radius 4 by `imagehash`. All thresholds were chosen by changes of photos whose file name hashes to an even
-number; the originals here are of the others, and no threshold was chosen by them.
+number; the originals here are of the others, and no threshold was chosen by them. The last rows, called *beyond*, are
+changes that the search is not made for: they say where it ends.
 
 The second table counts pairs among the untransformed photos, which all are false where the photos hold no copies, by
 half: thresholds were chosen on the half of the products whose name hashes to an even number, and the other half was
@@ -31,7 +32,7 @@ import imagehash
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 from scipy import fft
 
 from prx_data import picture as pictures
@@ -96,6 +97,24 @@ def brighter(image: Picture, factor: float) -> Picture:
     return encoded(ImageEnhance.Brightness(image).enhance(factor))
 
 
+def contrasted(image: Picture, factor: float) -> Picture:
+    """Differences from the mean grey times a factor."""
+    return encoded(ImageEnhance.Contrast(image).enhance(factor))
+
+
+def tilted(image: Picture, angle: float) -> Picture:
+    """Rotated a little, with white corners."""
+    return encoded(image.rotate(angle, resample=Image.Resampling.BICUBIC, fillcolor="white"))
+
+
+def on_a_blur(image: Picture) -> Picture:
+    """On a square of itself, enlarged and blurred, as video players fill their frames."""
+    side = max(image.size) + 100
+    square = image.resize((side, side)).filter(ImageFilter.GaussianBlur(20))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return encoded(square)
+
+
 def turned(image: Picture, angle: int, *, mirrored: bool = False) -> Picture:
     """Rotated, counterclockwise, after it was mirrored."""
     return encoded((ImageOps.mirror(image) if mirrored else image).rotate(angle, expand=True))
@@ -134,6 +153,12 @@ CHANGES: dict[str, Callable[[Picture], Picture]] = {
     "text in a corner, opaque": partial(marked, text="© sample-shop.com", share=0.045, opacity=255, centred=False),
     "PNG": partial(encoded, form="PNG"),
     "WebP q80": partial(encoded, quality=80, form="WEBP"),
+    **{f"beyond: brightness × {factor}": partial(brighter, factor=factor) for factor in (0.6, 1.4)},
+    "beyond: contrast × 1.3": partial(contrasted, factor=1.3),
+    "beyond: rotated by 3°": partial(tilted, angle=3),
+    "beyond: crop 30%, anywhere": partial(cropped, share=0.3, centred=False),
+    "beyond: on a blurred square of itself": on_a_blur,
+    "beyond: in grey": lambda image: encoded(image.convert("L").convert("RGB")),
 }
 
 

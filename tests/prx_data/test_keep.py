@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,7 @@ def test_the_past_quality_is_that_by_its_definition(originals: list[Path]) -> No
 
 
 def test_of_equals_the_whole_picture_and_the_smaller_file_are_better() -> None:
-    photo = {
+    photo: dict[str, Any] = {
         "width": 400,
         "height": 500,
         "content_box": [0, 0, 1, 1],
@@ -136,7 +137,7 @@ def test_of_equals_the_whole_picture_and_the_smaller_file_are_better() -> None:
     assert rank(photo, DEFAULT_KEEP) == rank(
         {**photo, "effective_resolution": None, "past_quality": None}, DEFAULT_KEEP
     )
-    worse = {
+    worse: dict[str, dict[str, Any]] = {
         "resolution (400×500 px of content against 360×450 px of content)": {"width": 360, "height": 450},
         "least compressed (a JPEG of quality 85 against a JPEG of quality 70)": {"jpeg_quality": 70},
         "least compressed (a JPEG of quality 85 against a PNG of unknown loss)": {"mode": "P", "format": "PNG"}
