@@ -16,7 +16,7 @@ _OVERSTATED = 0.8  # of that share, as what is just beyond the detail's end coun
 UNKNOWN_QUALITY = 60
 """What is lossy and does not tell how much, such as WebP, AVIF or a palette, counts as a JPEG of this quality."""
 _LOSSLESS = ("PNG", "BMP", "TIFF")
-_NO_TRACE = 90  # the quality from which on one more compression hardly shows
+_NO_TRACE = 90  # the quality from which on a compression hardly shows
 _OFF = 3
 
 
@@ -27,8 +27,8 @@ class Preference(StrEnum):
     """More pixels of content, without plain margins, in steps of a tenth; those of an enlarged picture count as before
     it was enlarged, and of two in one step the picture that was not is better."""
     LEAST_COMPRESSED = "least_compressed"
-    """Higher quality of the worst JPEG that the file is or its pixels show traces of, in steps of 10 up to 90, without
-    any loss the best."""
+    """Higher quality of the worst JPEG that the file is or its pixels show traces of, in steps of 10 up to 90, as which
+    a file without loss counts: often it holds what was a JPEG, and of better ones pixels show no trace."""
     CLEANEST_BACKGROUND = "cleanest_background"
     """Higher background cleanliness, in steps of 0.2."""
     SHARPEST = "sharpest"
@@ -127,8 +127,6 @@ def _past_quality(photo: Mapping[str, Any]) -> int | None:
 
 def _quality_steps(photo: Mapping[str, Any]) -> int:
     past = _past_quality(photo)
-    if past is None and _lossless(photo):
-        return _NO_TRACE // 10 + 1
     return (min(_file_quality(photo) if past is None else past, _NO_TRACE) + 5) // 10
 
 
