@@ -8,8 +8,9 @@ the grey picture in a border ring. `phone_background_labels.csv` says which grou
 one colour, folds and a change of light allowed; a pattern, planks, tiles, a carpet's pile, a second surface or things
 lying about are clutter. `sure` says whether the eye was sure: no for quilted or knitted covers, hooks or rails on a
 wall, a door's edge, a sheet's end. The measure was developed on the splits `tune`, `held_out` and `check`; `last` was
-labelled before any of its photos were scored, and nothing was fitted to it. `background_fit.py` fits the weights, and
-shows cross-validation by sender.
+labelled before any of its photos were scored, and no weight was fitted to it; what is neutral in a photo that is soft
+or has no colours was chosen on copies of `tune`, with an eye on those of `last`. `background_fit.py` fits the weights,
+and shows cross-validation by sender.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -80,35 +82,45 @@ def compare(name: str, clean: Iterable[Measured], cluttered: Iterable[Measured])
 
 
 def framing(pictures: Sequence[made.Composite]) -> None:
-    """Print one row for each clean kind: IoU of the mask, errors of fill and centre."""
+    """Print one row for each clean kind: IoU of the mask, errors of fill and centre, and what doubt tells."""
     print(
         "\n| framing of composites | pictures | IoU: median, worst 5 % | fill error: 95th percentile, within 3 %",
         end="",
     )
-    print(" | centre error: 95th percentile, within 3 % |\n|---|---|---|---|---|")
-    for kind in made.CLEAN:
+    print(" | centre error: 95th percentile, within 3 % | fill wrong by more than 3 %: doubt > 0.2, <= 0.2 |")
+    print("|---|---|---|---|---|---|")
+    for kind in (*made.CLEAN, *made.STUDIO):
         rows = []
         for one in (one for one in pictures if one.kind == kind):
             found, mask = background(one.pixels), background_mask(one.pixels)
             truth = np.asarray(Image.fromarray(one.mask).resize(mask.shape[::-1], Image.Resampling.NEAREST))
             offset = max(abs(found.center_x - one.center[0]), abs(found.center_y - one.center[1]))
-            rows.append(((mask & truth).sum() / (mask | truth).sum(), abs(found.fill - one.fill), offset))
-        overlap, fill, centre = np.array(rows).T
+            rows.append(((mask & truth).sum() / (mask | truth).sum(), abs(found.fill - one.fill), offset, found.doubt))
+        overlap, fill, centre, doubt = np.array(rows).T
         print(f"| {kind} | {len(rows)} | {np.median(overlap):.3f}, {np.quantile(overlap, 0.05):.3f}", end="")
         for error in (fill, centre):
             print(f" | {np.quantile(error, 0.95):.3f}, {np.mean(error <= 0.03):.1%}", end="")
-        print(" |")
+        print(f" | {np.sum((fill > 0.03) & (doubt > 0.2))}, {np.sum((fill > 0.03) & (doubt <= 0.2))} |")
 
 
-def _jpeg(pixels: Pixels) -> Pixels:
+def _jpeg(quality: int, pixels: Pixels) -> Pixels:
     buffer = BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=40)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     return made.read(buffer)
 
 
 def _scaled(factor: float, pixels: Pixels) -> Pixels:
     size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    return np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None].repeat(3, axis=2)
+
+
+def _soft(sigma: float, pixels: Pixels) -> Pixels:
+    """As seen at 400 pixels' width."""
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma * pixels.shape[1] / 400), dtype=np.uint8)
 
 
 def _square(pixels: Pixels) -> Pixels:
@@ -120,7 +132,12 @@ def _square(pixels: Pixels) -> Pixels:
 
 
 CHANGES: dict[str, Callable[[Pixels], Pixels]] = {
-    "JPEG quality 40": _jpeg,
+    "JPEG quality 40": partial(_jpeg, 40),
+    "JPEG quality 15": partial(_jpeg, 15),
+    "without colours": _grey,
+    "blurred, sigma 1 of 400 pixels": partial(_soft, 1.0),
+    "blurred, sigma 2 of 400 pixels": partial(_soft, 2.0),
+    "median of 3x3 pixels": lambda pixels: np.asarray(cv2.medianBlur(pixels, 3), dtype=np.uint8),
     "half the size": partial(_scaled, 0.5),
     "twice the size": partial(_scaled, 2.0),
     "padded to a white square": _square,
@@ -138,6 +155,20 @@ def robustness(photos: Sequence[Pixels]) -> None:
         moved = np.abs(after - before)
         sides = np.mean((after >= 0.5) != (before >= 0.5))
         print(f"| {name} | {len(photos)} | {moved.mean():.3f} | {np.quantile(moved, 0.95):.3f} | {sides:.1%} |")
+
+
+def calibration(labelled: Sequence[tuple[str, Pixels]]) -> None:
+    """Print one row for each change: AUC of changed photos, and how many are on the wrong side of 0.5."""
+    print(
+        "\n| phone, every second of last, sure | photos | AUC | cluttered >= 0.5 | clean < 0.5 |\n|---|---|---|---|---|"
+    )
+    for name, change in {"as it is": np.ascontiguousarray, **CHANGES}.items():
+        scores: dict[str, list[float]] = {"plain": [], "cluttered": []}
+        for label, pixels in labelled:
+            scores[label].append(background(change(pixels)).cleanliness)
+        clean, cluttered = np.array(scores["plain"]), np.array(scores["cluttered"])
+        print(f"| {name} | {len(clean)} / {len(cluttered)} | {auc(scores['plain'], scores['cluttered']):.4f}", end="")
+        print(f" | {np.mean(cluttered >= 0.5):.1%} | {np.mean(clean < 0.5):.1%} |")
 
 
 COVERED = (0.0, 0.15, 0.3, 0.6, 1.0)
@@ -227,6 +258,11 @@ def compare_all(labels: Sequence[dict[str, str]], groups: dict[str, list[Measure
     cluttered = [one for kind in made.CLUTTERED for one in groups[f"made {kind}"]]
     compare("composites: plain, gradient, shadowed / clutter", clean, cluttered)
     compare("composites: the same / texture", clean, groups["made textured"])
+    compare(
+        "composites: steep, horizon / clutter",
+        [one for kind in made.STUDIO for one in groups[f"made {kind}"]],
+        cluttered,
+    )
 
 
 def main(photos: Path, step: int) -> None:
@@ -242,11 +278,16 @@ def main(photos: Path, step: int) -> None:
     groups = {name: [Measured(made.read(path)) for path in found] for name, found in paths.items()}
     real = dict(groups)
     carpets = [photos / "phone" / one["file_name"] for one in labels if one["label"] == "cluttered"]
-    pictures = made.composites(photos, COMPOSITES, carpets)
-    groups |= {f"made {kind}": [Measured(one.pixels) for one in pictures if one.kind == kind] for kind in made.KINDS}
+    pictures = [*made.composites(photos, COMPOSITES, carpets), *made.studio_composites(photos, COMPOSITES)]
+    for one in pictures:
+        groups.setdefault(f"made {one.kind}", []).append(Measured(one.pixels))
     compare_all(labels, groups)
     framing(pictures)
     robustness([made.read(path) for found in paths.values() for path in found[:: max(1, len(found) // 20)]])
+    last = [one for one in labels if one["split"] == "last"][::2]
+    calibration(
+        [(one["label"], made.read(photos / "phone" / one["file_name"])) for one in last if one["sure"] == "yes"]
+    )
     plain = [one.pixels for one in pictures if one.kind in made.CLEAN][::4]
     white = [made.read(path) for name in ("iconic", "catalogue") for path in paths[name][:: len(paths[name]) // 8 + 1]]
     turned = [np.ascontiguousarray(np.rot90(pixels)) for pixels in white]

@@ -18,6 +18,8 @@ Mask = npt.NDArray[np.bool_]
 CLEAN = ("plain", "gradient", "shadowed")
 CLUTTERED = ("natural", "carpet")
 KINDS = (*CLEAN, "textured", *CLUTTERED)
+STUDIO = ("steep", "horizon")
+"""Clean as well, under a studio's strong light: `studio_composites` makes them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,19 @@ def gradient(shape: tuple[int, int], random: np.random.Generator) -> Floats:
     return np.asarray(1 - (fall - fall.min()), dtype=np.float32)[:, :, None]
 
 
+def steep(shape: tuple[int, int], random: np.random.Generator) -> Floats:
+    """A spot on a backdrop: factors of 0.18 to 1 from top to bottom or back, shape (height, width, 1)."""
+    y, _ = _position(shape)
+    return np.asarray(0.59 + random.choice((-0.41, 0.41)) * y, dtype=np.float32)[:, :, None]
+
+
+def horizon(shape: tuple[int, int], random: np.random.Generator) -> Floats:
+    """A wall and a darker floor, seen out of focus: factors of 1 and 0.73, shape (height, width, 1)."""
+    y, _ = _position(shape)
+    floor = 1 / (1 + np.exp((random.uniform(0, 0.4) - y) / 0.08))
+    return np.asarray(1 - 0.27 * floor, dtype=np.float32)[:, :, None]
+
+
 def texture(shape: tuple[int, int], random: np.random.Generator) -> Floats:
     """Planks or speckle: factors around 1, shape (height, width, 1)."""
     if random.random() < 0.5:
@@ -97,7 +112,7 @@ def compose(
     """Paste a product on a ground.
 
     Args:
-        kind: One of `KINDS`.
+        kind: One of `KINDS` or `STUDIO`.
         product: From `cut_out`; smaller than the frame of (5/4 side, side).
         random: Chooses place, colour and pattern.
         photo: The ground for `natural` and `carpet`.
@@ -116,6 +131,8 @@ def compose(
         ground = np.broadcast_to(_ground_color(pixels[inside], random), (*shape, 3)).astype(np.float32)
         if kind == "gradient":
             ground = ground * gradient(shape, random)
+        if kind in STUDIO:
+            ground = ground * {"steep": steep, "horizon": horizon}[kind](shape, random)
         if kind == "shadowed":
             shade = ndimage.gaussian_filter(np.roll(cover, (8, 8), (0, 1)).astype(np.float32), 14)
             ground = ground * (1 - 0.3 * shade[:, :, None])
@@ -160,3 +177,9 @@ def composites(photos: Path, count: int, carpets: list[Path]) -> list[Composite]
             photo = read(grounds[number * 7 % len(grounds)]) if grounds else None
             made.append(compose(kind, product, random, photo))
     return made
+
+
+def studio_composites(photos: Path, count: int) -> list[Composite]:
+    """`count` composites of each of `STUDIO`; the same on every call."""
+    random = np.random.default_rng(21)
+    return [compose(kind, product, random) for product in products(photos, count) for kind in STUDIO]

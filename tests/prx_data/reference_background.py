@@ -88,7 +88,7 @@ def ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
     weights[0] = color
     half, half_basis = lab[::2, ::2], basis[::2, ::2]
     mask = np.zeros(half.shape[:2], dtype=bool)
-    for _ in range(4):
+    for _ in range(8):
         before, mask = mask, border_connected(delta_e(half, half_basis @ weights) < 9)
         if mask.mean() < 0.02 or (mask != before).mean() < 0.002:
             break

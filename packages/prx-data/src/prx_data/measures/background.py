@@ -22,10 +22,11 @@ from prx_data.measures.kernels import ground, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Pixels
 
-VERSION = "7"
+VERSION = "8"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
+_WHOLE_SIDE = 0.9  # of a side of the frame: what covers that is more often a floor or a wall than a subject
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +61,18 @@ class Background:
     """Largest change of the background's smooth part across the frame, in ΔE, ≥ 0: shadow or gradient."""
     chroma: float
     """ΔE of the background's own colour from grey, ≥ 0."""
+    softness: float
+    """How many times more grain the photo would show if it were sharp, about, in [1, 3.5]; 1 for most photos."""
+    colorfulness: float
+    """ΔE from grey that a twentieth of the photo exceeds, ≥ 0; below 2 it is black and white."""
     whiteness: float
     """ΔE of the background's own colour from white, ≥ 0; 0 is white."""
     color: str
     """The background's own colour, `#rrggbb` in sRGB."""
     doubt: float
-    """How much of the subject appears or goes as the mask's tolerance moves by half, in [0, 1]; 1 if there is no
-    common ground along half of the border. A neural matte is asked where this is high."""
+    """How much of the subject appears or goes as the mask's tolerance moves by half, in [0, 1]; 1 where no subject is
+    found, where one covers a whole side of the frame (a floor behind a soft horizon does), or where there is no common
+    ground along half of the border. A neural matte is asked where this is high."""
     contrast: float
     """Median ΔE of the subject from the ground, ≥ 0; below about 10 it is white on white, 0 without a subject."""
     subject_colors: tuple[Shade, ...]
@@ -135,7 +141,7 @@ def judged(region: Region) -> Background:
         unevenness=span if shown else 0.0,
         whiteness=math.dist((light, a, b), (100, 0, 0)),
         color=hex_color(own),
-        doubt=region.doubt if ground_share >= _COMMON else 1.0,
+        doubt=region.doubt if ground_share >= _COMMON and _is_subject(subject) else 1.0,
         contrast=texture.median(region.off, subject),
         subject_colors=dominant_colors(region.lab, subject),
         **framing(region.framed(subject, outside=False), region.inner),
@@ -143,3 +149,9 @@ def judged(region: Region) -> Background:
         collage=collage(region),
         overlay=overlay(region),
     )
+
+
+def _is_subject(subject: Mask) -> bool:
+    """Whether there is one, and it leaves some of each side of the frame free."""
+    sides = (subject[0], subject[-1], subject[:, 0], subject[:, -1])
+    return bool(subject.any()) and max(np.count_nonzero(one) / one.size for one in sides) < _WHOLE_SIDE

@@ -28,7 +28,7 @@ _FAINT_TOLERANCE = 3.0  # ΔE where nothing stands out at the first: white on wh
 _FAINT_FILL = 0.01
 _FAINT_RIM = 0.12  # width of the border that is asked then, in parts of the shorter side
 _SETTLED = 0.002  # of the frame: where the mask moves by less, the surface is found
-_FITS = 4  # rounds
+_FITS = 8  # rounds at most: a strong gradient is followed step by step
 _SLACK = 1.5  # factor by which the tolerance is moved to see how sure the mask is
 
 
@@ -50,6 +50,8 @@ class Region:
     """The main thing in front of the ground, its holes filled."""
     detail: Floats
     """What a median of 3x3 takes away from the luma, in L, ≥ 0: means over patches of half the working size."""
+    coarse: Floats
+    """The same of the luma at the working size."""
     studio: float
     """Share of the border zone that is one flat colour, as only a studio or a pair of scissors makes it, in [0, 1]."""
     steps: tuple[Mask, Mask]
@@ -89,7 +91,8 @@ def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None) -> Region:
         detail = np.ascontiguousarray(detail[tuple(slice(2 * one.start, 2 * one.stop) for one in inner)])
     light = np.asarray(cv2.cvtColor(detail, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     grains = grain(light)
-    lab = _planes(halved_pixels(detail))
+    working = halved_pixels(detail)
+    lab = _planes(working)
     half = halved(lab)
     sides = (half.shape[1], half.shape[2])
     flat, color = ground.first_color(half, grains, ring_places(sides, _FLAT_RING), ring_places(sides))
@@ -101,6 +104,7 @@ def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None) -> Region:
     return Region(
         light=light,
         detail=grains,
+        coarse=grain(np.asarray(cv2.cvtColor(working, cv2.COLOR_RGB2GRAY), dtype=np.uint8)),
         studio=flat,
         steps=(row_steps(lab), row_steps(np.ascontiguousarray(lab.transpose(0, 2, 1)))),
         lab=lab,

@@ -5,6 +5,9 @@ cuts off, rarely covers a corner, and a shelf always does. So no decision about 
 but for one: where a part of the border is as flat as only a studio makes it, what covers the rest in one piece is a
 subject that the frame cuts off, unless it ends in a straight line. Light and shade are forgiven everywhere: a fold in a
 sheet moves a colour towards black, and whatever else lies there moves it aside.
+
+What a photo cannot show is no evidence: a soft one shows little grain, whatever is in it, and one without colours no
+noise of colours.
 """
 
 import math
@@ -32,6 +35,12 @@ WEIGHTS: dict[str, float] = {
 _ONE = -2.87
 _SURFACE = 0.3  # share of the border under second surfaces from which it cannot get worse
 _SATURATED = 60.0  # ΔE from grey from which a ground cannot be more of a backdrop
+_NO_COLORS, _COLORS = 2.0, 4.0  # ΔE: colourfulness of a black and white photo; from which on colours are evidence
+_NEUTRAL = {"mottle": 0.26, "hues": 4.2, "chroma": 30.0}  # tells neither for nor against a ground; chosen on `tune`
+_MOST, _TINY = 0.95, 1e-3  # quantile of detail and of colour; L of detail
+# A sharp photo has more than the first part of the detail that it has at half the size, and more L where it has most
+# than the second: chosen on `tune`. The grain that a blur takes away goes about with the power of the first.
+_FINE, _SHARP, _SOFT_POWER, _SOFTEST = 0.6, 1.5, 3, 3.5
 
 _ZONE = 0.12  # width of the border zone, in parts of the shorter side
 _LEAST_WEIGHT = 0.01  # of the border zone, in front of which a subject may stand
@@ -48,7 +57,7 @@ _FEW_OPEN = 0.03  # of the frame: less open ground shows too little of its lines
 
 
 class Clutter(TypedDict):
-    """What tells for or against a ground; each ≥ 0, and all but the last two 0 on a perfectly plain one."""
+    """What tells for or against a ground, each ≥ 0, and what the photo can show of it; see `Background` for each."""
 
     grain: float
     mottle: float
@@ -58,6 +67,8 @@ class Clutter(TypedDict):
     surfaces: float
     chroma: float
     border_share: float
+    softness: float
+    colorfulness: float
 
 
 def cleanliness(components: Clutter) -> float:
@@ -73,14 +84,16 @@ def cleanliness(components: Clutter) -> float:
 
 def evidence(components: Clutter) -> dict[str, float]:
     """Each component on the scale on which it is weighed. What is added keeps logarithms of a flat ground finite."""
+    colored = _ramp((components["colorfulness"] - _NO_COLORS) / (_COLORS - _NO_COLORS))
+    mottle, hues, chroma = (colored * components[name] + (1 - colored) * _NEUTRAL[name] for name in _NEUTRAL)  # type: ignore[literal-required]
     return {
-        "grain": math.log(components["grain"] + 0.1),
-        "mottle": math.log(components["mottle"] + 0.1),
+        "grain": math.log(components["grain"] * components["softness"] + 0.1),
+        "mottle": math.log(mottle + 0.1),
         "lines": components["lines"],
-        "hues": math.log(components["hues"] + 0.3),
+        "hues": math.log(hues + 0.3),
         "divided": components["divided"],
         "surfaces": min(max(components["surfaces"], components["divided"]) / _SURFACE, 1),
-        "chroma": min(components["chroma"], _SATURATED) * components["border_share"],
+        "chroma": min(chroma, _SATURATED) * components["border_share"],
     }
 
 
@@ -113,7 +126,30 @@ def clutter_components(region: Region, own: Floats, ground_share: float, rest: f
         "surfaces": mixed * _surfaces(region, ground_share) if mixed else 0.0,
         "chroma": math.hypot(*own[1:].tolist()),
         "border_share": ground_share,
+        "softness": softness(detail, region.coarse),
+        "colorfulness": _quantile(np.hypot(region.lab[1, ::2], region.lab[2, ::2]), _MOST),
     }
+
+
+def softness(detail: Floats, coarse: Floats) -> float:
+    """How many times more grain a photo would show if it were sharp, about, in [1, 3.5].
+
+    A soft photo shows little detail even where it shows most, and less of it than at half its size. A smooth product in
+    front of a studio's ground shows little as well, but no less than at half the size; and noise tells that a photo is
+    as sharp as it can be: so both where a photo shows most and at its median detail is compared.
+
+    Args:
+        detail: Of the photo, see `Region`; any shape.
+        coarse: The same of the photo at half the size; any shape.
+    """
+    if not detail.size or not coarse.size:
+        return 1.0
+    most, half_most = _quantile(detail, _MOST), _quantile(coarse, _MOST)
+    found = min((_FINE * half_most / max(most, _TINY)) ** _SOFT_POWER, _SHARP / max(most, _TINY), _SOFTEST)
+    median = middle(detail)
+    if median > 0:
+        found = min(found, (_FINE * middle(coarse) / median) ** _SOFT_POWER)
+    return max(found, 1.0)
 
 
 def _studio_subject(region: Region, rest: float) -> float:
@@ -165,6 +201,11 @@ def _surfaces(region: Region, ground_share: float) -> float:
         uneven = middle(region.off[mask]) if mask.any() else math.inf
         little *= _ramp((uneven - _EVEN) / _EVEN)
     return max(share, (1 - ground_share) * little)
+
+
+def _quantile(values: Floats, part: float) -> float:
+    place = int(part * (values.size - 1))
+    return float(np.partition(values.ravel(), place)[place])
 
 
 def _ramp(value: float) -> float:
