@@ -119,8 +119,8 @@ def _grey(pixels: Pixels) -> Pixels:
 
 
 def _soft(sigma: float, pixels: Pixels) -> Pixels:
-    """As seen at 400 pixels' width."""
-    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma * pixels.shape[1] / 400), dtype=np.uint8)
+    """Sigma in pixels of a photo whose shorter side is 400 pixels, as those from phones are."""
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma * min(pixels.shape[:2]) / 400), dtype=np.uint8)
 
 
 def _square(pixels: Pixels) -> Pixels:
@@ -162,7 +162,8 @@ def calibration(labelled: Sequence[tuple[str, Pixels]]) -> None:
     print(
         "\n| phone, every second of last, sure | photos | AUC | cluttered >= 0.5 | clean < 0.5 |\n|---|---|---|---|---|"
     )
-    for name, change in {"as it is": np.ascontiguousarray, **CHANGES}.items():
+    changes = {"as it is": lambda pixels: pixels, **CHANGES}
+    for name, change in changes.items():
         scores: dict[str, list[float]] = {"plain": [], "cluttered": []}
         for label, pixels in labelled:
             scores[label].append(background(change(pixels)).cleanliness)

@@ -154,4 +154,5 @@ def judged(region: Region) -> Background:
 def _is_subject(subject: Mask) -> bool:
     """Whether there is one, and it leaves some of each side of the frame free."""
     sides = (subject[0], subject[-1], subject[:, 0], subject[:, -1])
-    return bool(subject.any()) and max(np.count_nonzero(one) / one.size for one in sides) < _WHOLE_SIDE
+    covered = max(np.count_nonzero(one) / one.size for one in sides)
+    return bool(covered < _WHOLE_SIDE and subject.any())

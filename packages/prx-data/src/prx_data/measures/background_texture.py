@@ -40,7 +40,7 @@ _NEUTRAL = {"mottle": 0.26, "hues": 4.2, "chroma": 30.0}  # tells neither for no
 _MOST, _TINY = 0.95, 1e-3  # quantile of detail and of colour; L of detail
 # A sharp photo has more than the first part of the detail that it has at half the size, and more L where it has most
 # than the second: chosen on `tune`. The grain that a blur takes away goes about with the power of the first.
-_FINE, _SHARP, _SOFT_POWER, _SOFTEST = 0.6, 1.5, 3, 3.5
+_FINE, _SHARP, _SOFT_POWER, _SOFTEST = 0.58, 1.5, 3, 3.5
 
 _ZONE = 0.12  # width of the border zone, in parts of the shorter side
 _LEAST_WEIGHT = 0.01  # of the border zone, in front of which a subject may stand
