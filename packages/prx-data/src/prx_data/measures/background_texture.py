@@ -25,14 +25,14 @@ from prx_data.measures.kernels.lab import halved
 WEIGHTS: dict[str, float] = {
     "grain": -2.4,
     "mottle": -1.5,
-    "lines": -9.3,
+    "lines": -9.5,
     "hues": -0.6,
     "divided": -4.5,
-    "surfaces": -2.2,
+    "surfaces": -2.1,
     "chroma": 0.086,
 }
 """Of the evidence; printed by `benchmarks/background_fit.py` and rounded."""
-_ONE = -2.87
+_ONE = -2.89
 _SURFACE = 0.3  # share of the border under second surfaces from which it cannot get worse
 _SATURATED = 60.0  # ΔE from grey from which a ground cannot be more of a backdrop
 _NO_COLORS, _COLORS = 2.0, 4.0  # ΔE: colourfulness of a black and white photo; from which on colours are evidence
@@ -74,7 +74,8 @@ class Clutter(TypedDict):
 def cleanliness(components: Clutter) -> float:
     """Cleanliness in [0, 1]: falls with each component but chroma, and rises with that where the border is ground.
 
-    A saturated ground is a backdrop that somebody chose, and the same noise measures more ΔE on it. The weights are a
+    A saturated ground is a backdrop that somebody chose, and the same noise measures more ΔE on it. In a soft photo
+    grain counts for more, and in one without colours what speaks of colours is taken as neutral. The weights are a
     logistic fit to photos labelled by eye, to catalogue, iconic and shelf pictures and to composites, by
     `benchmarks/background_fit.py`; `benchmarks/background_auc.py` prints what they are worth.
     """
