@@ -28,7 +28,7 @@ _FAINT_TOLERANCE = 3.0  # ΔE where nothing stands out at the first: white on wh
 _FAINT_FILL = 0.01
 _FAINT_RIM = 0.12  # width of the border that is asked then, in parts of the shorter side
 _SETTLED = 0.002  # of the frame: where the mask moves by less, the surface is found
-_FITS = 8  # rounds at most: a strong gradient is followed step by step
+_FITS = 8  # rounds at most: a spot's light on a backdrop is followed step by step; a horizon is not
 _SLACK = 1.5  # factor by which the tolerance is moved to see how sure the mask is
 
 

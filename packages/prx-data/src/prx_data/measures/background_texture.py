@@ -128,7 +128,7 @@ def clutter_components(region: Region, own: Floats, ground_share: float, rest: f
         "chroma": math.hypot(*own[1:].tolist()),
         "border_share": ground_share,
         "softness": softness(detail, region.coarse),
-        "colorfulness": _quantile(np.hypot(region.lab[1, ::2], region.lab[2, ::2]), _MOST),
+        "colorfulness": _quantile(np.hypot(region.lab[1, ::2, ::2], region.lab[2, ::2, ::2]), _MOST),
     }
 
 
