@@ -1,11 +1,15 @@
 """Profiles: data that says what a picture must fulfil."""
 
+import html
+import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from prx_data import ConfigError, CurateConfig, Workspace, curate, profile
+from prx_data.cli import main
 from prx_data.config import load_config
 from prx_data.decisions.profiles import Profile, built_in
 
@@ -96,12 +100,13 @@ def test_a_selection_is_checked_photo_by_photo(pile: Path, tmp_path: Path) -> No
     workspace.measure(workers=1)
     chosen = workspace.select()
     table = chosen.check("marketplace_main")
-    assert table.column_names == ["key", "origin", "passed", "reasons"]
+    assert table.column_names == ["key", "origin", "passed", "reasons", "unchecked"]
     rows = {row["origin"]: row for row in table.to_pylist()}
     assert list(rows) == chosen.verdicts["origin"].to_pylist()
     assert not any(row["passed"] for row in rows.values())
     assert any("too few pixels" in reason for reason in rows["0.jpg"]["reasons"])
     assert rows["empty.jpg"]["reasons"] == ["there are no pixels to judge: empty"]
+    assert {tuple(row["unchecked"]) for row in rows.values()} == {("text_beside",)}
     assert rows["gone.jpg"]["reasons"] == ["there are no pixels to judge: missing"]
     everything = {row["origin"]: row for row in chosen.check("any").to_pylist()}
     assert everything["0.jpg"]["passed"]
@@ -119,6 +124,44 @@ def test_a_required_profile_drops_with_the_numbers(pile: Path, tmp_path: Path) -
     assert manifest["config"]["profile"]["checks"][0]["min"] == 0.33
     kept_before = curate(**{**places, "output": tmp_path / "all"}).manifest["counts"]["kept"]
     assert manifest["counts"]["kept"] < kept_before
+
+
+def test_what_was_not_measured_is_said(pile: Path, tmp_path: Path) -> None:
+    wanted = Profile(name="mine", checks=[{"column": "text_beside", "max": 0, "optional": True, "message": "text"}])
+    done = curate(photos=pile, workspace=tmp_path / "work", output=tmp_path / "out", workers=1, profile=wanted)
+    (note,) = (one for one in done.notes if "mine did not check text_beside" in one)
+    assert "pip install 'prx-data[text]'" in note
+    assert note in html.unescape((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
+    measured = pa.schema([("text_beside", pa.float32())])
+    assert wanted.unchecked(measured) == ()
+    assert wanted.unchecked_note(measured) is None
+
+
+def test_every_photo_is_checked_on_the_command_line(
+    pile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = {"photos": pile, "workspace": tmp_path / "work", "output": tmp_path / "out"}
+    config = tmp_path / "curate.toml"
+    config.write_text("".join(f"{k} = {str(v)!r}\n" for k, v in places.items()) + "workers = 1\n")
+    config.write_text(config.read_text() + 'profile = "marketplace_main"\n')
+    assert main(["curate", str(config)]) == 2
+    assert f"prx-data check {tmp_path / 'work'} marketplace_main" in capsys.readouterr().err
+    assert main(["check", str(tmp_path / "work"), "marketplace_main", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    workspace = Workspace(tmp_path / "work")
+    assert found["photos"] == workspace.select().check("marketplace_main").to_pylist()
+    counts = found["counts"]
+    assert counts["photos"] == len(found["photos"]) == counts["passed"] + counts["failed"]
+    small = sum("too few pixels" in " ".join(one["reasons"]) for one in found["photos"])
+    assert counts["reasons"]["the longer side has too few pixels to zoom into"] == small > 0
+    assert main(["check", str(tmp_path / "work"), "marketplace_main"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "fail  empty.jpg" in lines
+    assert lines[lines.index("fail  empty.jpg") + 1] == "    there are no pixels to judge: empty"
+    assert lines[-2].split() == ["0", "pass", "marketplace_main"]
+    assert "did not check text_beside" in lines[-1]
+    assert main(["check", str(tmp_path / "work"), "any"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("pass any")
 
 
 def test_a_profile_can_be_made_in_code() -> None:

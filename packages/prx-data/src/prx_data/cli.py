@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prx_data.cli_check import add_check, check_workspace
 from prx_data.cli_outputs import add_outputs
 from prx_data.errors import ConfigError, PrxDataError, SourceError
 from prx_data.version import VERSION
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--limit", type=int, default=200, help="the most photos (default: %(default)s)")
     show.add_argument("--out", type=Path, help="HTML file; default: show-REASON.html in the workspace")
     show.set_defaults(command=_show)
+    add_check(commands)
     add_outputs(commands)
 
     search = commands.add_parser(
@@ -102,13 +104,15 @@ def _curate(options: argparse.Namespace) -> int:
     if options.dry_run:
         selection = preview(config)
         _print_counts(selection.counts)
-        for note in selection.workspace.notes:
+        for note in selection.notes:
             print(note)
         print("nothing was written but the workspace")
         return 0
     done = curate(config)
     _print_counts(done.manifest["counts"])
     print("         " + ", ".join(f"{name} {rows:,}" for name, rows in done.manifest["splits"].items()))
+    for note in done.notes:
+        print(note)
     print(f"dataset: {done.output}")
     print(f"report:  {done.report}")
     return 0
@@ -189,7 +193,7 @@ def _search(options: argparse.Namespace) -> int:
 
     if options.limit < 1:
         raise ConfigError(f"--limit {options.limit} is wrong: it should be at least 1.")
-    _check_workspace(options.workspace)
+    check_workspace(options.workspace)
     hits = open_workspace(options.workspace).search(options.text, limit=options.limit)
     for row in hits.table.to_pylist():
         print(f"{row['similarity']:>6.3f}  {row['origin']}")
@@ -199,15 +203,10 @@ def _search(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check_workspace(folder: Path) -> None:
-    if not any(folder.glob("sources/*.parquet")):
-        raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
-
-
 def _open(folder: Path) -> "tuple[Workspace, Selection]":
     """A workspace that is there, decided about as its last curation did."""
     from prx_data.explain import open_workspace, settings_of
 
-    _check_workspace(folder)
+    check_workspace(folder)
     workspace = open_workspace(folder)
     return workspace, workspace.select(settings=settings_of(workspace))

@@ -23,6 +23,8 @@ class Curated:
     output: Path
     manifest: dict[str, Any]
     """As in `curation.json`."""
+    notes: tuple[str, ...] = ()
+    """What was assumed, left out or not checked, in sentences."""
 
     @property
     def report(self) -> Path:
@@ -50,7 +52,7 @@ def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
     chosen = preview(config)
     chosen.caption(captioner, config.captions)
     shown = config.model_dump(mode="json", exclude=PLACES)
-    return Curated(output=config.output, manifest=chosen.write(config.output, config=shown))
+    return Curated(output=config.output, manifest=chosen.write(config.output, config=shown), notes=chosen.notes)
 
 
 @dataclass(frozen=True, kw_only=True)

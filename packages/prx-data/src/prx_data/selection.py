@@ -88,6 +88,13 @@ class Selection:
         """Photos in, kept, dropped by reason, failed by reason."""
         return counts(self.decisions.verdicts)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed, left out or not checked, in sentences."""
+        wanted = self.settings.profile
+        unchecked = None if wanted is None else wanted.unchecked_note(self.columns.schema)
+        return (*self.workspace.notes, *([unchecked] if unchecked else []))
+
     def show(self, reason: str = "kept", limit: int = 48) -> Gallery:
         """Photos with one reason, as a gallery that a notebook shows.
 
@@ -129,7 +136,9 @@ class Selection:
         return f"{count:,} of {len(self.decisions.kept):,} photos that are kept, captioned by {self.captioner.source}."
 
     def check(self, wanted: str | Path | Profile) -> pa.Table:
-        """Whether each input photo passes a profile, whatever was decided about it: `key, origin, passed, reasons`.
+        """Whether each input photo passes a profile, whatever was decided about it.
+
+        Gives `key, origin, passed, reasons` and `unchecked`: the profile's optional columns that were not measured.
 
         Args:
             wanted: A profile, the name of a built-in one, or the path of a TOML file.
@@ -186,7 +195,7 @@ class Selection:
         folder = Path(output)
         check_output(folder)
         if not self.decisions.kept:
-            raise SourceError(f"No photo was kept: {_told(self.counts)}.")
+            raise SourceError(f"No photo was kept: {_told(self.counts)}.{self._how_to_look()}")
         captions = self.captions(self.decisions.kept)
         content = self._content(
             captions, config or {"decisions": self.settings.model_dump(mode="json", exclude={"against"})}
@@ -203,6 +212,12 @@ class Selection:
                 stage.items = report.pictures
             write_report(aside, report, self.workspace.ledger)
             return write_manifest(aside, content)
+
+    def _how_to_look(self) -> str:
+        wanted = self.settings.profile
+        if wanted is None:
+            return ""
+        return f" prx-data check {self.workspace.folder} {wanted.name} (or its file) says what is wrong with each."
 
     def captions(self, kept: Sequence[KeptPhoto]) -> dict[str, PhotoCaptions]:
         """Captions by key of photos that are kept; a model is asked for those that it has not written yet.
@@ -270,7 +285,7 @@ class Selection:
             self.workspace.ledger,
             rules=self.settings.rules,
             ignored=self.workspace.ignored_files,
-            notes=self.workspace.notes,
+            notes=self.notes,
             names=self.cluster_names(self.cluster_labels),
             embedding=self.settings.embedding,
         )

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from prx_data.decisions.rules import HOW
 from prx_data.errors import ConfigError
 
 _DERIVED = {
@@ -31,7 +32,7 @@ class Check(BaseModel):
     max: float | None = None
     """The largest value that passes."""
     optional: bool = False
-    """Whether photos pass where the column was not measured."""
+    """Whether photos pass where the column was not measured, see `Profile.unchecked`."""
     message: Annotated[str, Field(min_length=1)]
     """What is wrong with a photo that does not pass, in a few words."""
 
@@ -78,6 +79,19 @@ class Profile(BaseModel):
         """The columns that it looks at, of those that were measured."""
         optional = {one.column for one in self.checks if one.optional} & set(schema.names)
         return tuple(sorted({*self.columns, *optional}))
+
+    def unchecked(self, schema: pa.Schema) -> tuple[str, ...]:
+        """The columns of optional checks that were not measured, so that nothing is said about them."""
+        return tuple(sorted({one.column for one in self.checks if one.optional} - set(schema.names)))
+
+    def unchecked_note(self, schema: pa.Schema) -> str | None:
+        """The same as a sentence that says what it takes to measure them; None if everything is checked."""
+        missing = self.unchecked(schema)
+        if not missing:
+            return None
+        ways = list(dict.fromkeys(HOW[one] for one in missing if one in HOW))
+        needed = f" That takes {'; and '.join(ways)}." if ways else ""
+        return f"{self.name} did not check {' and '.join(missing)}: nothing measured it.{needed}"
 
     def failures(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """What is wrong with one photo, a phrase with the numbers for each check that it fails.
@@ -141,7 +155,8 @@ def check(photos: pa.Table, columns: pa.Table, wanted: Profile) -> pa.Table:
         wanted: The profile.
 
     Returns:
-        `key`, `origin`, `passed` and `reasons` (a list, empty where it passed), in the order of `photos`.
+        `key`, `origin`, `passed`, `reasons` (a list, empty where it passed) and `unchecked` (the columns of optional
+        checks that were not measured, the same for all), in the order of `photos`.
 
     Raises:
         ConfigError: The profile looks at a column that is not there.
@@ -149,8 +164,13 @@ def check(photos: pa.Table, columns: pa.Table, wanted: Profile) -> pa.Table:
     wanted.require(columns.schema)
     facts = columns.select(sorted({"key", "status", "error", *wanted.columns_in(columns.schema)})).to_pylist()
     reasons = {one["key"]: _reasons(one, wanted) for one in facts}
+    unchecked = list(wanted.unchecked(columns.schema))
     rows = [
-        {**one, "reasons": reasons.get(one["key"], [f"there are no pixels to judge: {one.pop('status')}"])}
+        {
+            **one,
+            "unchecked": unchecked,
+            "reasons": reasons.get(one["key"], [f"there are no pixels to judge: {one.pop('status')}"]),
+        }
         for one in photos.select(["key", "origin", "status"]).to_pylist()
     ]
     return pa.Table.from_pylist([{**row, "passed": not row["reasons"]} for row in rows], schema=_CHECKED)
@@ -162,7 +182,13 @@ def _reasons(facts: Mapping[str, Any], wanted: Profile) -> list[str]:
 
 
 _CHECKED = pa.schema(
-    [("key", pa.string()), ("origin", pa.string()), ("passed", pa.bool_()), ("reasons", pa.list_(pa.string()))]
+    [
+        ("key", pa.string()),
+        ("origin", pa.string()),
+        ("passed", pa.bool_()),
+        ("reasons", pa.list_(pa.string())),
+        ("unchecked", pa.list_(pa.string())),
+    ]
 )
 
 

@@ -12,6 +12,18 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 OPTIONAL = {"text_share": "max_text_share", "nsfw": "max_nsfw", "aesthetic": "min_aesthetic"}
 """Columns that are there if a measure was asked for, and the rule on each."""
+_TEXT = (
+    "a workspace that measures text (pip install 'prx-data[text]'): rules.max_text_share in curate.toml, or "
+    "Workspace(..., measures=standard_measures(text=True))"
+)
+HOW = {
+    "text_share": _TEXT,
+    "text_beside": _TEXT,
+    "nsfw": "a classifier: a table [nsfw], or Workspace(..., measures=[*standard_measures(), Nsfw(...)])",
+    "aesthetic": "a CLIP and a head: aesthetic_head and a table [clip], or Workspace(..., "
+    "measures=[*standard_measures(), clip, Aesthetic(head=..., clip=clip)])",
+}
+"""What it takes to measure them."""
 
 
 class Rules(BaseModel):

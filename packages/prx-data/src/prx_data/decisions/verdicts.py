@@ -14,7 +14,7 @@ from prx_data.decisions.clustering import Place, place
 from prx_data.decisions.keep import Preference
 from prx_data.decisions.repeats import drop_leaks, drop_near_duplicates, drop_same_pixels, drop_variants
 from prx_data.decisions.resemblance import drop_semantic_duplicates
-from prx_data.decisions.rules import OPTIONAL
+from prx_data.decisions.rules import HOW, OPTIONAL
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.splits import connected_groups, validation_groups
 from prx_data.errors import ConfigError
@@ -120,14 +120,6 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
     )
 
 
-_HOW = {
-    "text_share": "a workspace that measures text: Workspace(..., measures=standard_measures(text=True))",
-    "nsfw": "a classifier: a table [nsfw], or Workspace(..., measures=[*standard_measures(), Nsfw(...)])",
-    "aesthetic": "a CLIP and a head: aesthetic_head and a table [clip], or Workspace(..., "
-    "measures=[*standard_measures(), clip, Aesthetic(head=..., clip=clip)])",
-}
-
-
 def _require_optional(settings: Settings, columns: pa.Table) -> None:
     """See that what the settings look at was measured.
 
@@ -138,9 +130,9 @@ def _require_optional(settings: Settings, columns: pa.Table) -> None:
     for column in sorted(missing):
         limit = getattr(settings.rules, OPTIONAL[column])
         if limit is not None:
-            raise ConfigError(f"rules.{OPTIONAL[column]} = {limit:g} needs {_HOW[column]}.")
+            raise ConfigError(f"rules.{OPTIONAL[column]} = {limit:g} needs {HOW[column]}.")
     if Preference.AESTHETIC in settings.keep and "aesthetic" in missing:
-        raise ConfigError(f"'aesthetic' in keep needs {_HOW['aesthetic']}.")
+        raise ConfigError(f"'aesthetic' in keep needs {HOW['aesthetic']}.")
 
 
 def _readable(photos: pa.Table, columns: pa.Table, settings: Settings, outcome: Outcome) -> list[Candidate]:

@@ -14,6 +14,7 @@ import numpy as np
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
 from prx_data.measures.background_maps import middle, ring_places
+from prx_data.measures.background_parts import detached, parts
 from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
 from prx_data.measures.color import hex_color
@@ -101,6 +102,10 @@ class Background:
     """How much of the straightest line across the picture is a step in colour, in [0, 1]; above 0.95 a seam."""
     overlay: float
     """Share of the picture under lines of writing on the ground, in [0, 1)."""
+    parts: int
+    """Large things that straight strips of empty ground divide: above 1 several packshots or several products."""
+    detached: float
+    """Share of the picture under things that stand on a clean ground apart from the subject, in [0, 1)."""
 
     @property
     def has_background(self) -> bool:
@@ -148,6 +153,8 @@ def judged(region: Region) -> Background:
         frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
+        parts=parts(region),
+        detached=detached(region),
     )
 
 

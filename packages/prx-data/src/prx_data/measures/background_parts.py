@@ -1,0 +1,61 @@
+"""What stands in front of the ground in several pieces: sheets of packshots on one white, and things beside a product.
+
+Both ask for ground on which nothing at all can be seen between the pieces, so that a white shirt, of which head and
+trousers stand out, holds its model together. `benchmarks/parts.py` prints how often they are right.
+"""
+
+import cv2
+import numpy as np
+
+from prx_data.measures.background_region import Region
+from prx_data.measures.masks import Mask
+
+_SEEN = 2.0  # ΔE from the ground from which on something is there
+_PART = (0.01, 0.1)  # the least that is a part, of the picture and of all that stands in front of the ground
+_PEAK = 20.0  # ΔE from the ground that a thing reaches somewhere: shadows do not
+_LEAST_THING = 3  # pixels of one
+
+
+def parts(region: Region) -> int:
+    """How many large things straight strips of empty ground divide, from side to side; 0 if there is none.
+
+    The picture is cut along empty rows and columns, and each piece again (the XY cut of documents, Nagy and Seth 1984,
+    "Hierarchical representation of optically scanned documents"). Not told apart are a sheet of packshots and one photo
+    of several things, such as a pair of shoes that stand apart.
+    """
+    things = ~region.mask
+    least = max(_PART[0] * things.size, _PART[1] * np.count_nonzero(things))
+    return _cut(things, things | (region.off > _SEEN), least)
+
+
+def _cut(things: Mask, seen: Mask, least: float) -> int:
+    if np.count_nonzero(things) < least:
+        return 0
+    for across, visible in ((things, seen), (things.T, seen.T)):
+        ends = np.flatnonzero(np.diff(visible.any(axis=1), prepend=False, append=False)).reshape(-1, 2).tolist()
+        if len(ends) > 1:
+            return max(1, sum(_cut(across[begin:end], visible[begin:end], least) for begin, end in ends))
+    return 1
+
+
+def detached(region: Region) -> float:
+    """Share of the inner picture under things on the ground that nothing joins to the subject, in [0, 1).
+
+    What reaches the frame on a side that the subject reaches too goes on outside it, and does not count.
+    """
+    if not region.subject.any():
+        return 0.0
+    seen = ~region.mask | (region.off > _SEEN)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(seen.view(np.uint8), connectivity=8)
+    if count <= 2:  # the ground and the subject
+        return 0.0
+    peaks = np.zeros(count, dtype=np.float32)
+    np.maximum.at(peaks, labels.ravel(), region.off.ravel())
+    own = np.unique(labels[region.subject])
+    apart = (peaks > _PEAK) & (boxes[:, cv2.CC_STAT_AREA] >= _LEAST_THING)
+    apart[0] = False
+    apart[own] = False
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        if np.isin(own, edge).any():
+            apart[edge] = False
+    return float(boxes[apart, cv2.CC_STAT_AREA].sum() / seen.size)
