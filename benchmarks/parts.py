@@ -55,9 +55,8 @@ def words(paths: Sequence[Path], count: int) -> None:
     """Print one row for each colour and height: how often a word in a corner of a packshot is seen, and by what."""
     pages = [main_picture(packshot(path)) for path in paths[1::2][:count]]
     plain = [background(np.asarray(page)) for page in pages]
-    print(
-        f"| none | - | {len(pages)} | {sum(one.detached > 0 for one in plain)} | {sum(one.overlay > 0 for one in plain)} |"
-    )
+    counts = f"{sum(one.detached > 0 for one in plain)} | {sum(one.overlay > 0 for one in plain)}"
+    print(f"| none | - | {len(pages)} | {counts} |")
     for color, rgb in COLORS.items():
         for height in HEIGHTS:
             found = [background(np.asarray(written(page, "New!", height, rgb))) for page in pages]
