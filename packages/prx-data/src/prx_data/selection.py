@@ -284,6 +284,7 @@ class Selection:
             content,
             self.workspace.ledger,
             rules=self.settings.rules,
+            profile=self.settings.profile,
             ignored=self.workspace.ignored_files,
             notes=self.notes,
             names=self.cluster_names(self.cluster_labels),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from prx_data.dataset import Content, counts
+from prx_data.decisions.profiles import Profile
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Decisions
 from prx_data.records import EXPLANATIONS, FAILED
@@ -40,6 +41,7 @@ def build_report(
     ledger: Path,
     *,
     rules: Rules,
+    profile: Profile | None = None,
     ignored: int,
     notes: Sequence[str] = (),
     names: Mapping[int, str] = MappingProxyType({}),
@@ -52,6 +54,7 @@ def build_report(
         content: What is written.
         ledger: The workspace's ledger.
         rules: The thresholds that photos were judged by.
+        profile: What they had to fulfil besides.
         ignored: Files of the sources that are neither photos nor metadata.
         notes: What was assumed or left out when the sources were read, in sentences.
         names: What clusters show, by their numbers.
@@ -67,7 +70,7 @@ def build_report(
         *_reasons(pictures, totals),
         *_duplicates(pictures, decisions),
         *_leaks(pictures, decisions),
-        *score_blocks(pictures, content.columns, rules),
+        *score_blocks(pictures, content.columns, rules, profile),
         *_clusters(pictures, decisions, names),
         *map_blocks(pictures, decisions, content.columns, embedding),
         *_time(ledger),
