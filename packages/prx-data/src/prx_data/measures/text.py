@@ -47,6 +47,7 @@ class Text:
 
     Print on the product counts in `text_share` as any other, in `text_beside` it does not: that is what was laid over
     the picture, such as a banner or a mark in a corner. Print lies all on the product, a line laid over both does not.
+    A line that was laid over the product alone, such as a watermark across it, is taken for its print.
     """
 
     side: int = 960

@@ -217,6 +217,15 @@ def asked_of(rules: Rules, profile: Profile | None) -> list[Asked]:
 
 
 _ALIASES = {"side": "short_side"}
+_TITLES = {
+    "long_side": ("How large they are on the longer side", "longer side (pixels)"),
+    "fill_side": ("How large the product is", "longer side of the product as a share of the frame's"),
+    "sides_touched": ("How far the product is cut off", "sides of the frame that the product touches"),
+    "frame": ("How much of the frame is bars", "share of the frame under bars and frames"),
+    "collage": ("How surely they are several pictures", "share of the straightest line that is a step in colour"),
+    "text_beside": ("How much text is laid over the picture", "share of the frame under text, the product's left out"),
+}
+"""Title and axis of others that the profiles of the package check."""
 
 
 def _limits(profile: Profile | None) -> Iterable[tuple[tuple[str, bool], float]]:
@@ -233,7 +242,8 @@ def _score_of(column: str, above: bool) -> Score:
         if _ALIASES.get(one.column, one.column) == column:
             return replace(one, rule=None, drops_above=above, folded=True)
     words = column.replace("_", " ")
-    return Score(column=column, drops_above=above, title=words.capitalize(), axis=words, digits=3, folded=True)
+    title, axis = _TITLES.get(column, (words.capitalize(), words))
+    return Score(column=column, drops_above=above, title=title, axis=axis, digits=3, folded=True)
 
 
 def with_derived(columns: pa.Table) -> pa.Table:
