@@ -25,6 +25,8 @@ GOOD = {
     "frame": 0.0,
     "inset": 0.0,
     "collage": 0.4,
+    "parts": 1,
+    "detached": 0.0,
 }
 
 
@@ -46,6 +48,9 @@ def test_the_built_in_ones_load() -> None:
         ({"frame": 0.1}, ("frame",)),
         ({"inset": 0.95}, ("set into a plain frame", "0.95", "0.7")),
         ({"collage": 0.97}, ("several pictures",)),
+        ({"parts": 2}, ("apart from each other", "2", "1")),
+        ({"detached": 0.002}, ("beside the product", "0.002")),
+        ({"text_share": 0.2}, ("is text", "0.2", "0.15")),
     ],
 )
 def test_a_marketplace_says_what_is_wrong(changed: dict[str, Any], words: tuple[str, ...]) -> None:
@@ -106,7 +111,7 @@ def test_a_selection_is_checked_photo_by_photo(pile: Path, tmp_path: Path) -> No
     assert not any(row["passed"] for row in rows.values())
     assert any("too few pixels" in reason for reason in rows["0.jpg"]["reasons"])
     assert rows["empty.jpg"]["reasons"] == ["there are no pixels to judge: empty"]
-    assert {tuple(row["unchecked"]) for row in rows.values()} == {("text_beside",)}
+    assert {tuple(row["unchecked"]) for row in rows.values()} == {("text_beside", "text_share")}
     assert rows["gone.jpg"]["reasons"] == ["there are no pixels to judge: missing"]
     everything = {row["origin"]: row for row in chosen.check("any").to_pylist()}
     assert everything["0.jpg"]["passed"]

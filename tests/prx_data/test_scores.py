@@ -128,7 +128,7 @@ def test_other_scores_are_folded_and_those_of_the_profile_come_first(workspace: 
     workspace.select(settings=settings).write(tmp_path / "dataset")
     page = (tmp_path / "dataset" / "report.html").read_text(encoding="utf-8")
     folds = re.findall(r"<details><summary>([^<]+)</summary>", page)
-    names = [one for one in folds if one.endswith("(mine)")]
+    names = [one for one in folds if one.endswith("(checked by mine)")]
     assert folds[: len(names)] == names
     assert len(names) == 2
     assert len(folds) > len(names)

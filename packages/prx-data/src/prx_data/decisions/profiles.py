@@ -91,7 +91,7 @@ class Profile(BaseModel):
             return None
         ways = list(dict.fromkeys(HOW[one] for one in missing if one in HOW))
         needed = f" That takes {'; and '.join(ways)}." if ways else ""
-        return f"{self.name} did not check {' and '.join(missing)}: nothing measured it.{needed}"
+        return f"{self.name} did not check {' and '.join(missing)}: not measured.{needed}"
 
     def failures(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """What is wrong with one photo, a phrase with the numbers for each check that it fails.

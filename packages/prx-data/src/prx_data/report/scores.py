@@ -45,7 +45,7 @@ def score_blocks(pictures: Pictures, columns: pa.Table, rules: Rules, profile: P
         name = profile.name if profile else ""
         inside = _explorer(pictures, one, values, name)
         if one.score.folded:
-            mark = f" ({name})" if one.check is not None else ""
+            mark = f" (checked by {name})" if one.check is not None else ""
             folds.append({"kind": "fold", "label": f"{one.score.title}{mark}", "blocks": inside})
         else:
             blocks += [{"kind": "heading", "level": 2, "text": one.score.title}, *inside]
