@@ -12,12 +12,13 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
 from prx_train import ConfigError, ModelError, Run, TrainConfig, fit, load_lora, model
 from prx_train.caching import padded
+from prx_train.checkpoint import list_checkpoints
 from prx_train.cli import main
 from prx_train.config import LoraConfig
 from prx_train.objective import as_velocity, noisy
@@ -304,6 +305,25 @@ def test_adapters_and_bases_are_part_of_what_a_run_is(tuning: dict[str, Any]) ->
     assert done.manifest_file.exists()
     with pytest.raises(ConfigError, match=r"'base' = None differs from"):
         fit(TrainConfig(**{**tuning, "base": None}))
+
+
+def test_other_weights_in_the_base_are_refused(settings: dict[str, Any], text_encoder: Path, tmp_path: Path) -> None:
+    base = save_tiny_pipeline("kl", tmp_path / "base", AutoTokenizer.from_pretrained(text_encoder))
+    tuned = {**settings, "base": str(base), "lora": {"rank": 2}, "resolution": None, "text_encoder": None}
+    config = TrainConfig(**{key: value for key, value in tuned.items() if key != "model"})
+    run = fit(config, stop=lambda: True)
+    saved = read_json(list_checkpoints(run.checkpoints)[-1] / "checkpoint.json")
+    assert saved["config"] == read_json(run.config_file)
+    for folder, name in (("transformer", "transformer"), ("text_encoder", "text encoder"), ("vae", "autoencoder")):
+        (file,) = (base / folder).glob("*.safetensors")
+        before = file.read_bytes()
+        save_file({key: 1.5 * value for key, value in load_file(file).items()}, file, {"format": "pt"})
+        with pytest.raises(ConfigError, match=f"'base' holds another {name} than the one .* change it back or choose"):
+            fit(config)
+        file.write_bytes(before)
+    saved_again = base / "vae" / "config.json"
+    write_json(saved_again, {**read_json(saved_again), "_diffusers_version": "1.0"})
+    assert fit(config).finished
 
 
 def test_checkpointing_changes_memory_and_nothing_else(tuning: dict[str, Any], tmp_path: Path) -> None:

@@ -217,3 +217,85 @@ def test_two_processes_end_with_the_clock_of_the_first(toml: Callable[..., Path]
     assert run.finished
     assert run.summary["steps"] > 1
     assert any("val_loss" in row for row in run.metrics)
+
+
+def stopped_after_four(settings: dict[str, Any]) -> tuple[TrainConfig, Run, list[Path]]:
+    """A run with a checkpoint after each of its first four steps."""
+    changes = {"checkpoint_every": "1 steps", "validate_every": "100 steps", "trackers": (), "keep_checkpoints": 3}
+    config, asked = TrainConfig(**{**settings, **changes}), iter(range(1000))
+    run = fit(config, stop=lambda: next(asked) == 4, say=lambda text: None)
+    saved = list_checkpoints(run.checkpoints)
+    assert [path.name[-1] for path in saved] == ["2", "3", "4"]
+    return config, run, saved
+
+
+def cut(path: Path) -> None:
+    """The end of the optimizers' states is lost."""
+    file = path / "optimizer.safetensors"
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def emptied(path: Path) -> None:
+    """The manifest has become empty."""
+    (path / "checkpoint.json").write_bytes(b"")
+
+
+def turned(path: Path) -> None:
+    """One bit of a weight is another: the file can still be loaded."""
+    file = path / "weights.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(settings: dict[str, Any], tmp_path: Path) -> None:
+    config, stopped, _ = stopped_after_four(settings)
+    whole = fit(TrainConfig(**{**settings, "output": tmp_path / "whole"}))
+    harms: list[tuple[Callable[[Path], None], str]] = [
+        (cut, "optimizer.safetensors is not as it was written"),
+        (turned, "weights.safetensors is not as it was written"),
+        (emptied, "checkpoint.json cannot be read"),
+    ]
+    for harm, what in harms:
+        run, said = Run(tmp_path / harm.__name__), list[str]()
+        shutil.copytree(stopped.output, run.output)
+        last = list_checkpoints(run.checkpoints)[-1]
+        harm(last)
+        assert fit(config.model_copy(update={"output": run.output}), say=said.append).finished
+        assert f"the checkpoint '{last}' is damaged, {what}; step-000000003 is taken instead" in said
+        assert f"{run.output}: going on after step 3" in said
+        assert [row["step"] for row in run.metrics if "loss" in row] == [1, 2, 3, 4, 5, 6]
+        assert same(weights(whole), weights(run))
+
+
+def test_only_the_checkpoint_that_is_loaded_is_read(settings: dict[str, Any]) -> None:
+    config, _, saved = stopped_after_four(settings)
+    emptied(saved[0])
+    said: list[str] = []
+    assert fit(config, say=said.append).finished
+    assert not any("damaged" in text for text in said)
+
+
+def test_without_a_sound_checkpoint_it_ends_in_a_sentence(settings: dict[str, Any]) -> None:
+    config, run, saved = stopped_after_four(settings)
+    for path in saved:
+        cut(path)
+    with pytest.raises(ConfigError, match=f"'{saved[0]}' is damaged, .*no other to go on from, so choose another"):
+        fit(config)
+    assert list_checkpoints(run.checkpoints) == saved
+
+
+def test_after_infinite_losses_a_damaged_checkpoint_is_passed_over(settings: dict[str, Any], tmp_path: Path) -> None:
+    plain = fit(TrainConfig(**{**settings, "budget": "1 steps"}))
+    wild = with_rates(plain, tmp_path / "wild", [1e-3] * 4 + [1e30] + [1e-3] * 6)
+    run, asked, said = Run(tmp_path / "out"), iter(range(1000)), list[str]()
+
+    def harm() -> bool:
+        if next(asked) == 5:
+            cut(run.checkpoints / "step-000000004")
+        return False
+
+    changed = {"budget": f"as {wild.output}", "output": run.output, "checkpoint_every": "2 steps"}
+    fit(TrainConfig(**{**settings, **changed, "validate_every": "100 steps"}), stop=harm, say=said.append)
+    assert [row["back_to"] for row in run.metrics if "back_to" in row] == [2]
+    assert any("step-000000004' is damaged" in text and "step-000000002 is taken" in text for text in said)

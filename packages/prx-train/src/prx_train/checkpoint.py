@@ -1,7 +1,11 @@
-"""Checkpoints that are complete or absent: safetensors and JSON, written beside their place and renamed there."""
+"""Checkpoints that are complete or absent: safetensors and JSON, written beside their place and renamed there.
+
+The manifest, `checkpoint.json`, is written last and holds a checksum of every other file. What a disk has lost or
+changed since is found before it is loaded, and an older checkpoint is taken instead.
+"""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from prx_train.errors import ConfigError
 from prx_train.sharding import like, part, put_together
-from prx_train.storage import read_json, write_folder, write_json
+from prx_train.storage import checksum, read_json, write_folder, write_json
 
-KEEP = 2
-"""So many checkpoints stay: the second is there in case the disk loses the first."""
+MANIFEST = "checkpoint.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +57,11 @@ def save_checkpoint(
     average: Mapping[str, Tensor],
     optimizers: Sequence[torch.optim.Optimizer],
     identity: Mapping[str, Any],
+    config: Mapping[str, Any],
+    keep: int,
     writes: bool = True,
 ) -> Path:
-    """Writes `folder/step-N` and removes all but the last two and that of the lowest validation loss.
+    """Writes `folder/step-N` and removes all but the last ones and that of the lowest validation loss.
 
     Args:
         folder: Of the run's checkpoints.
@@ -64,6 +70,8 @@ def save_checkpoint(
         average: The moving average of the weights.
         optimizers: Whose state is kept.
         identity: What run it belongs to.
+        config: The settings as resolved, ready for JSON.
+        keep: So many of the last ones stay, >= 1.
         writes: False in a process that only hands over its parts of sharded tensors. The files hold whole ones, so
             that any number of processes can go on.
     """
@@ -76,13 +84,15 @@ def save_checkpoint(
     def fill(place: Path) -> None:
         for name, tensors in files.items():
             save_file(tensors, place / f"{name}.safetensors")
-        write_json(place / "checkpoint.json", {"progress": asdict(progress), "identity": dict(identity)})
+        sums = {file.name: checksum(file) for file in sorted(place.iterdir())}
+        manifest = {"progress": asdict(progress), "identity": dict(identity), "config": dict(config), "files": sums}
+        write_json(place / MANIFEST, manifest)
 
-    path = folder / _name(progress.step)
+    path = checkpoint_path(folder, progress.step)
     if not writes:
         return path
     write_folder(path, fill)
-    for old in list_checkpoints(folder)[:-KEEP]:
+    for old in list_checkpoints(folder)[:-keep]:
         if old.name != _name(progress.best_step):
             shutil.rmtree(old)
     return path
@@ -92,14 +102,55 @@ def _name(step: int | None) -> str:
     return "" if step is None else f"step-{step:09d}"
 
 
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint after so many steps lies."""
+    return folder / _name(step)
+
+
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoints, oldest first."""
-    return sorted(path for path in folder.glob("step-*") if (path / "checkpoint.json").is_file())
+    """Checkpoints, oldest first; whether they are sound has not been looked at."""
+    return sorted(folder.glob("step-*"))
+
+
+def newest_sound(saved: Sequence[Path], say: Callable[[str], None]) -> int:
+    """The step of the last checkpoint that is as it was written; only those after it are read beside it.
+
+    Args:
+        saved: Checkpoints, oldest first; at least one.
+        say: Takes a sentence on each that is damaged, if there is another to take.
+
+    Raises:
+        ConfigError: all are damaged.
+    """
+    damages: list[str] = []
+    for path in reversed(saved):
+        if (damage := damage_of(path)) is None:
+            for sentence in damages:
+                say(f"{sentence}; {path.name} is taken instead")
+            return read_progress(path)[0].step
+        damages.append(f"the checkpoint '{path}' is damaged, {damage}")
+    raise ConfigError(f"{'; '.join(damages)}; there is no other to go on from, so choose another output.")
+
+
+def damage_of(path: Path) -> str | None:
+    """What is wrong with a checkpoint, in words; None if every file is as it was written."""
+    try:
+        read_progress(path)
+        sums = dict(read_json(path / MANIFEST)["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{MANIFEST} cannot be read"
+    for name, found in sums.items():
+        try:
+            if checksum(path / name) != found:
+                return f"{name} is not as it was written"
+        except OSError:
+            return f"{name} cannot be read"
+    return None
 
 
 def read_progress(path: Path) -> tuple[Progress, dict[str, Any]]:
     """The progress and the identity that a checkpoint holds."""
-    manifest = read_json(path / "checkpoint.json")
+    manifest = read_json(path / MANIFEST)
     return Progress(**manifest["progress"]), manifest["identity"]
 
 

@@ -133,6 +133,9 @@ class TrainConfig(_Settings):
     """Folder of the text embeddings; None for `cache` in the output folder."""
     checkpoint_every: str | None = None
     """Time or steps between checkpoints, such as `60s` or `50 steps`; None for a twelfth of the budget."""
+    keep_checkpoints: Count = 2
+    """So many of the last checkpoints stay, beside that of the lowest validation loss: the second is there in case the
+    disk damages the first."""
     validate_every: str | None = None
     """Time or steps between validations; None for an eighth of the budget, and rarer if they took over 5 %."""
     validation_photos: Count = 64

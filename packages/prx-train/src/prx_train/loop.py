@@ -190,4 +190,5 @@ def _check_finished(config: TrainConfig, run: Run) -> None:
     begun = run.summary["identity"]
     now = identify(config, begun["dataset"])
     left_open = {key: begun[key] for key in FILLED_IN if now[key] is None}
-    check_identity({**now, **left_open}, begun)
+    unread = {key: begun[key] for key in begun if key.startswith("weights.")}
+    check_identity({**now, **left_open, **unread}, begun)

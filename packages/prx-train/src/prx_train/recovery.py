@@ -50,25 +50,27 @@ def _roll_back(session: Session, *, older: int) -> None:
     `older` counts the checkpoints to pass over, because returning to them led to no finite step.
     """
     progress = session.progress
-    saved = checkpoint.list_checkpoints(session.run.checkpoints)
-    chosen = saved[max(len(saved) - 1 - older, 0)]
-    session.crew.wait()  # all have chosen before any of them writes a newer one
     if progress.rollbacks >= MOST_ROLLBACKS:
         raise DivergedError(
             f"the loss or the gradient was not finite in {SKIPPED_IN_A_ROW} steps in a row at step {progress.step}, "
             f"after {progress.rollbacks} returns to earlier checkpoints at ever lower learning rates: look at the "
             f"skipped rows of '{session.run.metrics_file}', and start again with a lower learning_rate or clip_grad."
         )
-    found, _ = checkpoint.read_progress(chosen)
+    found, crew = 0, session.crew
+    if crew.first:
+        saved = checkpoint.list_checkpoints(session.run.checkpoints)
+        found = checkpoint.newest_sound(saved[: max(len(saved) - older, 1)], session.say)
+    found = int(crew.from_first(found)[0])
+    chosen = checkpoint.checkpoint_path(session.run.checkpoints, found)
     checkpoint.load_checkpoint(
         chosen, weights=session.weights, average=session.average.shadows, optimizers=session.optimizers
     )
     session.progress = replace(progress, rate_scale=progress.rate_scale / 2, rollbacks=progress.rollbacks + 1)
     session.say(
         f"step {progress.step}: {SKIPPED_IN_A_ROW} steps in a row without a finite loss and gradient; back to the "
-        f"weights of step {found.step}, at {session.progress.rate_scale:g} of the learning rate"
+        f"weights of step {found}, at {session.progress.rate_scale:g} of the learning rate"
     )
-    row = {"step": progress.step, "seconds": round(session.clock.spent, 3), "back_to": found.step}
+    row = {"step": progress.step, "seconds": round(session.clock.spent, 3), "back_to": found}
     session.journal.append(session.run.metrics_file, row)
 
 

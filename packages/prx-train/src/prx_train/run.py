@@ -54,7 +54,7 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """The last two checkpoints."""
+        """The last checkpoints, and that of the lowest validation loss."""
         return self.output / "checkpoints"
 
     @property

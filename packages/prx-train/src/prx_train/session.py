@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,8 @@ class Session:
     optimizers: tuple[torch.optim.Optimizer, ...]
     identity: dict[str, Any]
     progress: Progress
+    saved: Path | None
+    """The checkpoint that it goes on from."""
     prompts: tuple[str, ...]
     sample_size: tuple[int, int]
     """(height, width) in pixels."""

@@ -1,5 +1,6 @@
 """Puts a run together from its settings, and finds where a stopped one goes on."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,7 +19,7 @@ from prx_train.environment import environment
 from prx_train.errors import ConfigError, DatasetError
 from prx_train.evaluate import Example
 from prx_train.hardware import found_device
-from prx_train.identity import changes, check_identity, identify
+from prx_train.identity import changes, check_identity, identify, weight_marks
 from prx_train.journal import Journal
 from prx_train.latents import photo_latents
 from prx_train.ledger import Ledger, booked
@@ -69,8 +70,8 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
         held_out=found.held_out is not found.train,
     )
     session.examples += _examples(session, found.held_out, found.chosen)
-    if saved := checkpoint.list_checkpoints(run.checkpoints):
-        _resume(session, saved[-1])
+    if session.saved is not None:
+        _resume(session, session.saved)
     session.ledger.close("load", items=1, unit="checkpoints")
     return session
 
@@ -87,6 +88,7 @@ class _Begun:
     space: model.Space
     identity: dict[str, Any]
     progress: Progress
+    saved: Path | None
     journal: Journal
     ledger: Ledger
     schedule: Schedule
@@ -104,8 +106,9 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
     folder = find_folder(config.dataset, stream=config.stream)
     files = data.split_files(folder)
     fingerprint = data.fingerprint(folder, [*files["train"], *files["validation"]])
-    identity = identify(config, fingerprint, processes=crew.size)
-    progress = _progress(run, identity)
+    identity = identify(config, fingerprint, weights=weight_marks(base.folder), processes=crew.size)
+    saved = _newest(run, crew, say)
+    progress = _progress(saved, identity)
     journal = Journal(say, writes=crew.first)
     clock.already = _already_spent(run, progress)
     ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.devices)
@@ -122,6 +125,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
         space=space,
         identity=identity,
         progress=progress,
+        saved=saved,
         journal=journal,
         ledger=ledger,
         schedule=schedule,
@@ -216,12 +220,20 @@ def _cache_folder(config: ResolvedConfig) -> Path:
     return config.cache or config.output / "cache"
 
 
-def _progress(run: Run, identity: dict[str, Any]) -> Progress:
+def _newest(run: Run, crew: Crew, say: Say) -> Path | None:
+    """The checkpoint that a run goes on from, found by the first process for all; None before there is one."""
+    step = -1
+    if crew.first and (saved := checkpoint.list_checkpoints(run.checkpoints)):
+        step = checkpoint.newest_sound(saved, say)
+    step = int(crew.from_first(step)[0])
+    return None if step < 0 else checkpoint.checkpoint_path(run.checkpoints, step)
+
+
+def _progress(saved: Path | None, identity: dict[str, Any]) -> Progress:
     """Where the last checkpoint stood; at the start if there is none."""
-    saved = checkpoint.list_checkpoints(run.checkpoints)
-    if not saved:
+    if saved is None:
         return Progress()
-    progress, begun = checkpoint.read_progress(saved[-1])
+    progress, begun = checkpoint.read_progress(saved)
     check_identity(identity, begun)
     return progress
 
@@ -294,8 +306,12 @@ def _resume(session: Session, saved: Path) -> None:
     )
     if not session.crew.first:
         return
-    # What came after the checkpoint will be trained again, and must not be on record twice.
+    # What came after the checkpoint will be trained again, and must not be on record twice. A damaged checkpoint of a
+    # later step would count as one of the last that are kept.
     step = session.progress.step
+    for later in checkpoint.list_checkpoints(session.run.checkpoints):
+        if later > saved:
+            shutil.rmtree(later)
     write_jsonl(session.run.metrics_file, [row for row in session.run.metrics if row["step"] <= step])
     session.say(f"{session.run.output}: going on after step {step}")
 

@@ -101,6 +101,8 @@ def save(session: Session, *, needed: bool = False) -> None:
             average=session.average.shadows,
             optimizers=session.optimizers,
             identity=session.identity,
+            config=session.config.model_dump(mode="json"),
+            keep=session.config.keep_checkpoints,
             writes=session.crew.first,
         )
     except Exception as error:
