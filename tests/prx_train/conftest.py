@@ -1,7 +1,7 @@
 """A small dataset drawn here, and a small real text encoder saved to disk."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-import prx_train  # noqa: F401  # before torch, whose threads it asks to wait patiently
+import prx_train  # before torch, whose threads it asks to wait patiently
 
 # The models are so small that a second thread costs more than it brings.
 torch.set_num_threads(1)
@@ -41,6 +41,20 @@ WORDS = [
 ]
 COLORS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 200), "yellow": (230, 210, 40)}
 SIZES = ((32, 32), (24, 40), (40, 24))
+
+
+class Counting(prx_train.Callback):
+    """How many steps a run has done, for a `stop` that goes by them, as it is asked before the first one too."""
+
+    def __init__(self) -> None:
+        self.done = -1
+        """-1 before training."""
+
+    def on_start(self, training: prx_train.Training) -> None:
+        self.done = training.step
+
+    def on_step(self, training: prx_train.Training, row: Mapping[str, Any]) -> None:
+        self.done = row["step"]
 
 
 @pytest.fixture(scope="session")

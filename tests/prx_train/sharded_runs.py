@@ -14,6 +14,8 @@ import prx_train
 from prx_train import model
 from prx_train.sharding import Sharding, shard
 
+from .conftest import Counting
+
 
 class Note(prx_train.Callback):
     """Writes down how the model lies, and that a callback cannot draw it."""
@@ -45,10 +47,10 @@ def _over_two(parameter: torch.Tensor) -> bool:
 def train(settings: dict[str, Any]) -> None:
     """One run; what the first process says, or why it was refused, is written down."""
     said: list[str] = []
-    asked, last = iter(range(1000)), settings.pop("last", 1000)
+    steps, last = Counting(), settings.pop("last", 1000)
     config = prx_train.TrainConfig(**settings)
     try:
-        prx_train.fit(config, callbacks=[Note()], stop=lambda: next(asked) >= last, say=said.append)
+        prx_train.fit(config, callbacks=[steps, Note()], stop=lambda: steps.done >= last, say=said.append)
     except prx_train.ConfigError as error:
         said.append(str(error))
         # Where one process alone is refused, the other fails somewhere else for want of it.

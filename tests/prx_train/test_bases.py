@@ -26,6 +26,7 @@ from prx_train.sample import euler, fixed_noise, guided, sampling_times
 from prx_train.step import batch_losses, step
 from prx_train.storage import file_digest, read_json, seed_from, write_json
 
+from .conftest import Counting
 from .tiny import KINDS, TOKENS, save_tiny_pipeline
 
 CAPTIONS = ["a photo of a RED hoodie", "", "a hat (new!) #123456", "a &amp;amp; b  shoe", "red " * 100]
@@ -230,8 +231,7 @@ def test_stopped_and_gone_on_it_is_the_same_to_the_bit(
 ) -> None:
     whole = fit(TrainConfig(**{**tuning, "lora": lora, "budget": "5 steps", "output": tmp_path / "whole"}))
     parted = {**tuning, "lora": lora, "budget": "5 steps", "output": tmp_path / "parted"}
-    count = iter(range(100))
-    assert not fit(TrainConfig(**parted), stop=lambda: next(count) == 2).finished
+    assert not fit(TrainConfig(**parted), callbacks=[steps := Counting()], stop=lambda: steps.done >= 2).finished
     done = fit(TrainConfig(**parted))
     for one, other in zip(
         sorted(whole.checkpoints.glob("*5/*.safetensors")),
@@ -297,11 +297,12 @@ def test_compiled_blocks_learn_the_same(settings: dict[str, Any], tmp_path: Path
 
 
 def test_adapters_and_bases_are_part_of_what_a_run_is(tuning: dict[str, Any]) -> None:
-    stopped = fit(TrainConfig(**{**tuning, "lora": {"rank": 2}}), stop=lambda: True)
+    config = TrainConfig(**{**tuning, "lora": {"rank": 2}})
+    stopped = fit(config, callbacks=[steps := Counting()], stop=lambda: steps.done >= 0)
     with pytest.raises(ConfigError, match=r"'lora.rank' = None differs from the 2 this run began with"):
         fit(TrainConfig(**tuning))
     assert not stopped.manifest_file.exists()
-    done = fit(TrainConfig(**{**tuning, "lora": {"rank": 2}}))
+    done = fit(config)
     assert done.manifest_file.exists()
     with pytest.raises(ConfigError, match=r"'base' = None differs from"):
         fit(TrainConfig(**{**tuning, "base": None}))
@@ -311,7 +312,7 @@ def test_other_weights_in_the_base_are_refused(settings: dict[str, Any], text_en
     base = save_tiny_pipeline("kl", tmp_path / "base", AutoTokenizer.from_pretrained(text_encoder))
     tuned = {**settings, "base": str(base), "lora": {"rank": 2}, "resolution": None, "text_encoder": None}
     config = TrainConfig(**{key: value for key, value in tuned.items() if key != "model"})
-    run = fit(config, stop=lambda: True)
+    run = fit(config, callbacks=[steps := Counting()], stop=lambda: steps.done >= 0)
     saved = read_json(list_checkpoints(run.checkpoints)[-1] / "checkpoint.json")
     assert saved["config"] == read_json(run.config_file)
     for folder, name in (("transformer", "transformer"), ("text_encoder", "text encoder"), ("vae", "autoencoder")):

@@ -21,6 +21,7 @@ from prx_train import ConfigError, DivergedError, ResourceError, Run, TrainConfi
 from prx_train.checkpoint import list_checkpoints
 from prx_train.recovery import told
 
+from .conftest import Counting
 from .launched import Launched
 from .test_fit import COMMAND, same, weights
 from .tiny import save_tiny_pipeline
@@ -133,14 +134,12 @@ def files_of_at_most(size: int) -> Iterator[None]:
 def test_a_full_disk_costs_checkpoints_and_not_the_run(settings: dict[str, Any]) -> None:
     """The disk is full between the third and the sixth step, for checkpoints and for the rows of the metrics."""
     said: list[str] = []
-    asked = iter(range(1000))
-    limit = files_of_at_most(100)
+    steps, limit = Counting(), files_of_at_most(100)
 
     def stop() -> bool:
-        number = next(asked)
-        if number == 2:
+        if steps.done == 2:
             limit.__enter__()
-        if number == 5:
+        if steps.done == 5:
             assert [path.name for path in list_checkpoints(run.checkpoints)] == ["step-000000001", "step-000000002"]
             limit.__exit__(None, None, None)
         return False
@@ -148,7 +147,7 @@ def test_a_full_disk_costs_checkpoints_and_not_the_run(settings: dict[str, Any])
     run = Run(settings["output"])
     # TensorBoard's own thread would end on a full disk, with a trace of its own.
     changes = {"budget": "8 steps", "checkpoint_every": "1 steps", "validate_every": "100 steps", "trackers": ()}
-    fit(TrainConfig(**{**settings, **changes}), stop=stop, say=said.append)
+    fit(TrainConfig(**{**settings, **changes}), callbacks=[steps], stop=stop, say=said.append)
     assert run.finished
     assert any("no checkpoint" in text and "step-000000002 stays" in text for text in said)
     assert sum("metrics.jsonl cannot be written" in text for text in said) == 1
@@ -157,17 +156,16 @@ def test_a_full_disk_costs_checkpoints_and_not_the_run(settings: dict[str, Any])
 
 
 def test_a_disk_that_is_full_at_the_end_is_told_and_the_run_goes_on_later(settings: dict[str, Any]) -> None:
-    asked = iter(range(1000))
-    limit = files_of_at_most(100)
+    steps, limit = Counting(), files_of_at_most(100)
 
     def stop() -> bool:
-        if next(asked) == 6:
+        if steps.done == 6:
             limit.__enter__()
         return False
 
     config = TrainConfig(**{**settings, "trackers": ()})
     with pytest.raises(ResourceError, match="free some space, and the same command goes on"):
-        fit(config, stop=stop)
+        fit(config, callbacks=[steps], stop=stop)
     limit.__exit__(None, None, None)
     assert fit(config).finished
 
@@ -222,8 +220,8 @@ def test_two_processes_end_with_the_clock_of_the_first(toml: Callable[..., Path]
 def stopped_after_four(settings: dict[str, Any]) -> tuple[TrainConfig, Run, list[Path]]:
     """A run with a checkpoint after each of its first four steps."""
     changes = {"checkpoint_every": "1 steps", "validate_every": "100 steps", "trackers": (), "keep_checkpoints": 3}
-    config, asked = TrainConfig(**{**settings, **changes}), iter(range(1000))
-    run = fit(config, stop=lambda: next(asked) == 4, say=lambda text: None)
+    config, steps = TrainConfig(**{**settings, **changes}), Counting()
+    run = fit(config, callbacks=[steps], stop=lambda: steps.done >= 4, say=lambda text: None)
     saved = list_checkpoints(run.checkpoints)
     assert [path.name[-1] for path in saved] == ["2", "3", "4"]
     return config, run, saved
@@ -288,14 +286,15 @@ def test_without_a_sound_checkpoint_it_ends_in_a_sentence(settings: dict[str, An
 def test_after_infinite_losses_a_damaged_checkpoint_is_passed_over(settings: dict[str, Any], tmp_path: Path) -> None:
     plain = fit(TrainConfig(**{**settings, "budget": "1 steps"}))
     wild = with_rates(plain, tmp_path / "wild", [1e-3] * 4 + [1e30] + [1e-3] * 6)
-    run, asked, said = Run(tmp_path / "out"), iter(range(1000)), list[str]()
+    run, steps, said = Run(tmp_path / "out"), Counting(), list[str]()
 
     def harm() -> bool:
-        if next(asked) == 5:
+        if steps.done == 5:
             cut(run.checkpoints / "step-000000004")
         return False
 
     changed = {"budget": f"as {wild.output}", "output": run.output, "checkpoint_every": "2 steps"}
-    fit(TrainConfig(**{**settings, **changed, "validate_every": "100 steps"}), stop=harm, say=said.append)
+    config = TrainConfig(**{**settings, **changed, "validate_every": "100 steps"})
+    fit(config, callbacks=[steps], stop=harm, say=said.append)
     assert [row["back_to"] for row in run.metrics if "back_to" in row] == [2]
     assert any("step-000000004' is damaged" in text and "step-000000002 is taken" in text for text in said)

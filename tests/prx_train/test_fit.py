@@ -18,7 +18,7 @@ from prx_train import BudgetError, ConfigError, Run, TrainConfig, fit
 from prx_train.budget import spoken
 from prx_train.storage import read_json, read_jsonl
 
-from .conftest import rows, write_split
+from .conftest import Counting, rows, write_split
 
 COMMAND = [sys.executable, "-m", "prx_train.cli"]
 
@@ -91,9 +91,8 @@ def test_a_finished_run_says_so_and_does_nothing(settings: dict[str, Any]) -> No
 
 def test_a_stopped_run_goes_on_to_the_same_weights(settings: dict[str, Any], tmp_path: Path) -> None:
     whole = fit(TrainConfig(**{**settings, "output": tmp_path / "whole"}))
-    asked = iter([False, False, False, True])
-    part = fit(TrainConfig(**settings), stop=lambda: next(asked))
-    assert not part.finished
+    part = fit(TrainConfig(**settings), callbacks=[steps := Counting()], stop=lambda: steps.done >= 3)
+    assert (part.finished, part.stopped) == (False, True)
     assert part.metrics[-1]["step"] == 3
     with pytest.raises(ConfigError, match=r"'model.depth' = 1 differs from the 2 this run began with"):
         fit(TrainConfig(**{**settings, "model": {**settings["model"], "depth": 1}}))
@@ -132,17 +131,6 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_weights(
     assert same(*exported)
 
 
-def test_a_signal_leaves_a_checkpoint_and_its_exit_code(toml: Callable[..., Path], tmp_path: Path) -> None:
-    run = Run(tmp_path / "run")
-    process = subprocess.Popen([*COMMAND, "fit", toml(budget="100000 steps", validate_every="100000 steps")])
-    while process.poll() is None and not any("loss" in row for row in run.metrics):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 128 + signal.SIGTERM
-    last = max(row["step"] for row in run.metrics)
-    assert (run.checkpoints / f"step-{last:09d}" / "checkpoint.json").is_file()
-
-
 def test_a_budget_in_seconds_is_met_and_drives_the_learning_rate(settings: dict[str, Any]) -> None:
     began = time.monotonic()
     run = fit(TrainConfig(**{**settings, "budget": "14s"}), started_at=began - 2)
@@ -164,7 +152,7 @@ def test_a_budget_too_short_for_one_step_is_told(settings: dict[str, Any]) -> No
 
 
 def test_time_spent_counts_over_all_starts(settings: dict[str, Any]) -> None:
-    fit(TrainConfig(**settings), stop=lambda: True)
+    fit(TrainConfig(**settings), callbacks=[steps := Counting()], stop=lambda: steps.done >= 0)
     first = sum(row["seconds"] for row in read_jsonl(Run(settings["output"]).ledger_file))
     time.sleep(1.5)
     run = fit(TrainConfig(**settings))

@@ -102,8 +102,9 @@ def _fit(options: argparse.Namespace) -> int:
         signal.signal(number, note)
     from prx_train.loop import fit
 
-    run = fit(config, started_at=options.started_at, stop=lambda: bool(received))
-    return 0 if run.finished else 128 + received[0]
+    # Of several processes, those that got no signal end as the one that did.
+    run = fit(config, started_at=options.started_at, stop=lambda: received[0] if received else 0)
+    return 0 if run.finished else 128 + run.stopped
 
 
 def _count(text: str) -> int:

@@ -9,8 +9,7 @@ whatever needs the model: validation, samples, checkpoints, export. The first on
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from prx_train.errors import Stopped
 from prx_train.sharding import Sharding, asked_sharding
 
 _PATIENCE = timedelta(hours=4)
@@ -33,6 +33,8 @@ class Crew:
     device: str = "cpu"
     sharding: Sharding | None = None
     """How the model is spread over the processes; None where each has a whole one."""
+    stop: Callable[[], int] = lambda: 0
+    """Asks whether this process is to end: 0, or the number of the signal that it got."""
 
     @property
     def evaluates(self) -> bool:
@@ -85,21 +87,39 @@ class Crew:
         if self.size > 1:
             self.sums(0.0)
 
-    @contextmanager
-    def first_alone(self) -> Iterator[None]:
-        """The first process does it before the others."""
-        if not self.first:
-            self.wait()
-        yield
-        if self.first:
-            self.wait()
+    def largest(self, *values: float) -> list[float]:
+        """The largest of each value over all processes."""
+        if self.size == 1:
+            return list(values)
+        tensor = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor, dist.ReduceOp.MAX)
+        return [float(value) for value in tensor]
+
+    def poll(self) -> None:
+        """Where the first process works alone: ends that, if this process is asked to; the others wait in `agree`.
+
+        Raises:
+            Stopped: it is.
+        """
+        if self.first and (number := self.stop()):
+            raise Stopped(number)
+
+    def agree(self, number: int = 0) -> None:
+        """Where all processes meet: ends in all of them what any is asked to end, for `number` if that is not 0.
+
+        Raises:
+            Stopped: one of them is.
+        """
+        if found := int(self.largest(float(number or self.stop()))[0]):
+            raise Stopped(found, first=self.first)
 
 
-def join_crew(device: str) -> Crew:
+def join_crew(device: str, stop: Callable[[], int] = lambda: 0) -> Crew:
     """Joins the processes that a launcher has started; alone if there is no launcher.
 
     Args:
         device: `cpu` or `cuda`; with several GPUs each process takes the one of its local rank.
+        stop: As in `Crew`.
 
     Raises:
         ConfigError: the launcher is configured to do what is not done here.
@@ -107,10 +127,10 @@ def join_crew(device: str) -> Crew:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     sharding = asked_sharding()
     if size == 1:
-        return Crew(device=device)
+        return Crew(device=device, stop=stop)
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=_PATIENCE)
-    return Crew(rank=dist.get_rank(), size=size, device=device, sharding=sharding)
+    return Crew(rank=dist.get_rank(), size=size, device=device, sharding=sharding, stop=stop)

@@ -10,6 +10,17 @@ PrxTrainError
 """
 
 
+class Stopped(Exception):  # noqa: N818  # it is no error
+    """Somebody asked for an end before the first step; `fit` catches it, and nobody else has to."""
+
+    def __init__(self, number: int, *, first: bool = True) -> None:
+        super().__init__(f"asked to stop, {number}")
+        self.number = number
+        """What `stop` said."""
+        self.first = first
+        """Whether this process speaks for all."""
+
+
 class PrxTrainError(Exception):
     """What a user of this package can be told in one sentence."""
 

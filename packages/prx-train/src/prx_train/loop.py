@@ -10,6 +10,7 @@ from tqdm import tqdm
 from prx_train.budget import Budget
 from prx_train.callbacks import Callback, Callbacks
 from prx_train.config import FILLED_IN, TrainConfig
+from prx_train.errors import Stopped
 from prx_train.identity import check_identity, identify
 from prx_train.measuring import MEASURED_STEPS, measure, plan_of
 from prx_train.progress import ProgressLine, announce, validation_interval
@@ -29,7 +30,7 @@ def fit(
     *,
     started_at: float | None = None,
     callbacks: Sequence[Callback] = (),
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], int] = lambda: 0,
     say: Callable[[str], None] = lambda text: tqdm.write(text),
 ) -> Run:
     """Trains within the budget and leaves the pipeline, the samples and the report in `config.output`.
@@ -41,7 +42,9 @@ def fit(
         config: The settings.
         started_at: A `time.monotonic()` reading; the caller's own time since then counts as spent.
         callbacks: May watch, log, validate, draw and stop.
-        stop: Asked before every step; when it says yes the run leaves a checkpoint and returns unfinished.
+        stop: Asked before every step, and between the parts of what comes before the first; when it says yes, or gives
+            a signal's number, in any process, the run leaves a checkpoint and returns unfinished in all of them, with
+            the largest of their answers as its `stopped`.
         say: Takes what the run has to say, line by line.
 
     Raises:
@@ -60,23 +63,39 @@ def fit(
         return run
     with told(config):
         trackers = tracker_callbacks(config.trackers)
-        session = start_session(config, run, clock, say)
-        prepare(session)
+        try:
+            session = start_session(config, run, clock, say, stop)
+            prepare(session)
+        except Stopped as asked:
+            if asked.first:
+                say("stopped before the first step of this start; the same command goes on from here")
+            return replace(run, stopped=asked.number)
         watching = Callbacks([*callbacks, *trackers], session)
-        if finished := train(session, watching, stop):
+        stopped = train(session, watching)
+        if not stopped:
             save(session)
             if session.crew.evaluates:
                 finish(session, last_validation(session))
-        watching.end(finished=finished)
+        watching.end(finished=not stopped)
         session.crew.wait()
-    return run
+    return replace(run, stopped=stopped)
 
 
 def prepare(session: Session) -> None:
-    """Tries and measures a step and every part of the end, unless an earlier start has."""
+    """Tries and measures a step and every part of the end, unless an earlier start has.
+
+    Raises:
+        Stopped: somebody asked for an end; no checkpoint is needed before the first step.
+    """
     clock, schedule = session.clock, session.schedule
+    session.crew.agree()
     if not restore_rehearsal(session):
-        rehearse(session)
+        number = 0
+        try:
+            rehearse(session)
+        except Stopped as asked:
+            number = asked.number
+        session.crew.agree(number)
         schedule.pace.refer(*probe(session))
         write_rehearsal(session)
     if not session.progress.step:
@@ -90,12 +109,12 @@ class Decision:
     """What all processes do next."""
 
     go_on: bool
-    stopped: bool
-    """Somebody asked for an end."""
+    stopped: int
+    """Somebody asked for an end: the signal's number, or 1; 0 if nobody did."""
     learning_rate: float
 
 
-def decide(session: Session, stop: Callable[[], bool]) -> Decision:
+def decide(session: Session, stop: Callable[[], int]) -> Decision:
     """The first process reads the clock, and any may ask for an end."""
     schedule, crew, number = session.schedule, session.crew, session.progress.step
     go_on, rate = False, 0.0
@@ -103,12 +122,12 @@ def decide(session: Session, stop: Callable[[], bool]) -> Decision:
         go_on = schedule.has_time(number)
         rate = schedule.learning_rate(number) if go_on else 0.0
         rate *= 1.0 if schedule.replayed else session.progress.rate_scale
-    going, rate, stopped = crew.sums(float(go_on), rate, float(stop()))
-    return Decision(go_on=going > 0, stopped=stopped > 0, learning_rate=rate)
+    going, rate, stopped = crew.largest(float(go_on), rate, float(stop()))
+    return Decision(go_on=going > 0, stopped=int(stopped), learning_rate=rate)
 
 
-def train(session: Session, watching: Callbacks, stop: Callable[[], bool]) -> bool:
-    """Steps until the schedule ends; False if it was stopped before."""
+def train(session: Session, watching: Callbacks) -> int:
+    """Steps until the schedule ends; what `stop` said if that ended it before, or 0."""
     config, progress = session.config, session.progress
     due_checkpoint = Due(every(config.checkpoint_every, session.schedule.budget, 12))
     due_validation = Due(validation_interval(session), part="validate")
@@ -116,8 +135,8 @@ def train(session: Session, watching: Callbacks, stop: Callable[[], bool]) -> bo
     unbooked, watch = 0, Watch()
     watching.start()
 
-    def asked() -> bool:
-        return stop() or watching.training.stopping
+    def asked() -> int:
+        return session.crew.stop() or watching.training.stopping
 
     with ProgressLine(session) as line, session.feed(order) as feed:
         while (decision := decide(session, asked)).go_on and not decision.stopped:
@@ -142,7 +161,7 @@ def train(session: Session, watching: Callbacks, stop: Callable[[], bool]) -> bo
     if decision.stopped:
         save(session)
         session.say(f"stopped after step {session.progress.step}; the same command goes on from here")
-    return not decision.stopped
+    return decision.stopped
 
 
 def _validated(session: Session, watching: Callbacks) -> bool:

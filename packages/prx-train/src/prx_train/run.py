@@ -16,6 +16,8 @@ class Run:
     """A run's folder, finished or not."""
 
     output: Path
+    stopped: int = 0
+    """What `stop` said where it ended this start of the run: a signal's number, or 1 for a plain yes."""
 
     @property
     def config_file(self) -> Path:

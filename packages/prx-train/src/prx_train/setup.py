@@ -1,7 +1,7 @@
 """Puts a run together from its settings, and finds where a stopped one goes on."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from prx_train.checkpoint import Progress
 from prx_train.config import ResolvedConfig, TrainConfig, resolve
 from prx_train.crew import Crew, join_crew
 from prx_train.environment import environment
-from prx_train.errors import ConfigError, DatasetError
+from prx_train.errors import ConfigError, DatasetError, Stopped
 from prx_train.evaluate import Example
 from prx_train.hardware import found_device
 from prx_train.identity import changes, check_identity, identify, weight_marks
@@ -33,7 +33,9 @@ from prx_train.sharding import shard
 from prx_train.storage import read_json, write_json, write_jsonl
 
 
-def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Session:
+def start_session(
+    settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callable[[], int] = lambda: 0
+) -> Session:
     """Loads data, caches and model, and goes to where a stopped run stood.
 
     Raises:
@@ -41,11 +43,11 @@ def start_session(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> Se
         DatasetError: there is nothing to train on.
         ModelError: the base model or the text encoder is missing.
         BudgetError: the budget is over before training can begin.
+        Stopped: `stop` said so, in this process or another.
     """
-    begun = _begin(settings, run, clock, say)
+    begun = _begin(settings, run, clock, say, stop)
     config, crew = begun.config, begun.crew
-    with crew.first_alone():  # the others then find everything in the caches
-        found = _prepare(begun)
+    found = _prepare_in_turn(begun)
     if crew.first and not begun.progress.step:
         begun.schedule.check("reading the photos and encoding the captions")
 
@@ -94,9 +96,9 @@ class _Begun:
     schedule: Schedule
 
 
-def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say) -> _Begun:
+def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callable[[], int]) -> _Begun:
     """Settles the settings, and finds where the run stood and what it has spent."""
-    crew = join_crew(found_device(settings.device))
+    crew = join_crew(found_device(settings.device), stop)
     say = say if crew.first else lambda text: None
     base = model.open_base(settings)
     space = base.space(crew.device)
@@ -176,12 +178,25 @@ class _Prepared:
     latents: TensorCache
 
 
+def _prepare_in_turn(begun: _Begun) -> _Prepared:
+    """The first process does it before the others, who then find everything in the caches."""
+    found, number = None, 0
+    if begun.crew.first:
+        try:
+            found = _prepare(begun)
+        except Stopped as asked:
+            number = asked.number
+    begun.crew.agree(number)
+    return found or _prepare(begun)
+
+
 def _prepare(begun: _Begun) -> _Prepared:
     config, base, space, ledger, say = begun.config, begun.base, begun.space, begun.ledger, begun.say
     files = data.split_files(begun.folder)
     train, validation = _load_data(config, base.patch_size * space.compression, files)
     ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
     _say_data(train, validation, say)
+    begun.crew.poll()
     # A dataset without held-out photos is validated on photos it was trained on; better than not at all.
     held_out = validation if validation.rows else train
     chosen = _chosen(held_out, config.validation_photos)

@@ -149,6 +149,7 @@ def rehearse(session: Session) -> None:
     Raises:
         BudgetError: the budget is too short for what is left and one step.
         DivergedError: the loss is not finite to begin with.
+        Stopped: somebody asked for an end.
     """
     if not session.crew.evaluates:
         return
@@ -164,20 +165,31 @@ def rehearse(session: Session) -> None:
     _timed(session, "sample_before", "sample_after", lambda: draw_samples(session, "before"), len(session.prompts))
     _check(session, "the samples")
     save(session, needed=True)
+    _heed(session)
     trial = run.output / ".trial"
     _timed(session, "export", "export", lambda: export(session, trial), 1)
     if not first:
         return
     shutil.rmtree(trial)
+    session.crew.poll()
     write_json(run.derived_file, describe(session))
     _timed(session, "report", "report", lambda: write_report(run.output, dataset=session.folder.path), 1)
-    _check(session, "trying the end of the run")
+    session.schedule.check("trying the end of the run")
 
 
 def _check(session: Session, doing: str) -> None:
-    """The first process alone reads the clock."""
+    """The first process alone reads the clock; and whoever takes part may have been asked to end."""
     if session.crew.first:
         session.schedule.check(doing)
+    _heed(session)
+
+
+def _heed(session: Session) -> None:
+    """Between two parts of the rehearsal, which all processes do together if the model is sharded."""
+    if session.crew.sharding:
+        session.crew.agree()
+    else:
+        session.crew.poll()
 
 
 def write_rehearsal(session: Session) -> None:
