@@ -38,7 +38,7 @@ def save_tiny_pipeline(kind: str, folder: Path, tokenizer: PreTrainedTokenizerFa
             **parts, scheduler=scheduler, default_sample_size=32, prompt_max_tokens=TOKENS, noise_scale=2.0
         )
     else:
-        vae = _kl() if kind == "kl" else _dc()
+        vae = tiny_kl() if kind == "kl" else _dc()
         parts |= {
             "transformer": _transformer(4, patch=2 if kind == "kl" else 1),
             "text_encoder": gemma(len(tokenizer)),
@@ -68,7 +68,8 @@ def _transformer(channels: int, *, patch: int) -> Any:
     return transformer
 
 
-def _kl() -> Any:
+def tiny_kl() -> Any:
+    """A Flux-like autoencoder of four channels that halves each side, with random weights."""
     return AutoencoderKL(
         block_out_channels=(8, 16),
         down_block_types=("DownEncoderBlock2D",) * 2,

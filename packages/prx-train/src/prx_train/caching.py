@@ -21,7 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from prx_train.budget import spoken
-from prx_train.errors import ResourceError
+from prx_train.errors import BudgetError, ResourceError, Stopped
 from prx_train.storage import digest, file_digest, sweep, write_atomic
 
 T = TypeVar("T")
@@ -34,6 +34,16 @@ _NAME = 32  # hex digits of a file's digest
 _QUIET = 15.0  # seconds between two lines of progress
 _STALE = 86400.0  # seconds: somebody may still write what is younger
 _SPARE = 1.05  # the disk has to have room for so many times what is expected
+
+
+class Watch:
+    """Looks after a cache that is being filled; this one lets it go on whatever it takes."""
+
+    def made(self, done: int, count: int) -> None:
+        """Called after each few of `count` items; if it raises `BudgetError` or `Stopped`, what is made is kept."""
+
+    def filed(self, items: int) -> None:
+        """Called after each file that was written, with the items in it."""
 
 
 class TensorCache:
@@ -82,12 +92,18 @@ class TensorCache:
                 self._kept[key] = found
         return found
 
-    def fill(self, wanted: Mapping[str, T], make: Callable[[Sequence[T]], Sequence[Tensor]]) -> int:
+    def fill(
+        self,
+        wanted: Mapping[str, T],
+        make: Callable[[Sequence[T]], Sequence[Tensor | None]],
+        watch: Watch = Watch(),  # noqa: B008  # it holds nothing
+    ) -> int:
         """Makes the tensors of all keys available; returns how many had to be made.
 
         Args:
             wanted: What each key's tensor is made from, in the order in which it is best made.
-            make: Makes one tensor for each of a few items.
+            make: Makes one tensor for each of a few items, or None where there is nothing to make it from.
+            watch: Looks after it, and may end it.
 
         Raises:
             ResourceError: the disk has no room for them, as far as the first few tell.
@@ -96,23 +112,35 @@ class TensorCache:
         missing = [key for key in wanted if key not in self]
         sweep(self.folder, older_than=_STALE)
         began = last = time.monotonic()
-        done = 0
+        done = made = 0
         for keys in _parts(missing, self._per_file):
             found: dict[str, Tensor] = {}
-            for some in _parts(keys, _AT_ONCE):
-                found.update(zip(some, make([wanted[key] for key in some]), strict=True))
-                if not done:
-                    self._size_up(found, len(missing), time.monotonic() - began)
-                done += len(some)
-                if time.monotonic() - last > _QUIET:
-                    last = time.monotonic()
-                    left = (last - began) / done * (len(missing) - done)
-                    self._say(f"{self.name}: {done:,} of {len(missing):,}, about {spoken(left)} left")
-            data = save(found)
+            try:
+                for some in _parts(keys, _AT_ONCE):
+                    pairs = zip(some, make([wanted[key] for key in some]), strict=True)
+                    found.update((key, tensor) for key, tensor in pairs if tensor is not None)
+                    if found and not done:
+                        self._size_up(found, len(missing), time.monotonic() - began)
+                    done += len(some)
+                    if time.monotonic() - last > _QUIET:
+                        last = time.monotonic()
+                        left = (last - began) / done * (len(missing) - done)
+                        self._say(f"{self.name}: {done:,} of {len(missing):,}, about {spoken(left)} left")
+                    watch.made(done, len(missing))
+            except (BudgetError, Stopped):
+                self._write(found, watch)
+                raise
+            self._write(found, watch)
+            made += len(found)
+        return made
+
+    def _write(self, found: Mapping[str, Tensor], watch: Watch) -> None:
+        if found:
+            data = save(dict(found))
             path = self.folder / f"{hashlib.sha256(data).hexdigest()[:_NAME]}.safetensors"
             write_atomic(path, data)
-            self._open(path, set(keys))
-        return len(missing)
+            self._open(path, set(found))
+            watch.filed(len(found))
 
     def available(self, wanted: Iterable[str]) -> set[str]:
         """Finds what is on disk of these keys, and returns which of them there are."""
@@ -163,11 +191,11 @@ class TensorCache:
 class TextCache(TensorCache):
     """Text embeddings by caption."""
 
-    def ensure(self, captions: Iterable[str], encode: Encode) -> int:
+    def ensure(self, captions: Iterable[str], encode: Encode, watch: Watch = Watch()) -> int:  # noqa: B008
         """Makes the embeddings of all `captions` available; returns how many had to be encoded."""
         # Sorted by text alone, the batches are the same in every run; by length first, they need little padding.
         ordered = sorted(set(captions), key=lambda caption: (len(caption), caption))
-        return self.fill({digest(caption): caption for caption in ordered}, encode)
+        return self.fill({digest(caption): caption for caption in ordered}, encode, watch)
 
     def __getitem__(self, caption: str) -> Tensor:
         """The embeddings of one caption, shape (tokens, width), float32."""

@@ -1,6 +1,6 @@
 """What a latent model trains on: each photo encoded once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from prx_train import data, model
-from prx_train.caching import TensorCache
+from prx_train.caching import TensorCache, Watch
 from prx_train.config import ResolvedConfig
 from prx_train.errors import ConfigError
-from prx_train.ledger import Ledger
 from prx_train.places import change_mark
 from prx_train.session import Say, as_signal, latent_key
 from prx_train.storage import digest
@@ -24,7 +23,7 @@ def photo_latents(
     folder: Path,
     space: model.Space,
     photos: Sequence[tuple[data.Split, int]],
-    ledger: Ledger,
+    watch: Watch,
     say: Say,
 ) -> TensorCache:
     """The latents of all photos, cached in a folder; none for a model that works on pixels.
@@ -37,7 +36,8 @@ def photo_latents(
         if config.flip:
             raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
         note_contents(folder, photos, say)
-        ledger.close("latent_cache", items=_encode_photos(latents, space, photos, config.fit), unit="photos")
+        encode_photos(latents, space, photos, config.fit, watch)
+        watch.filed(0)
     return latents
 
 
@@ -62,22 +62,31 @@ def note_contents(folder: Path, photos: Sequence[tuple[data.Split, int]], say: S
     return read
 
 
-def _encode_photos(latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]], fit: str) -> int:
-    """Makes the latents of all readable photos available, float16; returns how many had to be encoded."""
+def encode_photos(
+    latents: TensorCache, space: model.Space, photos: Sequence[tuple[data.Split, int]], fit: str, watch: Watch
+) -> int:
+    """Makes the latents of all readable photos available, float16; returns how many had to be encoded.
 
-    def make(some: Sequence[tuple[data.Split, int]]) -> list[Tensor]:
-        made: list[Tensor] = []
-        # One by one where shapes change; the photos come sorted by shape, so this is rare.
+    Row group by row group, so that each is read and each photo decoded once; by shape within, for full batches.
+    """
+
+    def make(some: Sequence[tuple[data.Split, int]]) -> list[Tensor | None]:
+        made: list[Tensor | None] = []
         for part in _runs_of_one_shape(some):
-            pictures = [picture for split, index in part if (picture := split.picture(index)) is not None]
-            made += [latent.half().cpu().contiguous().clone() for latent in space.encode(as_signal(np.stack(pictures)))]
+            pictures = [split.picture(index) for split, index in part]
+            readable = [picture for picture in pictures if picture is not None]
+            encoded: Iterator[Tensor] = iter(())
+            if readable:
+                encoded = iter(space.encode(as_signal(np.stack(readable))).half().cpu())
+            made += [None if picture is None else next(encoded).contiguous().clone() for picture in pictures]
         return made
 
-    ordered = sorted(photos, key=lambda one: (one[0].rows[one[1]].size, one[0].rows[one[1]].place))
-    wanted = {latent_key(split, index, fit): (split, index) for split, index in ordered}
-    known = latents.available(wanted)
-    readable = {key: one for key, one in wanted.items() if key in known or one[0].picture(one[1]) is not None}
-    return latents.fill(readable, make)
+    def place(one: tuple[data.Split, int]) -> tuple[str, int, tuple[int, int], str]:
+        row = one[0].rows[one[1]]
+        return *row.place[:2], row.size, row.key
+
+    wanted = {latent_key(split, index, fit): (split, index) for split, index in sorted(photos, key=place)}
+    return latents.fill(wanted, make, watch)
 
 
 def _runs_of_one_shape(photos: Sequence[tuple[data.Split, int]]) -> list[list[tuple[data.Split, int]]]:

@@ -190,15 +190,19 @@ class Schedule:
             factor = self.decayed = min(factor, self.decayed)
         return self.peak * factor
 
-    def check(self, doing: str) -> None:
+    def check(self, doing: str, *, ahead: float = 0.0) -> None:
         """Stops a run that has no time left for its first step.
+
+        Args:
+            doing: What was done last.
+            ahead: Seconds that what comes before the first step will take, as far as that is known.
 
         Raises:
             BudgetError: the time spent, one step and the end of the run are more than the budget.
         """
         if not self.timed:
             return
-        need = self.clock.spent + self.pace.seconds + self.reserve.seconds
+        need = self.clock.spent + ahead + self.pace.seconds + self.reserve.seconds
         if need > self.budget.amount:
             raise BudgetError(
                 f"config key 'budget' = {str(self.budget)!r} is too short for one step: after {doing}, "

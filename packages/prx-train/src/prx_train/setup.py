@@ -1,15 +1,15 @@
 """Puts a run together from its settings, and finds where a stopped one goes on."""
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from prx_train import checkpoint, data, model
+from prx_train import data, model
 from prx_train.budget import Budget, parse_budget, settled
 from prx_train.caching import TensorCache, TextCache
 from prx_train.checkpoint import Progress
@@ -18,19 +18,21 @@ from prx_train.crew import Crew, join_crew
 from prx_train.environment import environment
 from prx_train.errors import ConfigError, DatasetError, Stopped
 from prx_train.evaluate import Example
+from prx_train.filling import Filling
 from prx_train.hardware import found_device
-from prx_train.identity import changes, check_identity, identify, weight_marks
+from prx_train.identity import changes, identify, weight_marks
 from prx_train.journal import Journal
 from prx_train.latents import photo_latents
-from prx_train.ledger import Ledger, booked
+from prx_train.ledger import Ledger
 from prx_train.optim import Average, optimizers_for, trained
 from prx_train.pictures import varied_captions
 from prx_train.places import Folder, find_folder
+from prx_train.resuming import already_spent, book_lost, go_on, newest_checkpoint, progress_of
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule, reserve_of
 from prx_train.session import Say, Session
 from prx_train.sharding import shard
-from prx_train.storage import read_json, write_json, write_jsonl
+from prx_train.storage import read_json, write_json
 
 
 def start_session(
@@ -73,7 +75,7 @@ def start_session(
     )
     session.examples += _examples(session, found.held_out, found.chosen)
     if session.saved is not None:
-        _resume(session, session.saved)
+        go_on(session, session.saved)
     session.ledger.close("load", items=1, unit="checkpoints")
     return session
 
@@ -109,15 +111,15 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callab
     files = data.split_files(folder)
     fingerprint = data.fingerprint(folder, [*files["train"], *files["validation"]])
     identity = identify(config, fingerprint, weights=weight_marks(base.folder), processes=crew.size)
-    saved = _newest(run, crew, say)
-    progress = _progress(saved, identity)
+    saved = newest_checkpoint(run, crew, say)
+    progress = progress_of(saved, identity)
     journal = Journal(say, writes=crew.first)
-    clock.already = _already_spent(run, progress)
+    clock.already = already_spent(run, progress)
     ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.devices)
     schedule = _schedule(config, clock, crew, progress)
     if crew.first:
         _note_start(run, config, crew.device, say)
-        _book_lost(run, ledger, clock, progress)
+        book_lost(run, ledger, clock, progress)
     return _Begun(
         config=config,
         folder=folder,
@@ -205,7 +207,9 @@ def _prepare(begun: _Begun) -> _Prepared:
     captions = [*texts_of, *(held_out.rows[n].caption for n in chosen), *prompts, ""]
     encoder = base.text_encoder(begun.crew.device)
     texts = TextCache(_cache_folder(config), encoder.digest, name="text embeddings", say=say)
-    ledger.close("text_cache", items=texts.ensure(captions, encoder.encode), unit="captions")
+    watch = partial(Filling, schedule=begun.schedule, ledger=ledger, crew=begun.crew, begun=begun.progress.step > 0)
+    texts.ensure(captions, encoder.encode, encoding := watch("text_cache", "captions", texts.name))
+    encoding.filed(0)
     photos = [(train, n) for n in range(len(train.rows))] + [(held_out, n) for n in chosen]
     return _Prepared(
         train=train,
@@ -214,7 +218,9 @@ def _prepare(begun: _Begun) -> _Prepared:
         prompts=prompts,
         encoder=encoder,
         texts=texts,
-        latents=photo_latents(config, _cache_folder(config), space, photos, ledger, say),
+        latents=photo_latents(
+            config, _cache_folder(config), space, photos, watch("latent_cache", "photos", "latents"), say
+        ),
     )
 
 
@@ -233,24 +239,6 @@ def restore_rehearsal(session: Session) -> bool:
 
 def _cache_folder(config: ResolvedConfig) -> Path:
     return config.cache or config.output / "cache"
-
-
-def _newest(run: Run, crew: Crew, say: Say) -> Path | None:
-    """The checkpoint that a run goes on from, found by the first process for all; None before there is one."""
-    step = -1
-    if crew.first and (saved := checkpoint.list_checkpoints(run.checkpoints)):
-        step = checkpoint.newest_sound(saved, say)
-    step = int(crew.from_first(step)[0])
-    return None if step < 0 else checkpoint.checkpoint_path(run.checkpoints, step)
-
-
-def _progress(saved: Path | None, identity: dict[str, Any]) -> Progress:
-    """Where the last checkpoint stood; at the start if there is none."""
-    if saved is None:
-        return Progress()
-    progress, begun = checkpoint.read_progress(saved)
-    check_identity(identity, begun)
-    return progress
 
 
 def _load_data(config: ResolvedConfig, cell: int, files: dict[str, list[str]]) -> tuple[data.Split, data.Split]:
@@ -313,32 +301,3 @@ def _transformer(config: ResolvedConfig, base: model.Base, space: model.Space, t
     gathered = torch.bfloat16 if crew.device.startswith("cuda") else None
     shard(transformer, crew.sharding, device=crew.device, gathered=gathered)
     return transformer.train()
-
-
-def _resume(session: Session, saved: Path) -> None:
-    checkpoint.load_checkpoint(
-        saved, weights=session.weights, average=session.average.shadows, optimizers=session.optimizers
-    )
-    if not session.crew.first:
-        return
-    # What came after the checkpoint will be trained again, and must not be on record twice. A damaged checkpoint of a
-    # later step would count as one of the last that are kept.
-    step = session.progress.step
-    for later in checkpoint.list_checkpoints(session.run.checkpoints):
-        if later > saved:
-            shutil.rmtree(later)
-    write_jsonl(session.run.metrics_file, [row for row in session.run.metrics if row["step"] <= step])
-    session.say(f"{session.run.output}: going on after step {step}")
-
-
-def _already_spent(run: Run, progress: Progress) -> float:
-    """Seconds of earlier starts, work that was lost with a kill included: it took its time all the same."""
-    last = max((float(row["seconds"]) for row in run.metrics), default=0.0)
-    return max(progress.seconds, last, booked(run.ledger_file))
-
-
-def _book_lost(run: Run, ledger: Ledger, clock: Clock, progress: Progress) -> None:
-    lost = clock.already - booked(run.ledger_file)
-    if lost > 0.01:
-        steps = max((row["step"] for row in run.metrics), default=0) - progress.step
-        ledger.book("lost", lost, items=max(steps, 0), unit="steps")
