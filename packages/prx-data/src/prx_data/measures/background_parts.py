@@ -49,13 +49,11 @@ def detached(region: Region) -> float:
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(seen.view(np.uint8), connectivity=8)
     if count <= 2:  # the ground and the subject
         return 0.0
-    peaks = np.zeros(count, dtype=np.float32)
-    np.maximum.at(peaks, labels.ravel(), region.off.ravel())
-    own = np.unique(labels[region.subject])
-    apart = (peaks > _PEAK) & (boxes[:, cv2.CC_STAT_AREA] >= _LEAST_THING)
-    apart[0] = False
-    apart[own] = False
+    own = np.bincount(labels[region.subject], minlength=count) > 0
+    strong = np.bincount(labels[region.off > _PEAK], minlength=count) > 0
+    own[0] = strong[0] = False
+    apart = strong & ~own & (boxes[:, cv2.CC_STAT_AREA] >= _LEAST_THING)
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
-        if np.isin(own, edge).any():
+        if own[edge].any():
             apart[edge] = False
     return float(boxes[apart, cv2.CC_STAT_AREA].sum() / seen.size)
