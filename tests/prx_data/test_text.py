@@ -109,7 +109,7 @@ def test_boxes_that_overlap_count_once(boxes: list[Area], height: int, width: in
         (left, right), (top, bottom) = sorted((np.float32(a), np.float32(b))), sorted((np.float32(c), np.float32(d)))
         corners.append(np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float32))
         xs, ys = [
-            [min(int(np.floor(v * size)), size - 1) for v in pair]
+            [min(int(np.floor(float(v) * size)), size - 1) for v in pair]
             for pair, size in (((left, right), width), ((top, bottom), height))
         ]
         pixels |= {(y, x) for y in range(ys[0], ys[1] + 1) for x in range(xs[0], xs[1] + 1)}

@@ -59,7 +59,7 @@ class TensorCache:
         *,
         name: str = "tensors",
         ram_limit: float = 1e9,
-        per_file: int = _FILE,
+        per_file: int | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         """A cache; nothing is read before it is filled.
@@ -69,13 +69,13 @@ class TensorCache:
             mark: Digest of what makes the tensors.
             name: Of what is in it, for what is said.
             ram_limit: Bytes that are kept in memory.
-            per_file: Items in a file: a kill loses the work on one file at most.
+            per_file: Items in a file: a kill loses the work on one file at most; None for 2,048.
             say: Takes what happens: sizes before there is anything to wait for, and progress.
         """
         self.folder = folder / mark[:16]
         self.name, self._say = name, say
         self._kept: dict[str, Tensor] = {}
-        self._room, self._per_file = ram_limit, per_file
+        self._room, self._per_file = ram_limit, per_file or _FILE
         self._opened: set[Path] = set()
         self._places: dict[str, Any] = {}
 
