@@ -3,9 +3,18 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 REPOSITORY = Path(__file__).parent
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The other process of pytest has the other core. It is read when numpy or torch is loaded, hence here.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes is no property of what is tested, least of all beside another process of pytest.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ def one_day(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.alone
 def test_photos_to_a_report_inside_the_clock(photos: Path, tmp_path: Path) -> None:
     pile = tmp_path / "photos"
     (pile / "catalogue").mkdir(parents=True)

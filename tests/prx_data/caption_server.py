@@ -27,7 +27,6 @@ def serving(handler: Handler) -> Iterator[str]:
     """Answer POSTs on this machine in a thread; yields the address up to `/v1`."""
     loop, runners = asyncio.new_event_loop(), list[web.AppRunner]()
     ready = threading.Event()
-    port = free_port()
 
     async def answer(request: web.Request) -> web.StreamResponse:
         return await handler(request)
@@ -37,7 +36,7 @@ def serving(handler: Handler) -> Iterator[str]:
         app.router.add_post("/v1/chat/completions", answer)
         runners.append(web.AppRunner(app, shutdown_timeout=0.1, access_log=None))
         await runners[0].setup()
-        await web.TCPSite(runners[0], "127.0.0.1", port, backlog=512).start()
+        await web.TCPSite(runners[0], "127.0.0.1", 0, backlog=512).start()
         ready.set()
 
     def run() -> None:
@@ -51,7 +50,7 @@ def serving(handler: Handler) -> Iterator[str]:
     thread.start()
     ready.wait(20)
     try:
-        yield f"http://127.0.0.1:{port}/v1"
+        yield f"http://127.0.0.1:{runners[0].addresses[0][1]}/v1"
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -16,7 +16,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled() -> None:
-    """Compile the kernels before hypothesis takes the time of the first call."""
+    """Compile the kernels before the first test, and not in the middle of one."""
     compile_all()
 
 

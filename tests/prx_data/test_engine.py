@@ -128,6 +128,7 @@ def test_workers_killed_from_outside_cost_no_photo(tmp_path: Path, marked: Any) 
     thread.join()
 
 
+@pytest.mark.alone
 def test_a_photo_that_hangs_is_one_row(tmp_path: Path, marked: Any) -> None:
     photos = workspace_of(tmp_path, {3: 213}, 10, marked())
     measure(photos, photos.measures, workers=2, seconds_per_photo=1.5)

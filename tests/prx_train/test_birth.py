@@ -27,6 +27,7 @@ def test_what_was_spent_before_the_first_line_counts() -> None:
     assert age(SAY) >= 0.4
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform != "linux", reason="the system does not say")
 def test_a_launchers_time_counts_once() -> None:
     first, again = (age(LAUNCH, TORCHELASTIC_RESTART_COUNT=count) for count in ("0", "1"))

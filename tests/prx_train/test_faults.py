@@ -35,6 +35,7 @@ def with_rates(run: Run, output: Path, rates: Sequence[float]) -> Run:
     return Run(output)
 
 
+@pytest.mark.alone
 def test_a_run_by_the_clock_is_repeated_to_the_bit(settings: dict[str, Any], tmp_path: Path) -> None:
     first = fit(TrainConfig(**{**settings, "budget": "20s"}))
     again = fit(TrainConfig(**{**settings, "budget": f"as {first.output}", "output": tmp_path / "again"}))
@@ -184,6 +185,7 @@ def launch(config: Path) -> Launched:
     return Launched(config.with_suffix(".log"), "--multi_gpu", "-m", "prx_train.cli", "fit", config)
 
 
+@pytest.mark.alone
 def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., Path], tmp_path: Path) -> None:
     one, two, parted = (Run(tmp_path / name) for name in ("one", "two", "parted"))
     changes = {"budget": "24 steps", "checkpoint_every": "8 steps", "validate_every": "12 steps"}
@@ -209,6 +211,7 @@ def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., P
     assert same(*exported)
 
 
+@pytest.mark.alone
 def test_two_processes_end_with_the_clock_of_the_first(toml: Callable[..., Path], tmp_path: Path) -> None:
     run = Run(tmp_path / "timed")
     launch(toml(budget="45s", output=run.output)).end_well()

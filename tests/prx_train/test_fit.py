@@ -58,6 +58,7 @@ def test_a_run_leaves_what_it_promises(settings: dict[str, Any]) -> None:
     assert len(list(run.checkpoints.iterdir())) == 2
 
 
+@pytest.mark.alone
 def test_the_ledger_adds_up_to_the_wall_clock(settings: dict[str, Any]) -> None:
     began = time.monotonic()
     run = fit(TrainConfig(**settings))
@@ -131,6 +132,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_weights(
     assert same(*exported)
 
 
+@pytest.mark.alone
 def test_a_budget_in_seconds_is_met_and_drives_the_learning_rate(settings: dict[str, Any]) -> None:
     began = time.monotonic()
     run = fit(TrainConfig(**{**settings, "budget": "14s"}), started_at=began - 2)
@@ -151,6 +153,7 @@ def test_a_budget_too_short_for_one_step_is_told(settings: dict[str, Any]) -> No
     assert fit(TrainConfig(**settings)).finished
 
 
+@pytest.mark.alone
 def test_time_spent_counts_over_all_starts(settings: dict[str, Any]) -> None:
     fit(TrainConfig(**settings), callbacks=[steps := Counting()], stop=lambda: steps.done >= 0)
     first = sum(row["seconds"] for row in read_jsonl(Run(settings["output"]).ledger_file))
