@@ -123,7 +123,8 @@ def test_a_slow_down_while_the_rate_falls_never_lets_it_rise_and_it_ends_near_ze
     reserve = Reserve(margin=1.0, fixed=0.0, recent={"export": [10.0]})
     schedule = Schedule(Budget(amount=400, unit="seconds"), Clock(now=lambda: now[0]), 0.1, 0.4, reserve=reserve)
     schedule.pace.refer(1.0, photos=4)
-    ends, factors = [], []
+    ends: list[float] = []
+    factors: list[float] = []
     while schedule.has_time(len(factors)):
         ends.append(schedule.end)
         factors.append(schedule.learning_rate(len(factors)))

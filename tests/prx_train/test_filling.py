@@ -16,7 +16,7 @@ from prx_train.crew import Crew
 from prx_train.errors import Stopped
 from prx_train.filling import Filling
 from prx_train.journal import Journal
-from prx_train.latents import encode_photos
+from prx_train.latents import encode_photos, note_contents
 from prx_train.ledger import Ledger
 from prx_train.model import Space
 from prx_train.schedule import Clock, Reserve, Schedule
@@ -111,19 +111,20 @@ def test_photos_are_read_and_decoded_once_and_their_latents_as_if_one_by_one(
         return places.open_parquet(name)
 
     space = Space(channels=4, compression=2, vae=tiny_kl(), digest="kl")
+    photos = [(split, index) for index in reversed(range(len(split.rows)))]
+    note_contents(tmp_path / "cache", photos, print)
     with monkeypatch.context() as patched:
         patched.setattr(data, "decoded", decode)
         patched.setattr(data, "open_parquet", open_file)
         cache = TensorCache(tmp_path / "cache", "kl")
-        photos = [(split, index) for index in reversed(range(len(split.rows)))]
         assert encode_photos(cache, space, photos, "crop", Watch()) == 39
     assert set(decoded.values()) == {1}
     assert len(decoded) == 40
     assert len(opened) == 5  # row groups
     assert len(split.skipped) == 1
-    for index, row in enumerate(split.rows):
+    for index in range(len(split.rows)):
         picture = split.picture(index)
-        key = latent_key(row, "crop")
+        key = latent_key(split, index, "crop")
         assert (picture is None) == (key not in cache)
         if picture is not None:
             wanted = space.encode(as_signal(np.asarray(picture)[None].copy()))[0].half()
