@@ -183,6 +183,9 @@ def test_folders_that_are_no_dataset_are_told(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DatasetError, match=r"holds no data/train-\*\.parquet"):
         split_files(Folder(root=str(tmp_path)))
+    (tmp_path / "test.parquet").touch()
+    with pytest.raises(DatasetError, match="for tests alone, and nothing to train on"):
+        split_files(Folder(root=str(tmp_path)))
     (tmp_path / "curation.json").write_text(json.dumps({"format": 2}))
     with pytest.raises(DatasetError, match="has format 2, and this version reads format 1"):
         split_files(Folder(root=str(tmp_path)))

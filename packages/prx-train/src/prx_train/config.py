@@ -67,7 +67,8 @@ class TrainConfig(_Settings):
 
     dataset: Dataset
     """A dataset as docs/dataset-format.md describes it: a folder, an id on the hub such as `owner/name` or
-    `owner/name@revision`, or an address such as `s3://bucket/dataset`; the columns `image` and `caption` are enough."""
+    `owner/name@revision`, or an address such as `s3://bucket/dataset`; or one Parquet file. The columns `image` and
+    `caption` are enough."""
     stream: bool = False
     """Read a dataset of the hub in place, row group by row group, instead of downloading it first."""
     output: Path

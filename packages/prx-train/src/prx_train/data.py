@@ -7,6 +7,7 @@ decoded when they are needed and kept as long as there is room.
 
 import hashlib
 import json
+import re
 import threading
 import warnings
 from collections import Counter, OrderedDict
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from prx_train.buckets import Size, bucket_sizes, nearest_bucket
+from prx_train.cells import holds_pictures, holds_text, picture_bytes
 from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size
 from prx_train.errors import DatasetError
 from prx_train.places import Folder, content_mark, open_parquet, retried
@@ -25,6 +27,15 @@ from prx_train.storage import digest
 
 FORMAT = 1
 MANIFEST = "curation.json"
+
+_SPLITS = {
+    "train": {"train", "training"},
+    "validation": {"validation", "valid", "val", "dev"},
+    "test": {"test", "testing", "eval", "evaluation"},
+}
+"""Words in the names of files and folders, as the hub has them."""
+_OTHERS = {"verdicts.parquet", "leaks.parquet"}
+"""Tables of prx-data's that are not rows."""
 
 Place = tuple[str, int, int]
 """Parquet file (path or address), row group, and row in it."""
@@ -70,12 +81,17 @@ class Row:
         return self.captions[-1][0]
 
 
+NAMED = bytes(32)
+"""In place of a digest: the row group does not hold the picture."""
+
+
 class Split:
     """The rows of one split, and the pixels of as many as fit into memory. Safe to be used by several threads."""
 
     def __init__(
         self,
         *,
+        root: str | None = None,
         image: str = "image",
         fit: Fit = "crop",
         draft: int = 0,
@@ -85,6 +101,8 @@ class Split:
         """An empty split.
 
         Args:
+            root: The dataset's folder, a path or an address, in which pictures that cells name must lie; None for
+                that of each Parquet file.
             image: Column of the pictures.
             fit: How they are brought to their bucket's size.
             draft: Side in pixels at which a JPEG may be decoded.
@@ -100,7 +118,7 @@ class Split:
         """Row index to the SHA-256 of the picture's file, where somebody has asked for it."""
         self.image = image
         """Column of the pictures."""
-        self._fit, self._draft = fit, draft
+        self._root, self._fit, self._draft = root, fit, draft
         self._room = ram_limit
         self._bad: set[int] = set()
         self._groups: OrderedDict[tuple[str, int], list[Any]] = OrderedDict()
@@ -118,8 +136,9 @@ class Split:
         if index in self._bad:
             return None
         row = self.rows[index]
-        data = _file(self._group(row.place)[row.place[2]])
+        cell = self._group(row.place)[row.place[2]]
         try:
+            data = picture_bytes(cell, file=row.place[0], root=self._root)
             found = decoded(data, row.size, fit=self._fit, draft=self._draft, ground=row.ground)
         except BROKEN as error:
             with self._lock:
@@ -134,8 +153,18 @@ class Split:
         return found
 
     def digests(self, place: Place) -> list[bytes]:
-        """SHA-256 of each picture's file in the row group of a place."""
-        return [hashlib.sha256(_file(picture)).digest() for picture in self._group(place)]
+        """SHA-256 of each picture's file in the row group of a place; `NAMED` where a file of its own is named."""
+        held = [cell.get("bytes") if isinstance(cell, dict) else cell for cell in self._group(place)]
+        return [hashlib.sha256(one).digest() if isinstance(one, bytes) and one else NAMED for one in held]
+
+    def named_digest(self, index: int) -> bytes:
+        """SHA-256 of the file that a row names, as it is now; `NAMED` if there is none."""
+        place = self.rows[index].place
+        try:
+            cell = self._group(place)[place[2]]
+            return hashlib.sha256(picture_bytes(cell, file=place[0], root=self._root)).digest()
+        except ValueError:
+            return NAMED
 
     def _group(self, place: Place) -> list[Any]:
         """The pictures' files of a row group, from memory if it was read lately."""
@@ -166,30 +195,66 @@ class Split:
 
 
 def split_files(folder: Folder) -> dict[str, list[str]]:
-    """The Parquet files of the splits `train` and `validation`.
+    """The Parquet files of the splits `train` and `validation`; those for tests are in neither.
+
+    What a file is for is told by a word of its name, or else of the nearest folder that it lies in, as on the hub:
+    `train-0.parquet`, `default/train/0000.parquet`. Where nothing is called after training, all that has no such word
+    is trained on.
 
     Raises:
         DatasetError: it is not a dataset, or its format is a later one.
     """
+    if folder.only is not None:
+        return {"train": [folder.only], "validation": []}
     manifest = folder.text(MANIFEST)
     if manifest is not None and (version := json.loads(manifest).get("format")) != FORMAT:
         raise DatasetError(f"the dataset '{folder.root}' has format {version}, and this version reads format {FORMAT}.")
-    found = {file.rsplit("/", 1)[-1]: file for file in folder.files()}
-    files = {
-        split: [file for name, file in found.items() if name.startswith(split)] for split in ("train", "validation")
-    }
+    found: dict[str, list[str]] = {}
+    for file in folder.files():
+        found.setdefault(_purpose(folder.parts(file)), []).append(file)
+    files = {"train": found.get("train") or found.get("", []), "validation": found.get("validation", [])}
     if not files["train"]:
-        others = {"verdicts.parquet"}
-        files["train"] = [file for name, file in found.items() if name not in others and "valid" not in name]
-    if not files["train"]:
-        what = "is empty" if folder.empty() else "holds no data/train-*.parquet"
-        raise DatasetError(f"config key 'dataset' = '{folder.root}' {what}, so it is not a dataset.")
+        raise DatasetError(f"config key 'dataset' = '{folder.root}' {_no_dataset(folder, tests='test' in found)}")
     return files
+
+
+def _purpose(parts: Sequence[str]) -> str:
+    """The split of a file, by the names on the way to it; empty if they do not say."""
+    if parts[-1] in _OTHERS:
+        return "other"
+    for name in reversed(parts):
+        words = set(re.split(r"[\W\d_]+", name.removesuffix(".parquet").lower()))
+        for split, known in _SPLITS.items():
+            if words & known:
+                return split
+    return ""
+
+
+def _no_dataset(folder: Folder, *, tests: bool) -> str:
+    """Why there is nothing to train on, and what to do where it is known."""
+    if folder.empty():
+        return "is empty, so it is not a dataset."
+    if tests:
+        return "holds Parquet files for tests alone, and nothing to train on."
+    read = ""
+    if folder.text("dataset_dict.json") is not None:
+        read = f'datasets.load_from_disk({folder.root!r})["train"]'
+    elif folder.text("state.json") is not None:
+        read = f"datasets.load_from_disk({folder.root!r})"
+    elif any(folder.files(ending) for ending in (".jpg", ".jpeg", ".png", ".webp")):
+        read = f'datasets.load_dataset("imagefolder", data_dir={folder.root!r}, split="train")'
+    if not read:
+        return "holds no data/train-*.parquet nor other Parquet file, so it is not a dataset."
+    return (
+        "holds no Parquet; two lines of Python write it: "
+        f'`rows = {read}.with_format("arrow")` and '
+        '`rows.map(datasets.table.embed_table_storage, batched=True).to_parquet("NEW/train.parquet")`.'
+    )
 
 
 def fingerprint(folder: Folder, files: Iterable[str]) -> str:
     """What the dataset is, whatever its place: the manifest's own fingerprint, else a digest of the Parquet files."""
-    manifest = folder.text(MANIFEST)
+    manifest = folder.text(MANIFEST) if folder.only is None else None
     if manifest is not None and (found := json.loads(manifest).get("fingerprint")):
         return str(found)
     return digest(*(f"{file.rsplit('/', 1)[-1]}:{content_mark(file)}" for file in files))
@@ -201,6 +266,7 @@ def load_split(
     resolution: int,
     patch_size: int,
     ram_limit: float,
+    root: str | None = None,
     columns: Columns | None = None,
     fit: Fit = "crop",
     open_groups: int = 4,
@@ -208,18 +274,17 @@ def load_split(
     """Finds every row and assigns its bucket; names those that hold no picture.
 
     Raises:
-        DatasetError: a column is missing or a file is not Parquet.
+        DatasetError: a column is missing or of a type that cannot be used, or a file is not Parquet.
     """
     columns = columns or Columns()
     sizes = bucket_sizes(resolution, patch_size)
     draft = 2 * max(max(size) for size in sizes)
-    split = Split(image=columns.image, fit=fit, draft=draft, ram_limit=ram_limit, open_groups=open_groups)
+    split = Split(root=root, image=columns.image, fit=fit, draft=draft, ram_limit=ram_limit, open_groups=open_groups)
     # The filter is set outside of the threads, as it is one for all: Pillow warns of damaged EXIF data.
     with ThreadPoolExecutor(2) as pool, warnings.catch_warnings(action="ignore"):
         for places, records in _row_groups(files, columns):
-            for place, record, facts in zip(
-                places, records, pool.map(lambda one: _facts(one, columns.image), records), strict=True
-            ):
+            found = pool.map(partial(_facts, image=columns.image, root=root), records, places)
+            for place, record, facts in zip(places, records, found, strict=True):
                 if isinstance(facts, str):
                     split.skipped.append(f"{_named(place)}: {facts}")
                     continue
@@ -229,22 +294,16 @@ def load_split(
     return split
 
 
-def _file(picture: Any) -> bytes:
-    return bytes((picture or {}).get("bytes") or b"")
-
-
 def _named(place: Place) -> str:
     return f"{Path(place[0]).name}, row group {place[1]}, row {place[2]}"
 
 
-def _facts(record: Mapping[str, Any], image: str) -> tuple[str, Size] | str:
+def _facts(record: Mapping[str, Any], place: Place, *, image: str, root: str | None) -> tuple[str, Size] | str:
     """A row's key and the size of its picture, or why there is none."""
     if image not in record:
         return str(record["key"]), (int(record["height"]), int(record["width"]))
-    data = (record[image] or {}).get("bytes")
-    if not data:
-        return "it holds no picture"
     try:
+        data = picture_bytes(record[image], file=place[0], root=root)
         return str(record.get("key") or hashlib.sha256(data).hexdigest()), picture_size(data)
     except BROKEN as error:
         return str(error) or type(error).__name__
@@ -277,6 +336,10 @@ def _row_groups(files: Sequence[str], columns: Columns) -> Iterator[tuple[list[P
         for needed in (columns.image, *columns.captions):
             if needed not in names:
                 raise DatasetError(f"the dataset file '{path}' has no column '{needed}'.")
+            kind = parquet.schema_arrow.field(needed).type
+            usable, what = (holds_pictures, "pictures") if needed == columns.image else (holds_text, "text")
+            if not usable(kind):
+                raise DatasetError(f"the column '{needed}' of the dataset file '{path}' holds {kind} and no {what}.")
         wanted = [name for name in (*columns.captions, "key", "weight", "background_color") if name in names]
         described = {"key", "width", "height"}
         wanted += ["width", "height"] if described <= names else [columns.image]

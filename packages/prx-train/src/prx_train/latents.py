@@ -44,7 +44,8 @@ def photo_latents(
 def note_contents(folder: Path, photos: Sequence[tuple[data.Split, int]], say: Say) -> int:
     """Notes the digest of each photo's file in its split; returns how many row groups had to be read for it.
 
-    A dataset's own keys may be anything. What was read once is on record as long as the Parquet file is not written to.
+    A dataset's own keys may be anything. What was read once is on record as long as the Parquet file is not written to;
+    files that it names are read each time, as they may change behind its back.
     """
     known = TensorCache(folder, digest("pictures"), name="digests of row groups", per_file=_GROUPS, say=say)
     marks = {file: change_mark(file) for file in {split.rows[index].place[0] for split, index in photos}}
@@ -58,7 +59,8 @@ def note_contents(folder: Path, photos: Sequence[tuple[data.Split, int]], say: S
         wanted, lambda some: [torch.tensor([list(one) for one in split.digests(place)]).byte() for split, place in some]
     )
     for key, (split, index) in zip(keys, photos, strict=True):
-        split.contents[index] = bytes(known.tensor(key)[split.rows[index].place[2]].tolist()).hex()
+        found = bytes(known.tensor(key)[split.rows[index].place[2]].tolist())
+        split.contents[index] = (found if found != data.NAMED else split.named_digest(index)).hex()
     return read
 
 

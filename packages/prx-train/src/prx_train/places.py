@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _HUB = "hf://datasets/"
-_PATTERNS = ["curation.json", "ledger.jsonl", "report.json", "*.parquet", "data/*.parquet"]
+_PATTERNS = ["curation.json", "ledger.jsonl", "report.json", "*.parquet"]
 _TRIES, _FIRST_PAUSE = 5, 0.5  # of what goes over a network; seconds, doubled each time
 _READ_AHEAD = 1 << 20  # bytes: a footer is read at one go
 
@@ -33,6 +33,8 @@ class Folder:
 
     root: str
     """A path, or an address with `://`, without a slash at the end."""
+    only: str | None = None
+    """The one file of it that was asked for; None for all."""
 
     @property
     def local(self) -> bool:
@@ -45,19 +47,31 @@ class Folder:
         return Path(self.root) if self.local else None
 
     def files(self, ending: str = ".parquet") -> list[str]:
-        """Paths or addresses of the files in `data` if there is one, else in the folder itself; in order."""
+        """Paths or addresses of the files below `data` if there are any, else below the folder itself; in order.
+
+        What lies in folders that are hidden, or named with two underscores, is left out.
+        """
+        if self.only is not None:
+            return [self.only]
         return self._listed(f"{self.root}/data", ending) or self._listed(self.root, ending)
+
+    def parts(self, file: str) -> tuple[str, ...]:
+        """The names on the way from the folder to a file of it, its own the last."""
+        root, path = (place.rsplit("://", 1)[-1].strip("/") for place in (self.root, file))
+        return tuple((path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else path).split("/"))
 
     def _listed(self, place: str, ending: str) -> list[str]:
         if self.local:
-            return sorted(str(file) for file in Path(place).glob(f"*{ending}"))
-        system, path = _system(place)
-        scheme = place.split("://", 1)[0]
-        try:
-            found = retried(lambda: system.ls(path, detail=False))
-        except FileNotFoundError:
-            return []
-        return sorted(f"{scheme}://{name.split('://')[-1]}" for name in found if name.endswith(ending))
+            found = [file.as_posix() for file in Path(place).rglob(f"*{ending}")]
+        else:
+            system, path = _system(place)
+            scheme = place.split("://", 1)[0]
+            try:
+                names = retried(lambda: system.find(path))
+            except FileNotFoundError:
+                return []
+            found = [f"{scheme}://{name.split('://')[-1]}" for name in names if name.endswith(ending)]
+        return sorted(file for file in found if not any(one.startswith((".", "__")) for one in self.parts(file)))
 
     def text(self, name: str) -> str | None:
         """What a file of the folder says; None if there is none."""
@@ -79,7 +93,7 @@ def find_folder(dataset: str, *, stream: bool = False) -> Folder:
 
     Args:
         dataset: `my/dataset`, `owner/name` or `owner/name@revision` on the hub, or an address such as
-            `s3://bucket/dataset`.
+            `s3://bucket/dataset`; or one Parquet file, by its path or address.
         stream: Whether a dataset of the hub is read in place. One at another address always is.
 
     Raises:
@@ -88,7 +102,12 @@ def find_folder(dataset: str, *, stream: bool = False) -> Folder:
     name = dataset.rstrip("/")
     if Path(name).is_dir():
         return Folder(root=name)
+    if Path(name).is_file() and name.endswith(".parquet"):
+        return Folder(root=Path(name).parent.as_posix(), only=name)
     try:
+        if "://" in name and name.endswith(".parquet"):
+            _system(name)
+            return Folder(root=name.rpartition("/")[0], only=name)
         if "://" in name and not name.startswith(_HUB):
             _system(name)
             return Folder(root=name)
@@ -123,6 +142,18 @@ def open_parquet(file: str) -> pq.ParquetFile:
     if "://" not in file:
         return pq.ParquetFile(file)
     return pq.ParquetFile(_opened(file), metadata=_footer(file), pre_buffer=True)
+
+
+def read_file(file: str) -> bytes:
+    """The content of a file by its path or address.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if "://" not in file:
+        return Path(file).read_bytes()
+    system, path = _system(file)
+    return bytes(retried(lambda: system.cat_file(path)))
 
 
 def content_mark(file: str) -> str:

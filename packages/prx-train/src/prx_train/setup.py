@@ -194,8 +194,7 @@ def _prepare_in_turn(begun: _Begun) -> _Prepared:
 
 def _prepare(begun: _Begun) -> _Prepared:
     config, base, space, ledger, say = begun.config, begun.base, begun.space, begun.ledger, begun.say
-    files = data.split_files(begun.folder)
-    train, validation = _load_data(config, base.patch_size * space.compression, files)
+    train, validation = _load_data(config, base.patch_size * space.compression, begun.folder)
     ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
     _say_data(train, validation, say)
     begun.crew.poll()
@@ -241,15 +240,17 @@ def _cache_folder(config: ResolvedConfig) -> Path:
     return config.cache or config.output / "cache"
 
 
-def _load_data(config: ResolvedConfig, cell: int, files: dict[str, list[str]]) -> tuple[data.Split, data.Split]:
+def _load_data(config: ResolvedConfig, cell: int, folder: Folder) -> tuple[data.Split, data.Split]:
     """Both splits, cut to sides in whole tokens; `cell` is a token's side in pixels."""
     if config.resolution % cell:
         raise ConfigError(
             f"config key 'resolution' = {config.resolution} is no multiple of {cell}, a token's side in pixels."
         )
+    files = data.split_files(folder)
     train, validation = (
         data.load_split(
             files[split],
+            root=folder.root,
             resolution=config.resolution,
             patch_size=cell,
             ram_limit=config.ram_limit_gb * 1e9,

@@ -1,0 +1,64 @@
+"""What a dataset's cells may hold: pictures as their files' bytes or as paths to them, and captions as text."""
+
+import posixpath
+from typing import Any
+
+import pyarrow as pa
+
+from prx_train.places import read_file
+
+
+def picture_bytes(cell: Any, *, file: str, root: str | None) -> bytes:
+    """A picture's file, from a cell that holds it or names it.
+
+    Args:
+        cell: The bytes; the path, from the Parquet file's own folder on; or a dict of `bytes` and `path`, as of
+            `datasets.Image`.
+        file: The Parquet file, a path or an address.
+        root: The dataset's folder; a file outside of it is not read. None for the Parquet file's own.
+
+    Raises:
+        ValueError: there is no picture, with why as a phrase.
+    """
+    held, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, cell)
+    if isinstance(held, bytes) and held:
+        return held
+    if not isinstance(name, str) or not name:
+        raise ValueError("it holds no picture")
+    scheme, mark, home = file.rpartition("://")
+    # A dataset of somebody else's must not read what is not part of it.
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(home), name))
+    inside = posixpath.normpath(posixpath.dirname(home) if root is None else root.rpartition("://")[-1])
+    if "://" in name or posixpath.commonpath([_rooted(place), _rooted(inside)]) != _rooted(inside):
+        raise ValueError(f"it names '{name}', which is not in the dataset's folder")
+    try:
+        return read_file(f"{scheme}{mark}{place}")
+    except FileNotFoundError:
+        raise ValueError(f"it names '{name}', and there is no such file") from None
+    except OSError as error:
+        raise ValueError(f"it names '{name}', which cannot be read: {error.strerror or type(error).__name__}") from None
+
+
+def _rooted(place: str) -> str:
+    return place if place.startswith("/") else f"/{place}"
+
+
+def holds_pictures(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold pictures or paths."""
+    if pa.types.is_struct(kind):
+        fields = [kind.field(index) for index in range(kind.num_fields)]
+        return any(one.name in {"bytes", "path"} and holds_pictures(one.type) for one in fields)
+    return _is_binary(kind) or holds_text(kind)
+
+
+def holds_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold captions; one of nulls can."""
+    if pa.types.is_dictionary(kind):
+        return holds_text(kind.value_type)
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+    return any(one(kind) for one in is_text)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    is_bytes = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+    return any(one(kind) for one in is_bytes)

@@ -1,0 +1,155 @@
+"""Image and text datasets of anybody's: other layouts, cells and columns than prx-data writes."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import datasets
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from prx_train import DatasetError
+from prx_train.data import Split, load_split, split_files
+from prx_train.places import Folder, find_folder
+
+from .conftest import rows
+
+
+def files_of(folder: Path, *names: str) -> dict[str, list[str]]:
+    """The names of each split's files, of a folder that has just these."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    found = split_files(Folder(root=str(folder)))
+    return {split: [Path(file).relative_to(folder).as_posix() for file in some] for split, some in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "neither"),
+    [
+        (["default/train/0000.parquet"], ["default/validation/0000.parquet"], ["default/test/0000.parquet"]),
+        (["data/train/0.parquet", "data/train/1.parquet"], ["data/val/0.parquet"], ["other.parquet"]),
+        (["part-0.parquet", "part-1.parquet"], ["valid-0.parquet"], ["test-0.parquet", ".cache/part.parquet"]),
+        (["train.parquet"], ["dev.parquet"], ["rest.parquet", "eval.parquet"]),
+        (["contest.parquet", "valuable.parquet"], [], ["verdicts.parquet", "leaks.parquet"]),
+        (["test/train-0.parquet"], [], ["train/test-0.parquet"]),
+    ],
+)
+def test_splits_are_told_by_names_of_files_and_folders(
+    tmp_path: Path, train: list[str], validation: list[str], neither: list[str]
+) -> None:
+    assert files_of(tmp_path, *train, *validation, *neither) == {"train": train, "validation": validation}
+
+
+def test_folders_of_an_address_are_looked_through(tmp_path: Path) -> None:
+    memory: Any = fsspec.filesystem("memory")
+    for name in ("default/train/0000.parquet", "default/test/0000.parquet"):
+        memory.pipe(f"/anybody/{name}", b"")
+    (found,) = split_files(find_folder("memory://anybody"))["train"]
+    assert found.endswith("anybody/default/train/0000.parquet")
+    memory.rm("/anybody", recursive=True)
+
+
+def test_one_file_is_a_dataset(tmp_path: Path) -> None:
+    for name in ("test.parquet", "train.parquet"):
+        pq.write_table(pa.Table.from_pylist(rows(2)), tmp_path / name)
+    file = str(tmp_path / "test.parquet")
+    assert split_files(find_folder(file)) == {"train": [file], "validation": []}
+    memory: Any = fsspec.filesystem("memory")
+    memory.pipe("/one/any.parquet", (tmp_path / "test.parquet").read_bytes())
+    (there,) = split_files(find_folder("memory://one/any.parquet"))["train"]
+    assert len(load_split([there], resolution=32, patch_size=8, ram_limit=0).rows) == 2
+    memory.rm("/one", recursive=True)
+
+
+def read(root: Path, images: pa.Array, captions: pa.Array | None = None) -> Split:
+    """The split of a table of pictures in `root/data`."""
+    captions = pa.array(["a hat"] * len(images)) if captions is None else captions
+    file = root / "data" / "train.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"image": images, "caption": captions}), file)
+    return load_split([str(file)], root=str(root), resolution=32, patch_size=8, ram_limit=0)
+
+
+def test_pictures_are_bytes_or_paths(tmp_path: Path) -> None:
+    pictures = [row["image"]["bytes"] for row in rows(3)]
+    (tmp_path / "outside.png").write_bytes(pictures[0])
+    root = tmp_path / "dataset"
+    root.mkdir()
+    (root / "beside.png").write_bytes(pictures[1])
+    (root / "data" / "deep").mkdir(parents=True)
+    (root / "data" / "deep" / "2.png").write_bytes(pictures[2])
+
+    as_bytes = read(tmp_path / "bytes", pa.array(pictures, pa.binary()))
+    names = ["deep/2.png", "../beside.png", str(root / "beside.png")]
+    keys = [row.key for row in as_bytes.rows]
+    assert len(keys) == 3
+    for images in (pa.array(names), pa.array([{"bytes": None, "path": name} for name in names])):
+        split = read(root, images)
+        assert [row.key for row in split.rows] == [keys[2], keys[1], keys[1]]
+        for index in range(3):
+            found, same = split.picture(index), as_bytes.picture((2, 1, 1)[index])
+            assert found is not None
+            assert same is not None
+            assert (found == same).all()
+
+    away = ["../../outside.png", str(tmp_path / "outside.png"), "file:///etc/hostname", "none.png", None, "deep"]
+    none = read(root, pa.array(away))
+    assert none.rows == []
+    outside = "which is not in the dataset's folder"
+    reasons = [outside] * 3 + ["there is no such file", "it holds no picture", "cannot be read"]
+    assert all(reason in sentence for reason, sentence in zip(reasons, none.skipped, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("images", "captions", "sentence"),
+    [
+        (pa.array([1]), None, "column 'image' .* holds int64 and no pictures"),
+        (pa.array([[b"x"]]), None, "column 'image' .* holds list<.*> and no pictures"),
+        (pa.array([b"x"]), pa.array([["a", "b"]]), "column 'caption' .* holds list<.*> and no text"),
+        (pa.array([b"x"]), pa.array([7]), "column 'caption' .* holds int64 and no text"),
+    ],
+)
+def test_columns_of_other_types_are_one_sentence(
+    tmp_path: Path, images: pa.Array, captions: pa.Array | None, sentence: str
+) -> None:
+    with pytest.raises(DatasetError, match=sentence):
+        read(tmp_path, images, captions)
+
+
+def test_texts_of_a_dictionary_column_are_texts(tmp_path: Path) -> None:
+    image = pa.array([rows(1)[0]["image"]["bytes"]])
+    assert read(tmp_path, image, pa.array(["a shoe"]).dictionary_encode()).rows[0].caption == "a shoe"
+
+
+@pytest.mark.parametrize("kind", ["saved", "saved splits", "imagefolder"])
+def test_what_is_no_parquet_is_written_by_the_two_lines_of_the_error(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    home = tmp_path / "pictures"
+    home.mkdir()
+    for number in range(3):
+        Image.new("RGB", (32, 32), (80 * number, 0, 0)).save(home / f"{number}.png")
+    lines = [json.dumps({"file_name": f"{number}.png", "caption": f"a hat {number}"}) for number in range(3)]
+    (home / "metadata.jsonl").write_text("\n".join(lines))
+    folder = home
+    if kind != "imagefolder":
+        folder = tmp_path / "saved"
+        some = datasets.load_dataset("imagefolder", data_dir=str(home), split="train")
+        (some if kind == "saved" else datasets.DatasetDict(train=some)).save_to_disk(str(folder))
+    with pytest.raises(DatasetError, match="holds no Parquet; two lines of Python write it") as caught:
+        split_files(Folder(root=str(folder)))
+    (tmp_path / "new").mkdir()
+    code = re.findall("`(.*?)`", str(caught.value).replace("NEW", str(tmp_path / "new")))
+    assert len(code) == 2
+    exec("\n".join(code), {"datasets": datasets})  # noqa: S102
+    found = split_files(find_folder(str(tmp_path / "new")))
+    split = load_split(found["train"], resolution=32, patch_size=8, ram_limit=0)
+    assert [row.caption for row in split.rows] == ["a hat 0", "a hat 1", "a hat 2"]
+    assert split.picture(2) is not None
