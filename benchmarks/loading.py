@@ -32,10 +32,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from prx_train.buckets import Order, bucket_sizes, nearest_bucket
+from prx_train.buckets import Order, buckets_for
 from prx_train.data import Split, load_split, split_files
 from prx_train.decoding import cropped
 from prx_train.feed import Feed
+from prx_train.model.bins import published_bins
 from prx_train.places import find_folder
 
 CORES = os.cpu_count() or 1
@@ -75,14 +76,14 @@ class Cropped:
     """What a script does with a row of `datasets`: Pillow decodes it, and it is resized and cropped."""
 
     def __init__(self, rows: Any, resolution: int) -> None:
-        self.rows, self.sizes = rows, bucket_sizes(resolution, 16)
+        self.rows, self.buckets = rows, buckets_for(resolution, 16, published_bins(resolution))
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> torch.Tensor:
         image: Image.Image = self.rows[index]["image"].convert("RGB")
-        return torch.from_numpy(cropped(image, nearest_bucket(image.height, image.width, self.sizes)).copy())
+        return torch.from_numpy(cropped(image, self.buckets.nearest(image.height, image.width)).copy())
 
 
 def plain(rows: Cropped, number: int, epoch: int) -> int:

@@ -1,15 +1,23 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from diffusers.image_processor import PixArtImageProcessor
+from diffusers.pipelines.prx.pipeline_prx import ASPECT_RATIO_BINS as BINS
+from diffusers.pipelines.prx.pipeline_prx_pixel import ASPECT_RATIO_BINS as PIXEL_BINS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.buckets import Order, bucket_sizes, epoch_order, nearest_bucket
+from prx_train.buckets import Order, buckets_for, epoch_order
+from prx_train.data import load_split
+from prx_train.model.bins import published_bins
+
+from .conftest import rows, write_split
 
 
 @pytest.mark.parametrize(("resolution", "patch"), [(64, 8), (32, 8), (16, 16), (512, 16), (1024, 32)])
 def test_buckets_have_about_as_many_pixels_and_whole_patches(resolution: int, patch: int) -> None:
-    sizes = bucket_sizes(resolution, patch)
+    sizes = buckets_for(resolution, patch).sizes
     assert (resolution, resolution) in sizes
     for height, width in sizes:
         assert height % patch == width % patch == 0
@@ -20,13 +28,36 @@ def test_buckets_have_about_as_many_pixels_and_whole_patches(resolution: int, pa
 
 @given(st.integers(1, 4000), st.integers(1, 4000))
 def test_the_nearest_bucket_is_the_nearest_by_trying_all(height: int, width: int) -> None:
-    sizes = bucket_sizes(64, 8)
+    buckets = buckets_for(64, 8)
 
     def ratio(size: tuple[int, int]) -> float:
         asked, given_ = width / height, size[1] / size[0]
         return max(asked / given_, given_ / asked)
 
-    assert ratio(nearest_bucket(height, width, sizes)) <= min(map(ratio, sizes)) * (1 + 1e-9)
+    assert ratio(buckets.nearest(height, width)) <= min(map(ratio, buckets.sizes)) * (1 + 1e-9)
+
+
+@given(st.sampled_from([256, 512, 1024]), st.integers(1, 4000), st.integers(1, 4000))
+def test_at_the_resolutions_of_prx_buckets_are_those_of_its_pipelines(resolution: int, height: int, width: int) -> None:
+    bins = PIXEL_BINS if resolution == 1024 else BINS
+    chosen = PixArtImageProcessor.classify_height_width_bin(height, width, ratios=bins[resolution])
+    for patch in (16, 32):  # an autoencoder's tokens, and those of pixels
+        assert buckets_for(resolution, patch, published_bins(resolution)).nearest(height, width) == chosen
+
+
+def test_a_dataset_at_512_pixels_is_in_the_bins_of_prx(tmp_path: Path) -> None:
+    file = write_split(tmp_path, "train", rows(7))
+    split = load_split([str(file)], resolution=512, patch_size=16, ram_limit=0)
+    assert set(split.buckets()) == {(512, 512), (384, 640), (640, 384)}
+
+
+def test_other_tokens_and_resolutions_have_buckets_of_their_own() -> None:
+    assert published_bins(640) is None
+    for patch in (20, 64):
+        assert buckets_for(1280, patch) == buckets_for(1280, patch, published_bins(1280))
+        found = buckets_for(512, patch, published_bins(512))
+        assert found.aspects == ()
+        assert all(side % patch == 0 for size in found.sizes for side in size)
 
 
 sizes_of_rows = st.lists(st.sampled_from([(8, 8), (8, 16), (16, 8)]), min_size=1, max_size=60)

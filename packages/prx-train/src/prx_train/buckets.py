@@ -1,7 +1,7 @@
 """Aspect-ratio buckets and the order of a training run: pure functions of shapes and seeds."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,39 @@ Size = tuple[int, int]
 """(height, width) in pixels."""
 
 
-def bucket_sizes(resolution: int, patch_size: int) -> list[Size]:
-    """The sizes of about resolution² pixels with sides in whole patches and aspect ratios in [0.5, 2], by aspect.
+@dataclass(frozen=True, kw_only=True)
+class Buckets:
+    """The shapes that photos are brought to."""
 
-    (NovelAI's aspect-ratio bucketing, 2022; the range is that of the PRX recipe.)
+    sizes: tuple[Size, ...]
+    aspects: tuple[float, ...] = ()
+    """Of each size height / width as PRX's pipelines round it; empty where aspect ratios are compared exactly."""
+
+    def nearest(self, height: int, width: int) -> Size:
+        """The bucket whose aspect ratio is nearest, the first of equals.
+
+        On a logarithmic scale; but where rounded ratios are given, by their difference, as the pipelines choose.
+        """
+        if self.aspects:
+            asked = height / width
+            return min(zip(self.aspects, self.sizes, strict=True), key=lambda one: abs(one[0] - asked))[1]
+        aspect = math.log(width / height)
+        return min(self.sizes, key=lambda size: abs(math.log(size[1] / size[0]) - aspect))
+
+
+def buckets_for(resolution: int, patch_size: int, published: Mapping[str, Sequence[int]] | None = None) -> Buckets:
+    """The buckets of a resolution, with sides in whole patches.
+
+    Args:
+        resolution: Side of the square one in pixels.
+        patch_size: Side of a token in pixels.
+        published: Bins that models of this resolution were trained with: height / width, rounded, to (height, width).
+            They are taken if their sides are whole patches; else all sizes of about resolution² pixels with aspect
+            ratios in [0.5, 2] are, by aspect. (NovelAI's aspect-ratio bucketing, 2022; the range is that of PRX.)
     """
+    if published and all(side % patch_size == 0 for size in published.values() for side in size):
+        known = tuple((int(height), int(width)) for height, width in published.values())
+        return Buckets(sizes=known, aspects=tuple(map(float, published)))
     side = resolution / patch_size
     sizes = set()
     for across in range(1, 2 * math.ceil(side) + 1):
@@ -24,13 +52,7 @@ def bucket_sizes(resolution: int, patch_size: int) -> list[Size]:
         # Rounding to whole patches can be far off where a picture has few of them.
         if 0.5 <= across / down <= 2 and abs(across * down / side**2 - 1) <= 0.25:
             sizes |= {(down * patch_size, across * patch_size), (across * patch_size, down * patch_size)}
-    return sorted(sizes, key=lambda size: (size[1] / size[0], size))
-
-
-def nearest_bucket(height: int, width: int, sizes: Sequence[Size]) -> Size:
-    """The bucket whose aspect ratio is nearest on a logarithmic scale; the first of equals."""
-    aspect = math.log(width / height)
-    return min(sizes, key=lambda size: abs(math.log(size[1] / size[0]) - aspect))
+    return Buckets(sizes=tuple(sorted(sizes, key=lambda size: (size[1] / size[0], size))))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,10 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prx_train.buckets import Size, bucket_sizes, nearest_bucket
+from prx_train.buckets import Size, buckets_for
 from prx_train.cells import holds_pictures, holds_text, picture_bytes
 from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size
 from prx_train.errors import DatasetError
+from prx_train.model.bins import published_bins
 from prx_train.places import Folder, content_mark, open_parquet, retried
 from prx_train.storage import digest
 
@@ -277,8 +278,8 @@ def load_split(
         DatasetError: a column is missing or of a type that cannot be used, or a file is not Parquet.
     """
     columns = columns or Columns()
-    sizes = bucket_sizes(resolution, patch_size)
-    draft = 2 * max(max(size) for size in sizes)
+    buckets = buckets_for(resolution, patch_size, published_bins(resolution))
+    draft = 2 * max(max(size) for size in buckets.sizes)
     split = Split(root=root, image=columns.image, fit=fit, draft=draft, ram_limit=ram_limit, open_groups=open_groups)
     # The filter is set outside of the threads, as it is one for all: Pillow warns of damaged EXIF data.
     with ThreadPoolExecutor(2) as pool, warnings.catch_warnings(action="ignore"):
@@ -289,7 +290,7 @@ def load_split(
                     split.skipped.append(f"{_named(place)}: {facts}")
                     continue
                 key, (height, width) = facts
-                bucket = nearest_bucket(height, width, sizes)
+                bucket = buckets.nearest(height, width)
                 split.rows.append(_row(record, key, bucket, place, columns.captions))
     return split
 
