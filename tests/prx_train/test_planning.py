@@ -108,6 +108,32 @@ def test_a_run_without_a_plan_makes_its_own(settings: dict[str, Any]) -> None:
     assert "Planned and real" in run.report_file.read_text()
 
 
+def test_a_plan_for_another_run_or_machine_is_not_compared(settings: dict[str, Any]) -> None:
+    config = TrainConfig(**{**settings, "budget": "26 steps"})
+    run = Run(config.output)
+    plan(config, steps=2, photos_per_second=9000, devices=8)
+    assert not run.plan_file.exists()
+    plan(TrainConfig(**{**settings, "budget": "5 steps"}), steps=2)
+    plan(TrainConfig(**{**settings, "budget": "26 steps", "batch_size": 2}), steps=2)
+    of_others = run.plan_file.read_text()
+    fit(config)
+    found = json.loads(run.plan_file.read_text())
+    assert run.plan_file.read_text() != of_others
+    assert found["steps"] == 26
+    assert found["identity"] == run.summary["identity"]
+    # What a finished run was planned as stays.
+    before = run.plan_file.read_bytes()
+    assert plan(TrainConfig(**{**settings, "budget": "12 steps"}), steps=2).steps == 12
+    assert run.plan_file.read_bytes() == before
+
+
+def test_a_run_that_is_too_short_to_plan_shows_no_plan_of_another(settings: dict[str, Any]) -> None:
+    plan(TrainConfig(**{**settings, "budget": "30 steps"}), steps=2)
+    run = fit(TrainConfig(**settings))
+    assert not run.plan_file.exists()
+    assert "Planned and real" not in run.report_file.read_text()
+
+
 def test_a_plan_is_printed(toml: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     config = toml(budget="200s")
     assert main(["plan", str(config), "--steps", "2"]) == 0

@@ -12,7 +12,7 @@ from prx_train.callbacks import Callback, Callbacks
 from prx_train.config import FILLED_IN, TrainConfig
 from prx_train.errors import Stopped
 from prx_train.identity import check_identity, identify
-from prx_train.measuring import MEASURED_STEPS, measure, plan_of
+from prx_train.measuring import MEASURED_STEPS, keep_plan
 from prx_train.progress import ProgressLine, announce, validation_interval
 from prx_train.recovery import Watch, last_validation, told
 from prx_train.run import Run, open_run
@@ -21,7 +21,6 @@ from prx_train.session import Session, every
 from prx_train.setup import restore_rehearsal, start_session
 from prx_train.stages import finish, rehearse, save, validate, write_rehearsal
 from prx_train.step import probe, step
-from prx_train.storage import write_json
 from prx_train.trackers import tracker_callbacks
 
 
@@ -133,6 +132,7 @@ def train(session: Session, watching: Callbacks) -> int:
     due_validation = Due(validation_interval(session), part="validate")
     order = session.order().batches_from(progress.epoch, progress.position)
     unbooked, watch = 0, Watch()
+    keep_plan(session)
     watching.start()
 
     def asked() -> int:
@@ -147,8 +147,8 @@ def train(session: Session, watching: Callbacks) -> int:
             unbooked += 1
             watch.saw(session, finite=done.finite)
             watching.step(done.row)
-            if session.progress.step == MEASURED_STEPS and session.crew.first and not session.run.plan_file.exists():
-                write_json(session.run.plan_file, plan_of(session, measure(session)).as_dict())
+            if session.progress.step == MEASURED_STEPS:
+                keep_plan(session)
             at_validation, at_checkpoint = (due.now(session) for due in (due_validation, due_checkpoint))
             if at_validation or at_checkpoint:
                 session.ledger.close("train", items=unbooked, unit="steps")

@@ -2,14 +2,18 @@
 
 import resource
 import sys
+from collections.abc import Mapping
 from itertools import takewhile
 from statistics import median
+from typing import Any
 
 import torch
 
 from prx_train.progress import validation_interval
 from prx_train.reckoning import Measured, Plan, reckon
+from prx_train.run import Run
 from prx_train.session import Session, every
+from prx_train.storage import read_json, write_json
 
 MEASURED_STEPS = 24
 """After so many steps a run notes its plan, if none was made before."""
@@ -26,6 +30,25 @@ def plan_of(session: Session, measured: Measured) -> Plan:
         checkpoint_every=every(config.checkpoint_every, budget, 12),
         settings=config.model_dump(mode="json"),
     )
+
+
+def write_plan(run: Run, plan: Plan, identity: Mapping[str, Any]) -> None:
+    """Notes a run's plan, and what it was made for."""
+    write_json(run.plan_file, {**plan.as_dict(), "identity": dict(identity)})
+
+
+def keep_plan(session: Session) -> None:
+    """Writes the plan of a run that has measured enough steps, and removes one that was made for another run."""
+    run = session.run
+    if not session.crew.first:
+        return
+    if run.plan_file.is_file():
+        found = read_json(run.plan_file)
+        if (found.get("budget"), found.get("identity")) == (session.config.budget, session.identity):
+            return
+        run.plan_file.unlink()
+    if session.progress.step == MEASURED_STEPS:
+        write_plan(run, plan_of(session, measure(session)), session.identity)
 
 
 def measure(session: Session) -> Measured:

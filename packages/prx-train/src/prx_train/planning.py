@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 from prx_train.config import TrainConfig
 from prx_train.loop import prepare
-from prx_train.measuring import MEASURED_STEPS, measure, plan_of
+from prx_train.measuring import MEASURED_STEPS, measure, plan_of, write_plan
 from prx_train.reckoning import Plan, elsewhere
 from prx_train.run import Run, open_run
 from prx_train.schedule import Clock
 from prx_train.session import Session
 from prx_train.setup import start_session
 from prx_train.step import step
-from prx_train.storage import write_json
 
 
 def plan(
@@ -27,7 +26,7 @@ def plan(
     """Measures the start of a run, its end and some steps, and reckons the rest; trains nothing that is kept.
 
     What it encodes stays in the run's cache, and the plan in its folder as `plan.json`, so that the report of the run
-    can compare.
+    can compare; but not one for other hardware, nor where the run has begun, which has its own.
 
     Args:
         config: The run's.
@@ -55,7 +54,8 @@ def plan(
         found = plan_of(session, measured)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
-    write_json(run.plan_file, found.as_dict())
+    if photos_per_second is None and not run.metrics_file.is_file():
+        write_plan(run, found, session.identity)
     return found
 
 
