@@ -21,7 +21,7 @@ from prx_train import ConfigError, DivergedError, ResourceError, Run, TrainConfi
 from prx_train.checkpoint import list_checkpoints
 from prx_train.recovery import told
 
-from .conftest import Counting
+from .conftest import Counting, rows, write_split
 from .launched import Launched
 from .test_fit import COMMAND, same, weights
 from .tiny import save_tiny_pipeline
@@ -60,6 +60,33 @@ def test_after_infinite_losses_it_goes_back_and_on(settings: dict[str, Any], tmp
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
     assert (run.summary["steps_skipped"], run.summary["rollbacks"]) == (5, 1)
     assert all(torch.isfinite(tensor).all() for tensor in weights(run).values())
+
+
+def test_broken_rows_that_training_meets_are_named_everywhere(settings: dict[str, Any], tmp_path: Path) -> None:
+    records = [{**row, "key": f"{n:064x}", "width": 40, "height": 24} for n, row in enumerate(rows(9))]
+    whole = records[5]["image"]["bytes"]
+    records[2]["image"] = {"bytes": b"no picture", "path": None}
+    records[5]["image"] = {"bytes": whole[: len(whole) // 2], "path": None}
+    records[7]["image"] = {"bytes": None, "path": "<b>none.jpg"}
+    write_split(tmp_path / "broken", "train", records)
+    write_split(tmp_path / "broken", "validation", rows(2, start=50))
+    config = TrainConfig(**{**settings, "dataset": tmp_path / "broken", "budget": "9 steps"})
+    said: list[str] = []
+    asked = iter([False] * 4 + [True])
+    assert not fit(config, stop=lambda: next(asked), say=said.append).finished
+    run = fit(config, say=said.append)
+    found = {row["key"]: row for row in map(json.loads, run.left_out_file.read_text().splitlines())}
+    assert len(run.left_out_file.read_text().splitlines()) == 3
+    assert sorted(found) == [f"{n:064x}" for n in (2, 5, 7)]
+    assert found[f"{2:064x}"]["reason"] == "it is no picture that can be read"
+    assert found[f"{7:064x}"]["reason"] == "it names '<b>none.jpg', and there is no such file"
+    assert found[f"{5:064x}"]["place"] == "train-00000-of-00001.parquet, row group 0, row 5"
+    assert sum(text.startswith("left out train-") for text in said) == 1
+    report = run.report_file.read_text()
+    assert "Rows left out while training" in report
+    assert "row group 0, row 7" in report
+    assert "<b>none" not in report
+    assert not any("0x" in text for text in [report.partition("Rows left out")[2], *said, *run.summary["skipped"]])
 
 
 def test_what_stays_infinite_ends_in_a_sentence(settings: dict[str, Any]) -> None:

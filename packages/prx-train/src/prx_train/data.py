@@ -11,7 +11,7 @@ import re
 import threading
 import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ from typing import Any
 
 from prx_train.buckets import Size, buckets_for
 from prx_train.cells import holds_pictures, holds_text, picture_bytes
-from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size
+from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size, why_broken
 from prx_train.errors import DatasetError
 from prx_train.model.bins import published_bins
 from prx_train.places import Folder, content_mark, open_parquet, retried
@@ -113,6 +113,8 @@ class Split:
         self.rows: list[Row] = []
         self.skipped: list[str] = []
         """One sentence for each row that could not be read."""
+        self.on_left_out: Callable[[Row, str, str], None] = lambda row, place, reason: None
+        """Told once of each row whose picture turns out to be broken: the row, where it lies, and why."""
         self.kept: dict[int, Pixels] = {}
         """Row index to pixels."""
         self.contents: dict[int, str] = {}
@@ -145,7 +147,8 @@ class Split:
             with self._lock:
                 if index not in self._bad:
                     self._bad.add(index)
-                    self.skipped.append(f"{_named(row.place)}: {error or type(error).__name__}")
+                    self.skipped.append(f"{_named(row.place)}: {why_broken(error)}")
+                    self.on_left_out(row, _named(row.place), why_broken(error))
             return None
         with self._lock:
             if index not in self.kept and found.nbytes <= self._room:
@@ -307,7 +310,7 @@ def _facts(record: Mapping[str, Any], place: Place, *, image: str, root: str | N
         data = picture_bytes(record[image], file=place[0], root=root)
         return str(record.get("key") or hashlib.sha256(data).hexdigest()), picture_size(data)
     except BROKEN as error:
-        return str(error) or type(error).__name__
+        return why_broken(error)
 
 
 def _row(record: Mapping[str, Any], key: str, size: Size, place: Place, captions: Mapping[str, float]) -> Row:

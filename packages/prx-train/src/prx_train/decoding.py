@@ -4,7 +4,7 @@ import io
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from prx_train.buckets import Size
 
@@ -28,6 +28,13 @@ def picture_size(data: bytes) -> Size:
         if image.format == "PNG" and "exif" not in image.info:
             return height, width  # to look for it further down would decode the picture
         return (width, height) if image.getexif().get(_ORIENTATION) in _SIDEWAYS else (height, width)
+
+
+def why_broken(error: Exception) -> str:
+    """One of `BROKEN` as a phrase, the same for the same file."""
+    if isinstance(error, UnidentifiedImageError):  # its own words are an object's address
+        return "it is no picture that can be read"
+    return str(error) or type(error).__name__
 
 
 def decoded(data: bytes, size: Size, *, fit: Fit, draft: int, ground: str | None = None) -> Pixels:

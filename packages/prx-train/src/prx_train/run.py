@@ -55,6 +55,11 @@ class Run:
         return self.output / "ledger.jsonl"
 
     @property
+    def left_out_file(self) -> Path:
+        """One JSON line for each row whose picture turned out to be broken: `key`, `place` and `reason`."""
+        return self.output / "left_out.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """The last checkpoints, and that of the lowest validation loss."""
         return self.output / "checkpoints"

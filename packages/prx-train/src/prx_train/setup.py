@@ -21,7 +21,7 @@ from prx_train.evaluate import Example
 from prx_train.filling import Filling
 from prx_train.hardware import found_device
 from prx_train.identity import changes, identify, weight_marks
-from prx_train.journal import Journal
+from prx_train.journal import Journal, LeftOut
 from prx_train.latents import photo_latents
 from prx_train.ledger import Ledger
 from prx_train.optim import Average, optimizers_for, trained
@@ -198,6 +198,9 @@ def _prepare(begun: _Begun) -> _Prepared:
     ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
     _say_data(train, validation, say)
     begun.crew.poll()
+    left_out = LeftOut(Run(config.output).left_out_file, say)
+    for split in (train, validation):
+        split.on_left_out = lambda row, place, reason: left_out.note(row.key, place, reason)
     # A dataset without held-out photos is validated on photos it was trained on; better than not at all.
     held_out = validation if validation.rows else train
     chosen = _chosen(held_out, config.validation_photos)

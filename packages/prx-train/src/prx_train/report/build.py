@@ -20,6 +20,9 @@ Block = dict[str, Any]
 EXAMPLE_PRICES = (0.10, 1.00, 3.00)
 """Prices per hour to show where none is given; round numbers, nobody's offer."""
 
+MOST_LEFT_OUT = 20
+"""Rows of the table of what was left out."""
+
 
 def write_report(output: Path, *, dataset: Path | None = None) -> Path:
     """Writes `report.html` into a run's folder, from the files there; returns its path.
@@ -54,6 +57,7 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
         *data_report,
         *_training(steps, validations),
         *_time(ledger, data_ledger),
+        *_left_out(run),
         *_planned(run, steps, ledger),
         *_cost(ledger, data_ledger, config["price_per_hour"]),
         {"kind": "heading", "text": "What to change next", "level": 2},
@@ -192,6 +196,24 @@ def _time(ledger: Sequence[Block], data_ledger: Sequence[Block]) -> list[Block]:
     return [
         {"kind": "heading", "text": "Where the time went", "level": 2},
         {"kind": "bars", "caption": f"{spoken(total)} of wall clock for {what}, from the ledger.", "rows": rows},
+    ]
+
+
+def _left_out(run: Run) -> list[Block]:
+    """The rows whose pictures turned out to be broken; of several processes each may have met the same."""
+    rows = list({row["place"]: row for row in read_jsonl(run.left_out_file)}.values())
+    if not rows:
+        return []
+    rest = f", and {len(rows) - MOST_LEFT_OUT:,} more, all in {run.left_out_file.name}"
+    count = f"{len(rows):,} row{'s' * (len(rows) != 1)}, whose pictures could not be decoded"
+    return [
+        {"kind": "heading", "text": "Rows left out while training", "level": 2},
+        {
+            "kind": "table",
+            "caption": f"{count}{': the first of them' + rest if len(rows) > MOST_LEFT_OUT else ''}.",
+            "header": ["key", "where", "why"],
+            "rows": [[row["key"], row["place"], row["reason"]] for row in rows[:MOST_LEFT_OUT]],
+        },
     ]
 
 
