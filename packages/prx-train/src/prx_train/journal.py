@@ -1,4 +1,4 @@
-"""Files that grow by a line: metrics, ledger, rows left out. A full disk costs lines, which is said, and never a run."""
+"""Files that grow by a line: metrics, ledger, rows left out. A full disk costs lines, which is said, never a run."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
