@@ -1,5 +1,6 @@
 """What callers may do while a run goes on, and curves for others to draw."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,24 @@ def test_tensorboard_has_the_curves_and_all_of_it_lies_in_the_run(settings: dict
     written = {event.step: event.value for event in events.Scalars("train/loss")}
     assert written == pytest.approx({row["step"]: row["loss"] for row in run.metrics if "loss" in row})
     assert [event.step for event in events.Scalars("validation/loss")] == [3, 6]
+
+
+def test_two_runs_of_one_process_log_into_their_own_folders_with_trackio(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("trackio")
+    monkeypatch.delenv("TRACKIO_DIR", raising=False)
+    logged = {**settings, "budget": "2 steps", "trackers": ["trackio"]}
+
+    def fail() -> bool:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fit(TrainConfig(**{**logged, "output": tmp_path / "failed"}), stop=fail)
+    runs = [fit(TrainConfig(**{**logged, "output": tmp_path / name})) for name in ("first", "second")]
+    for run in runs:
+        assert [file.stem for file in (run.output / "logs").glob("*.db")] == [run.output.name]
+    assert "TRACKIO_DIR" not in os.environ
 
 
 def test_unknown_trackers_are_told_before_any_work(settings: dict[str, Any]) -> None:

@@ -2,13 +2,17 @@
 
 import importlib.util
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from prx_train.callbacks import Callback, Training
 from prx_train.errors import ConfigError
 
 _LOGGED = ("loss", "lr", "grad_norm", "samples", "epoch")
+_TRACKIO = "TRACKIO_DIR"
 
 
 def tracker_callbacks(names: tuple[str, ...] | None) -> list[Callback]:
@@ -34,6 +38,9 @@ def tracker_callbacks(names: tuple[str, ...] | None) -> list[Callback]:
 class Tracker(Callback):
     """Hands losses and rates to one tracker; what it writes stays in the run's folder `logs`."""
 
+    _moved = ExitStack()
+    """Where trackio writes is one for the process: undone at the end of a run, or of one that failed by the next."""
+
     def __init__(self, kind: Any) -> None:
         self._kind = kind
         self._tracker: Any = None
@@ -43,12 +50,17 @@ class Tracker(Callback):
         logs = training.output / "logs"
         logs.mkdir(exist_ok=True)
         name = training.output.name
-        # Both would make folders in the current directory otherwise. Trackio reads its variable once in a process.
+        # Both would make folders elsewhere otherwise.
         where = {"dir": str(logs)} if self._kind.name == "wandb" else {}
         if self._kind.name == "trackio":
-            os.environ.setdefault("TRACKIO_DIR", str(logs))
+            self._moved.close()
+            if _TRACKIO not in os.environ:
+                self._moved.enter_context(_trackio_in(logs))
         if self._kind.requires_logging_directory:
             where = {"logging_dir": str(logs)}
+        from accelerate import PartialState
+
+        PartialState()  # some trackers log before anything has made it, which accelerate refuses
         tracker = self._kind(name, **where)
         tracker.start()
         self._tracker = tracker
@@ -68,7 +80,38 @@ class Tracker(Callback):
         del training, finished
         if self._tracker is not None:
             self._tracker.finish()
+        if self._kind.name == "trackio":
+            self._moved.close()
 
     def _log(self, values: dict[str, Any], step: int) -> None:
         if self._tracker is not None and values:
             self._tracker.log(values, step=step)
+
+
+@contextmanager
+def _trackio_in(logs: Path) -> Iterator[None]:
+    """Trackio writes into a folder within this, and where it did before afterwards.
+
+    It reads its variable when it is imported, and keeps what follows from it in its modules: these are moved too.
+    """
+    os.environ[_TRACKIO] = str(logs)
+    try:
+        from trackio import utils
+
+        before = utils.TRACKIO_DIR
+        _move_trackio(before, logs)
+        try:
+            yield
+        finally:
+            _move_trackio(logs, before)
+    finally:
+        del os.environ[_TRACKIO]
+
+
+def _move_trackio(old: Path, new: Path) -> None:
+    """Every path of trackio's modules that lies in one folder is in another then."""
+    for name, module in list(sys.modules.items()):
+        if name == "trackio" or name.startswith("trackio."):
+            for key, value in list(vars(module).items()):
+                if key.isupper() and isinstance(value, Path) and value.is_relative_to(old):
+                    setattr(module, key, new / value.relative_to(old))
