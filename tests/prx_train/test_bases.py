@@ -225,6 +225,23 @@ def _redrawn(run: Run, pipeline: Any) -> int:
     return worst
 
 
+def test_adapters_are_put_on_the_layers_that_are_named(tuning: dict[str, Any], tmp_path: Path) -> None:
+    lora = {"rank": 2, "text": False, "targets": ["gate_proj", "blocks.1.attention.to_out.0"]}
+    run = fit(TrainConfig(**{**tuning, "budget": "1 steps", "lora": lora}))
+    adapted = {name.partition(".lora_")[0] for name in load_file(run.lora_folder / "adapter.safetensors")}
+    assert {name for name in adapted if not name.endswith(".gate_proj")} == {"blocks.1.attention.to_out.0"}
+    assert any(name.startswith("blocks.0.") for name in adapted)
+    assert load_lora(model.load_pipeline(Path(tuning["base"])), run.lora_folder)
+    for odd in ("gate", "attention"):
+        changes = {"lora": {"targets": [odd]}, "output": tmp_path / odd}
+        with pytest.raises(ConfigError, match=f"'lora.targets' names '{odd}', and no linear layer") as caught:
+            fit(TrainConfig(**{**tuning, **changes}))
+        assert "attention.img_qkv_proj, " in str(caught.value)
+        assert "blocks" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"'lora.targets' = \[\] is wrong"):
+        TrainConfig(**{**tuning, "lora": {"targets": []}})
+
+
 @pytest.mark.parametrize("lora", [None, {"rank": 2, "text": False}])
 def test_stopped_and_gone_on_it_is_the_same_to_the_bit(
     tuning: dict[str, Any], tmp_path: Path, lora: dict[str, Any] | None

@@ -54,8 +54,16 @@ class LoraConfig(_Settings):
     """Width of the adapters."""
     alpha: Count | None = None
     """Their scale is alpha / rank; None for a scale of 1."""
+    targets: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "attention.img_qkv_proj",
+        "attention.to_out.0",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+    """Linear layers that are adapted, by their names or the ends of these."""
     text: bool = True
-    """Whether the projections of the text are adapted too."""
+    """Whether the projections of the text, `attention.txt_kv_proj`, are adapted too."""
 
 
 class TrainConfig(_Settings):

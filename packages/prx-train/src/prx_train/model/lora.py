@@ -3,6 +3,8 @@
 PRX has no adapter mixin of its own in diffusers, and its pipeline's belongs to another architecture.
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from prx_train.config import LoraConfig
-from prx_train.errors import ModelError
+from prx_train.errors import ConfigError, ModelError
 from prx_train.storage import read_json, write_json
 
-_IMAGE = ("attention.img_qkv_proj", "attention.to_out.0", "gate_proj", "up_proj", "down_proj")
-_TEXT = ("attention.txt_kv_proj",)
+_TEXT = "attention.txt_kv_proj"
 _WEIGHTS, _SETTINGS = "adapter.safetensors", "adapter.json"
 
 
@@ -26,14 +27,30 @@ def add_lora(transformer: Any, lora: LoraConfig, *, seed: int) -> None:
     The adapters start as nothing: B is zero, and A is drawn from the seed.
 
     Raises:
+        ConfigError: a target is the name of no linear layer.
         ModelError: peft is not installed.
     """
     peft = _peft()
-    names = (*_IMAGE, *_TEXT) if lora.text else _IMAGE
+    names = dict.fromkeys((*lora.targets, _TEXT) if lora.text else lora.targets)
+    _check_targets(transformer, lora.targets)
     settings = peft.LoraConfig(r=lora.rank, lora_alpha=lora.alpha or lora.rank, target_modules=list(names))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         peft.inject_adapter_in_model(settings, transformer)
+
+
+def _check_targets(transformer: Any, targets: Sequence[str]) -> None:
+    modules = transformer.named_modules()
+    # A layer that has adapters already keeps its own one within.
+    linear = [name.removesuffix(".base_layer") for name, module in modules if isinstance(module, torch.nn.Linear)]
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in linear):
+            # Blocks are alike, so their layers are told once.
+            known = dict.fromkeys(re.sub(r"^.*blocks\.\d+\.", "", name) for name in linear)
+            raise ConfigError(
+                f"config key 'lora.targets' names '{target}', and no linear layer of the model is called that; known "
+                f"are {', '.join(known)}."
+            )
 
 
 def save_lora(folder: Path, tensors: dict[str, Tensor], lora: LoraConfig) -> None:
