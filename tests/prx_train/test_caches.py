@@ -63,7 +63,9 @@ def _described(folder: Path, records: list[dict[str, Any]]) -> Split:
 def test_pictures_are_digested_once_unless_the_file_changes(tmp_path: Path) -> None:
     records = [{**row, "key": "same", "width": 32, "height": 32} for row in rows(12)]
     records[5]["image"] = None
-    expected = [hashlib.sha256((record["image"] or {}).get("bytes", b"")).hexdigest() for record in records]
+    expected = [
+        hashlib.sha256(record["image"]["bytes"]).hexdigest() if record["image"] else "00" * 32 for record in records
+    ]
     split = _described(tmp_path, records)
     photos = [(split, index) for index in range(12)]
     read = [note_contents(tmp_path / "cache", photos, _silent)]
@@ -77,6 +79,22 @@ def test_pictures_are_digested_once_unless_the_file_changes(tmp_path: Path) -> N
     assert changed.contents[3] == hashlib.sha256(records[3]["image"]["bytes"]).hexdigest()
     assert [changed.contents[index] for index in range(12) if index != 3] == expected[:3] + expected[4:]
     assert read == [2, 0, 2]
+
+
+def test_pictures_in_files_of_their_own_are_digested_as_they_are_now(tmp_path: Path) -> None:
+    records = [{**row, "key": "same", "width": 32, "height": 32} for row in rows(3)]
+    contents = [record["image"]["bytes"] for record in records]
+    (tmp_path / "data").mkdir()
+    for number, (record, content) in enumerate(zip(records, contents, strict=True)):
+        (tmp_path / "data" / f"{number}.png").write_bytes(content)
+        record["image"] = {"bytes": None, "path": f"{number}.png"}
+    split = _described(tmp_path, records)
+    photos = [(split, index) for index in range(3)]
+    for content in (contents[1], contents[0]):
+        (tmp_path / "data" / "1.png").write_bytes(content)
+        note_contents(tmp_path / "cache", photos, _silent)
+        expected = [hashlib.sha256(one).hexdigest() for one in (contents[0], content, contents[2])]
+        assert [split.contents[index] for index in range(3)] == expected
 
 
 def _flipped(data: bytes) -> bytes:

@@ -1,11 +1,21 @@
 """What a dataset's cells may hold: pictures as their files' bytes or as paths to them, and captions as text."""
 
+import hashlib
 import posixpath
 from typing import Any
 
 import pyarrow as pa
 
 from prx_train.places import read_file
+
+NAMED = bytes(32)
+"""In place of a digest: the cell does not hold the picture, but may name it."""
+
+
+def held_digest(cell: Any) -> bytes:
+    """SHA-256 of the picture's file that a cell holds, or `NAMED`."""
+    held = cell.get("bytes") if isinstance(cell, dict) else cell
+    return hashlib.sha256(held).digest() if isinstance(held, bytes) and held else NAMED
 
 
 def picture_bytes(cell: Any, *, file: str, root: str | None) -> bytes:

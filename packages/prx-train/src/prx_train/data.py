@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from prx_train.buckets import Size, buckets_for
-from prx_train.cells import holds_pictures, holds_text, picture_bytes
+from prx_train.cells import NAMED, held_digest, holds_pictures, holds_text, picture_bytes
 from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size, why_broken
 from prx_train.errors import DatasetError
 from prx_train.model.bins import published_bins
@@ -80,10 +80,6 @@ class Row:
             if choice < 0:
                 return text
         return self.captions[-1][0]
-
-
-NAMED = bytes(32)
-"""In place of a digest: the row group does not hold the picture."""
 
 
 class Split:
@@ -158,8 +154,7 @@ class Split:
 
     def digests(self, place: Place) -> list[bytes]:
         """SHA-256 of each picture's file in the row group of a place; `NAMED` where a file of its own is named."""
-        held = [cell.get("bytes") if isinstance(cell, dict) else cell for cell in self._group(place)]
-        return [hashlib.sha256(one).digest() if isinstance(one, bytes) and one else NAMED for one in held]
+        return [held_digest(cell) for cell in self._group(place)]
 
     def named_digest(self, index: int) -> bytes:
         """SHA-256 of the file that a row names, as it is now; `NAMED` if there is none."""

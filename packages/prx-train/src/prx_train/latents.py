@@ -9,6 +9,7 @@ from torch import Tensor
 
 from prx_train import data, model
 from prx_train.caching import TensorCache, Watch
+from prx_train.cells import NAMED
 from prx_train.config import ResolvedConfig
 from prx_train.errors import ConfigError
 from prx_train.places import change_mark
@@ -60,7 +61,7 @@ def note_contents(folder: Path, photos: Sequence[tuple[data.Split, int]], say: S
     )
     for key, (split, index) in zip(keys, photos, strict=True):
         found = bytes(known.tensor(key)[split.rows[index].place[2]].tolist())
-        split.contents[index] = (found if found != data.NAMED else split.named_digest(index)).hex()
+        split.contents[index] = (found if found != NAMED else split.named_digest(index)).hex()
     return read
 
 
