@@ -120,16 +120,16 @@ def test_an_end_without_a_finite_loss_and_earlier_weights_is_no_finish(
     plain = fit(TrainConfig(**{**settings, "budget": "1 steps"}))
     wild = with_rates(plain, tmp_path / "wild", [1e-3] * 3 + [1e30])
     changed = {"budget": f"as {wild.output}", "output": tmp_path / "out", "checkpoint_every": "100 steps"}
-    asked = iter(range(1000))
+    steps = Counting()
 
     def stop() -> bool:
-        if next(asked) == 3:  # what was there to begin with is lost
+        if steps.done == 3:  # what was there to begin with is lost
             for path in list_checkpoints(tmp_path / "out" / "checkpoints"):
                 shutil.rmtree(path)
         return False
 
     with pytest.raises(DivergedError, match=r"after step 4 is (nan|inf), with every checkpoint that is left"):
-        fit(TrainConfig(**{**settings, **changed}), stop=stop)
+        fit(TrainConfig(**{**settings, **changed}), callbacks=[steps], stop=stop)
     assert not Run(tmp_path / "out").finished
     assert not Run(tmp_path / "out").pipeline_folder.exists()
 

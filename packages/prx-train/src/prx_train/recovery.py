@@ -85,9 +85,9 @@ def last_validation(session: Session) -> float:
     if session.crew.sharding:
         session.crew.wait()  # until the first process has written the last checkpoint
     end, best = session.progress.step, session.progress.best_step
-    saved = {
-        checkpoint.read_progress(path)[0].step: path for path in checkpoint.list_checkpoints(session.run.checkpoints)
-    }
+    listed = checkpoint.list_checkpoints(session.run.checkpoints)
+    sound = [path for path in listed if checkpoint.damage_of(path) is None]
+    saved = {checkpoint.read_progress(path)[0].step: path for path in sound}
     for step in sorted(saved.keys() - {end}, key=lambda step: (step == best, step), reverse=True):
         checkpoint.load_checkpoint(
             saved[step], weights=session.weights, average=session.average.shadows, optimizers=session.optimizers
