@@ -12,7 +12,7 @@ demo: $(VENV)/.ready
 	$(BIN)/python examples/one_day.py $(if $(PHOTOS),--photos "$(PHOTOS)") --minutes $(MINUTES) --output "$(OUTPUT)"
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 check: lint types imports test

@@ -16,6 +16,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
+_LONG = ("test_wheels.py", "test_notebooks.py")
+"""Files of few tests that take minutes: begun last, they would keep one process busy while the other has nothing left."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that take minutes come first."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
 
 @pytest.fixture(scope="session")
 def photos() -> Path:
