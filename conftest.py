@@ -17,7 +17,7 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 _LONG = ("test_wheels.py", "test_notebooks.py")
-"""Files of few tests that take minutes: begun last, they would keep one process busy while the other has nothing left."""
+"""Files of few tests that take minutes: begun last, they would keep one process busy while the other has none left."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
