@@ -11,8 +11,9 @@ import torch
 from transformers import AutoTokenizer
 
 from prx_train import TrainConfig
-from prx_train.caching import TensorCache
+from prx_train.caching import TensorCache, Watch
 from prx_train.data import Split, load_split
+from prx_train.errors import Stopped
 from prx_train.latents import note_contents
 from prx_train.run import open_run
 from prx_train.schedule import Clock
@@ -79,6 +80,21 @@ def test_pictures_are_digested_once_unless_the_file_changes(tmp_path: Path) -> N
     assert changed.contents[3] == hashlib.sha256(records[3]["image"]["bytes"]).hexdigest()
     assert [changed.contents[index] for index in range(12) if index != 3] == expected[:3] + expected[4:]
     assert read == [2, 0, 2]
+
+
+class Ends(Watch):
+    """Asks for an end after the first few."""
+
+    def made(self, done: int, count: int) -> None:
+        raise Stopped(15)
+
+
+def test_digesting_pictures_heeds_a_stop_and_keeps_what_is_done(tmp_path: Path) -> None:
+    split = _described(tmp_path, [{**row, "width": 32, "height": 32} for row in rows(12)])
+    photos = [(split, index) for index in range(12)]
+    with pytest.raises(Stopped):
+        note_contents(tmp_path / "cache", photos, _silent, Ends())
+    assert note_contents(tmp_path / "cache", photos, _silent) == 0
 
 
 def test_pictures_in_files_of_their_own_are_digested_as_they_are_now(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What a latent model trains on: each photo encoded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,18 @@ def photo_latents(
     folder: Path,
     space: model.Space,
     photos: Sequence[tuple[data.Split, int]],
-    watch: Watch,
+    watch: Callable[[str, str, str], Watch],
     say: Say,
 ) -> TensorCache:
     """The latents of all photos, cached in a folder; none for a model that works on pixels.
+
+    Args:
+        config: The settings.
+        folder: Of the caches.
+        space: The model's.
+        photos: Splits and their rows.
+        watch: Makes what looks after a cache: of a stage of the ledger, a unit, and a name for what is made.
+        say: Takes what happens.
 
     Raises:
         ConfigError: photos are to be mirrored.
@@ -36,13 +44,18 @@ def photo_latents(
     if space.vae is not None:
         if config.flip:
             raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
-        note_contents(folder, photos, say)
-        encode_photos(latents, space, photos, config.fit, watch)
-        watch.filed(0)
+        note_contents(folder, photos, say, watch("load", "row groups", "digests of row groups"))
+        encode_photos(latents, space, photos, config.fit, encoding := watch("latent_cache", "photos", latents.name))
+        encoding.filed(0)
     return latents
 
 
-def note_contents(folder: Path, photos: Sequence[tuple[data.Split, int]], say: Say) -> int:
+def note_contents(
+    folder: Path,
+    photos: Sequence[tuple[data.Split, int]],
+    say: Say,
+    watch: Watch = Watch(),  # noqa: B008  # it holds nothing
+) -> int:
     """Notes the digest of each photo's file in its split; returns how many row groups had to be read for it.
 
     A dataset's own keys may be anything. What was read once is on record as long as the Parquet file is not written to;
@@ -57,7 +70,9 @@ def note_contents(folder: Path, photos: Sequence[tuple[data.Split, int]], say: S
         keys.append(digest(marks[place[0]], split.image, str(place[1])))
         wanted.setdefault(keys[-1], (split, place))
     read = known.fill(
-        wanted, lambda some: [torch.tensor([list(one) for one in split.digests(place)]).byte() for split, place in some]
+        wanted,
+        lambda some: [torch.tensor([list(one) for one in split.digests(place)]).byte() for split, place in some],
+        watch,
     )
     for key, (split, index) in zip(keys, photos, strict=True):
         found = bytes(known.tensor(key)[split.rows[index].place[2]].tolist())

@@ -220,9 +220,7 @@ def _prepare(begun: _Begun) -> _Prepared:
         prompts=prompts,
         encoder=encoder,
         texts=texts,
-        latents=photo_latents(
-            config, _cache_folder(config), space, photos, watch("latent_cache", "photos", "latents"), say
-        ),
+        latents=photo_latents(config, _cache_folder(config), space, photos, watch, say),
     )
 
 
