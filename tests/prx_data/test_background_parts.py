@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from prx_data.measures.background import background
-from prx_data.measures.background_parts import detached, parts
+from prx_data.measures.background_parts import pieces
 from prx_data.measures.background_region import divide
 
 from .composites import read
@@ -65,11 +65,12 @@ def boxes(heights: list[int], widths: list[int], gap: int) -> Pixels:
 @given(st.lists(st.integers(24, 40), min_size=1, max_size=2), st.lists(st.integers(24, 40), min_size=1, max_size=2))
 def test_boxes_are_counted_and_all_but_one_are_apart(heights: list[int], widths: list[int]) -> None:
     region = divide(boxes(heights, widths, 12))
-    assert parts(region) == len(heights) * len(widths)
+    found = pieces(region)
+    assert found["parts"] == len(heights) * len(widths)
     labels, count = ndimage.label(~region.mask | (region.off > 2), np.ones((3, 3)))
     assert count == len(heights) * len(widths)
     others = np.isin(labels, np.unique(labels[region.subject]), invert=True) & (labels > 0)
-    assert detached(region) == pytest.approx(others.mean())
+    assert found["detached"] == pytest.approx(others.mean())
 
 
 def test_what_goes_on_outside_the_frame_with_the_subject_is_not_apart() -> None:

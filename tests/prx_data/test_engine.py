@@ -154,6 +154,20 @@ def crash_on_multiples_of_seven(task: list[int]) -> int:
     return len(task)
 
 
+def _converted(values: list[int]) -> tuple[int, bool, bool]:
+    """What pyarrow makes of a list, whether that imported pandas, and whether it can be imported afterwards."""
+    total = pa.array(values).sum().as_py()
+    before = "pandas" in sys.modules
+    return total, before, hasattr(importlib.import_module("pandas"), "DataFrame")
+
+
+def test_processes_import_pandas_for_those_who_ask_alone() -> None:
+    job: Job[list[int], tuple[int, bool, bool]] = Job(
+        _converted, halves=lambda _: (), blame=lambda *_: (0, True, False)
+    )
+    assert list(job([[1, 2, 3]], 1)) == [(6, False, True)]
+
+
 def test_isolation_finds_exactly_the_killers() -> None:
     blamed: list[int] = []
 

@@ -78,6 +78,22 @@ def test_the_subject_is_the_heaviest_part(seed: int, shape: tuple[int, int], tim
 
 
 @settings(deadline=None)
+@given(st.integers(0, 99), sides, st.floats(0, 1))
+def test_what_is_apart_is_found_like_scipy(seed: int, shape: tuple[int, int], share: float) -> None:
+    random = np.random.default_rng(seed)
+    off = random.choice([0, 2, 3, 20, 25], shape, p=[share, *(4 * [(1 - share) / 4])]).astype(np.float32)
+    mask = (off < 9) & (random.random(shape) < 0.9)
+    subject = ndimage.binary_fill_holes(random.random(shape) < 0.05 * share) & ~mask
+    runs, left = masks.apart(mask, subject, off, 2.0, 20.0)
+    seen = ~mask | (off > 2)
+    lines = [ndimage.label(seen.any(axis=axis))[1] for axis in (0, 1)]
+    assert runs == max(lines)
+    labels = ndimage.label(seen)[0]
+    joined = np.isin(labels, np.unique(labels[subject & seen])) & seen
+    assert left == bool((seen & (off > 20) & ~joined).any())
+
+
+@settings(deadline=None)
 @given(arrays(np.float32, sides, elements=st.floats(0, 20, width=32)))
 def test_doubt_is_what_two_limits_do_not_share(off: npt.NDArray[np.float32]) -> None:
     assert masks.doubt(off, 6, 13.5) == pytest.approx(reference.doubt(off, 6, 13.5))

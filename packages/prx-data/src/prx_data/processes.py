@@ -4,12 +4,15 @@ Loky starts clean processes (no fork) and takes functions and objects that were 
 """
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.abc import MetaPathFinder
 from typing import Any, Generic, TypeVar
 
 import cv2
+import pyarrow as pa
 from loky import ProcessPoolExecutor, wait
 from loky.process_executor import TerminatedWorkerError
 
@@ -30,6 +33,7 @@ _STRIKES = 2
 def _start(parent: int) -> None:
     """Let this process use one thread, and end soon after its parent, even if that was killed and could tell nobody."""
     cv2.setNumThreads(1)
+    _look_for_no_pandas()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -37,6 +41,28 @@ def _start(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+class _NoPandas(MetaPathFinder):
+    """Finds nothing, and keeps others from finding pandas."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        """None for what others may look for."""
+        if fullname == "pandas":
+            raise ImportError(fullname)
+
+
+def _look_for_no_pandas() -> None:
+    """Have pyarrow do without pandas here: it imports it at its first conversion, a fifth of a second for each process.
+
+    What comes later may import pandas as ever, only not hand its tables to pyarrow.
+    """
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([0])  # asks once
+    finally:
+        sys.meta_path.remove(finder)
 
 
 class _Worker:

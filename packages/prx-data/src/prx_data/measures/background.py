@@ -14,7 +14,7 @@ import numpy as np
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
 from prx_data.measures.background_maps import middle, ring_places
-from prx_data.measures.background_parts import detached, parts
+from prx_data.measures.background_parts import pieces
 from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
 from prx_data.measures.color import hex_color
@@ -153,8 +153,7 @@ def judged(region: Region) -> Background:
         frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
-        parts=parts(region),
-        detached=detached(region),
+        **pieces(region),
     )
 
 

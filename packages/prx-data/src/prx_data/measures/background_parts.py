@@ -4,10 +4,13 @@ Both ask for ground on which nothing at all can be seen between the pieces, so t
 trousers stand out, holds its model together. `benchmarks/parts.py` prints how often they are right.
 """
 
+from typing import TypedDict
+
 import cv2
 import numpy as np
 
 from prx_data.measures.background_region import Region
+from prx_data.measures.kernels import masks
 from prx_data.measures.masks import Mask
 
 _SEEN = 2.0  # ΔE from the ground from which on something is there
@@ -16,16 +19,33 @@ _PEAK = 20.0  # ΔE from the ground that a thing reaches somewhere: shadows do n
 _LEAST_THING = 3  # pixels of one
 
 
-def parts(region: Region) -> int:
-    """How many large things straight strips of empty ground divide, from side to side; 0 if there is none.
+class Pieces(TypedDict):
+    """See `Background` for each."""
 
-    The picture is cut along empty rows and columns, and each piece again (the XY cut of documents, Nagy and Seth 1984,
+    parts: int
+    detached: float
+
+
+def pieces(region: Region) -> Pieces:
+    """What a photo shows in several pieces.
+
+    `parts`: how many large things straight strips of empty ground divide, from side to side; 0 if there is none. The
+    picture is cut along empty rows and columns, and each piece again (the XY cut of documents, Nagy and Seth 1984,
     "Hierarchical representation of optically scanned documents"). Not told apart are a sheet of packshots and one photo
     of several things, such as a pair of shoes that stand apart.
+
+    `detached`: share of the inner picture under things on the ground that nothing joins to the subject, in [0, 1). What
+    reaches the frame on a side that the subject reaches too goes on outside it, and does not count.
     """
     things = ~region.mask
-    least = max(_PART[0] * things.size, _PART[1] * np.count_nonzero(things))
-    return _cut(things, things | (region.off > _SEEN), least)
+    number = np.count_nonzero(things)
+    runs, apart = masks.apart(region.mask, region.subject, region.off, _SEEN, _PEAK)
+    least = max(_PART[0] * things.size, _PART[1] * number)
+    seen = things | (region.off > _SEEN) if runs > 1 or apart else None
+    return {
+        "parts": int(number >= least) if seen is None or runs <= 1 else _cut(things, seen, least),
+        "detached": 0.0 if seen is None or not apart or not region.subject.any() else _detached(region, seen),
+    }
 
 
 def _cut(things: Mask, seen: Mask, least: float) -> int:
@@ -38,17 +58,8 @@ def _cut(things: Mask, seen: Mask, least: float) -> int:
     return 1
 
 
-def detached(region: Region) -> float:
-    """Share of the inner picture under things on the ground that nothing joins to the subject, in [0, 1).
-
-    What reaches the frame on a side that the subject reaches too goes on outside it, and does not count.
-    """
-    if not region.subject.any():
-        return 0.0
-    seen = ~region.mask | (region.off > _SEEN)
+def _detached(region: Region, seen: Mask) -> float:
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(seen.view(np.uint8), connectivity=8)
-    if count <= 2:  # the ground and the subject
-        return 0.0
     own = np.bincount(labels[region.subject], minlength=count) > 0
     strong = np.bincount(labels[region.off > _PEAK], minlength=count) > 0
     own[0] = strong[0] = False

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from prx_data.measures import history
-from prx_data.measures.history import BLOCK
 from prx_data.measures.kernels import luma, small
+from prx_data.measures.kernels.history import BLOCK
 from prx_data.picture import Picture, Pixels
 
 TILE = 128
@@ -94,7 +94,7 @@ class Resolution:
     """`effective_resolution` and `past_quality`; null where they cannot be told, as of a picture that is not whole."""
 
     name: str = "resolution"
-    version: str = "5"
+    version: str = "6"
 
     @property
     def schema(self) -> pa.Schema:

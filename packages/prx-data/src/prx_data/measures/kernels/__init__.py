@@ -3,13 +3,14 @@
 Pictures in Lab lie plane by plane here, shape (3, height, width), so that loops run over memory without gaps.
 """
 
-from prx_data.measures.kernels import colors, ground, inset, lab, lines, luma, masks, small, straight, texture
+from prx_data.measures.kernels import colors, ground, history, inset, lab, lines, luma, masks, small, straight, texture
 from prx_data.measures.kernels.compiled import compile_all, load_all
 
 __all__ = [
     "colors",
     "compile_all",
     "ground",
+    "history",
     "inset",
     "lab",
     "lines",

@@ -285,3 +285,49 @@ def subject_of(mask: Mask) -> Mask:
                     best, most = part, weight
     # What the frame cannot reach from outside is a hole in it, or it.
     return _unpacked(_others(_reached(_others(best, width), width), width), width)
+
+
+@kernel("Tuple((int64, boolean))(boolean[:, ::1], boolean[:, ::1], float32[:, ::1], float32, float32)")
+def apart(mask: Mask, subject: Mask, off: Floats, seen: float, peak: float) -> tuple[int, bool]:
+    """Whether straight strips of empty ground divide what is seen, and whether something strong may be apart.
+
+    Args:
+        mask: Where the ground shows; what is not ground is seen.
+        subject: Where the subject is.
+        off: ΔE from the ground.
+        seen: From which on something is.
+        peak: And from which on it is strong.
+
+    Returns:
+        The larger number of runs of rows, and of columns, that are not empty; and whether anything strong is not
+        4-connected to the subject by what is seen.
+    """
+    height, width = mask.shape
+    visible, things, found = _below(off, np.nextafter(seen, np.float32(np.inf))), _packed(mask), _packed(subject)
+    words = visible.shape[1]
+    columns, down, across, before, top, bottom = np.zeros(words, dtype=np.uint64), 0, 0, False, height, -1
+    visible, things = _others(visible, width), _others(things, width)
+    for y in range(height):
+        some = False
+        for word in range(words):
+            visible[y, word] |= things[y, word]
+            columns[word] |= visible[y, word]
+            found[y, word] &= visible[y, word]
+            some |= visible[y, word] != 0
+            if found[y, word]:
+                top, bottom = min(top, y), y
+        down += some and not before
+        before = some
+    for word in range(words):
+        across += _ones(columns[word] & ~(columns[word] << _ONE))
+        across -= word > 0 and bool(columns[word] & _ONE) and bool(columns[word - 1] >> _LAST)
+    for y in range(top, bottom + 1):
+        _fill_row(found[y], visible[y])
+    if bottom >= 0:
+        _flood(found, visible, top, bottom)
+    strong = _others(_below(off, np.nextafter(peak, np.float32(np.inf))), width)
+    left = False
+    for y in range(height):
+        for word in range(words):
+            left |= (strong[y, word] & visible[y, word] & ~found[y, word]) != 0
+    return max(down, across), left
