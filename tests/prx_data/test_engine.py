@@ -168,7 +168,25 @@ def test_processes_import_pandas_for_those_who_ask_alone() -> None:
     assert list(job([[1, 2, 3]], 1)) == [(6, False, True)]
 
 
-def test_isolation_finds_exactly_the_killers() -> None:
+def _mark(path: Path) -> Path:
+    path.with_suffix(".begun").touch()
+    time.sleep(0.05)
+    path.with_suffix(".done").touch()
+    return path
+
+
+def test_processes_that_take_turns_rest_while_the_caller_works(tmp_path: Path) -> None:
+    job: Job[Path, Path] = Job(_mark, halves=lambda _: (), blame=lambda path, _: path, in_turn=True)
+    paths = [tmp_path / str(number) for number in range(7)]
+    found = []
+    for path in job(paths, 3):
+        found.append(path)
+        assert len(list(tmp_path.glob("*.begun"))) == len(list(tmp_path.glob("*.done")))
+    assert sorted(found) == paths
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_isolation_finds_exactly_the_killers(in_turn: bool) -> None:
     blamed: list[int] = []
 
     def blame(task: list[int], death: str) -> int:
@@ -180,7 +198,7 @@ def test_isolation_finds_exactly_the_killers() -> None:
         middle = len(task) // 2
         return (task[:middle], task[middle:]) if middle else ()
 
-    job = Job(crash_on_multiples_of_seven, halves=halves, blame=blame)
+    job = Job(crash_on_multiples_of_seven, halves=halves, blame=blame, in_turn=in_turn)
     assert sum(job([[1, 2, 3], [4, 5, 6, 7], [8], [9, 10]], 2)) == 10
     assert blamed == [7]
 

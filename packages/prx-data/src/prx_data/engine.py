@@ -76,8 +76,10 @@ def measure(
         lacks |= int(np.bitwise_or.reduce(some["lacks"].to_numpy()))
     wanted = [one for number, one in enumerate(measures, start=1) if lacks >> number & 1]
     batches = {one.name: Batches(store, one) for one in wanted if takes_batches(one)}
-    tasks = _tasks(store, measures, backlog, crew=crew, limit=limit, decode_side=decode_side)
-    job = Job(run_task, halves=Task.halves, blame=blame)
+    in_turn = any(one.measure.chosen_device == "cpu" for one in batches.values())
+    shares = crew if in_turn else _SHARE * crew
+    tasks = _tasks(store, measures, backlog, shares=shares, limit=limit, decode_side=decode_side)
+    job = Job(run_task, halves=Task.halves, blame=blame, in_turn=in_turn)
     started, begin = datetime.now(UTC), perf_counter()
     if len(batches) < len(wanted):
         compile_all()  # once, and not in each process
@@ -101,7 +103,7 @@ def _tasks(
     measures: Sequence[Measure],
     backlog: Backlog,
     *,
-    crew: int,
+    shares: int,
     limit: float | None,
     decode_side: int | None,
 ) -> Iterator[Task]:
@@ -111,7 +113,7 @@ def _tasks(
         for lacks in pc.unique(some["lacks"]).to_pylist():
             alike = some.filter(pc.equal(some["lacks"], lacks))
             keys = dict(zip(alike["locator"].to_pylist(), alike["key"].to_pylist(), strict=True))
-            for together in _guided(parts(keys, _LEAST_TASK), left, _SHARE * crew):
+            for together in _guided(parts(keys, _LEAST_TASK), left, shares):
                 left -= len(together)
                 yield Task(
                     folder=store.folder,

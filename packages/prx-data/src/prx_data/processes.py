@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import cv2
 import pyarrow as pa
-from loky import ProcessPoolExecutor, wait
+from loky import ALL_COMPLETED, FIRST_COMPLETED, ProcessPoolExecutor, wait
 from loky.process_executor import TerminatedWorkerError
 
 T = TypeVar("T")
@@ -92,6 +92,7 @@ class Job(Generic[T, R]):
         *,
         halves: Callable[[T], Sequence[T]],
         blame: Callable[[T, str], R],
+        in_turn: bool = False,
     ) -> None:
         """`run` and `blame` return what came of a task.
 
@@ -99,7 +100,10 @@ class Job(Generic[T, R]):
             run: Called in a process of its own.
             halves: Two parts of a task, or none if it cannot be divided.
             blame: Called here for a task that cannot be divided, with the exit code or signal of the process it killed.
+            in_turn: Whether the processes rest while the caller does something with what they gave: if that takes all
+                processors, with threads that wait for each other, an interruption costs it more than the rest costs.
         """
+        self._in_turn = in_turn
         self._run = run
         self._halves = halves
         self._blame = blame
@@ -124,18 +128,21 @@ class Job(Generic[T, R]):
         running = {worker.submit(self._run, task): (worker, task) for worker, task in zip(crew, tasks, strict=False)}
         try:
             while running:
-                for future in wait(running, return_when="FIRST_COMPLETED").done:
+                free, finished = list[_Worker](), list[R]()
+                for future in wait(running, return_when=ALL_COMPLETED if self._in_turn else FIRST_COMPLETED).done:
                     worker, task = running.pop(future)
-                    finished: list[R] = []
+                    free.append(worker)
                     try:
                         finished.append(future.result())
                     except TerminatedWorkerError:
                         worker.close()
                         suspects.append(task)
-                    for following in tasks:
-                        running[worker.submit(self._run, following)] = (worker, following)
-                        break
-                    yield from finished  # the worker is busy again while the caller does something with it
+                if self._in_turn:
+                    yield from finished
+                for worker, task in zip(free, tasks, strict=False):
+                    running[worker.submit(self._run, task)] = (worker, task)
+                if not self._in_turn:
+                    yield from finished  # the workers are busy again while the caller does something with it
         finally:
             for worker in crew:
                 worker.close()
