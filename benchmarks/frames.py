@@ -8,6 +8,8 @@ of one width or of four, stored as JPEG of quality 60 to 95, and in one of two p
 stored again. A studio photo on white in a white frame has no edge that anybody could see, so that those are framed in
 other colours alone. Boxes are the opposite: a photo is the printed front of a carton on white, whose corners are
 off a rectangle by a share of its longer side, as those of a box before a camera are, or which throws a soft shadow.
+The third table is of such boxes on other grounds: whether these are cut off as if they were frames, by their outlines
+in the reduced picture alone and by all that the measure looks at.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from PIL import Image
 
 from prx_data.decoding import decode
 from prx_data.measures import standard_measures
+from prx_data.measures.borders import bars, borders
 from prx_data.measures.inset import FRAMED, WORKING_SIDE, Inset, inset
 from prx_data.measures.lines import SIDES
 from prx_data.picture import Picture
@@ -77,6 +80,18 @@ def alarms(
     return flagged
 
 
+def cuts(fronts: Sequence[Path]) -> None:
+    """Print one row for each ground and tilt: of how many boxes the ground is cut off as a frame."""
+    print("\n| boxes on | corners off by | boxes | cut off by outlines alone | cut off |\n|---|---|---|---|---|")
+    for name in ("off-white", "light gray", "blue"):
+        for tilt in (0.0, *TILTS):
+            random = np.random.default_rng(round(1e4 * tilt))
+            pictures = [Picture(boxed(read(path), random, tilt=tilt, color=FRAMES[name])) for path in fronts]
+            outlines = sum(all(one.of_level(borders, WORKING_SIDE).values()) for one in pictures)
+            off = sum(any(bars(one).values()) for one in pictures)
+            print(f"| {name} | {tilt:.2%} | {len(pictures)} | {outlines} | {off} |")
+
+
 def speed(paths: Sequence[Path]) -> None:
     """Print what the measure costs beside all standard ones, in processor time; the reduced pictures are there."""
     pictures = [one for path in paths if (one := decode(path.read_bytes()).picture) is not None]
@@ -121,6 +136,7 @@ def main(photos: Path, step: int, out: Path | None) -> None:
         alarms(f"box on white, corners off by {tilt:.2%}", fronts, box, 2 * step)
     box = partial(boxed, random=np.random.default_rng(3), tilt=0, shadow=0.25)
     alarms("box on white, exactly upright, with a shadow", fronts, box, 2 * step)
+    cuts(fronts[:: 2 * step])
     speed([*everything["phone"][:: 4 * step], *everything["catalogue"][:: 4 * step]])
     if out is not None:
         sheet(flagged, out)

@@ -55,8 +55,16 @@ def framed(pixels: Pixels, color: Color, random: np.random.Generator) -> tuple[P
     return np.asarray(image), dict(zip(SIDES, widths, strict=True))
 
 
-def boxed(front: Pixels, random: np.random.Generator, *, tilt: float, shadow: float = 0.0, side: int = 1000) -> Pixels:
-    """A photo as the front of a box before a camera, on a white square.
+def boxed(
+    front: Pixels,
+    random: np.random.Generator,
+    *,
+    tilt: float,
+    shadow: float = 0.0,
+    side: int = 1000,
+    color: Color = (255, 255, 255),
+) -> Pixels:
+    """A photo as the front of a box before a camera, on a plain square.
 
     Args:
         front: What is printed on the box.
@@ -64,6 +72,7 @@ def boxed(front: Pixels, random: np.random.Generator, *, tilt: float, shadow: fl
         tilt: Standard deviation of the corners from a rectangle's, as a share of the box's longer side.
         shadow: How much darker the ground is below the box, in [0, 1].
         side: Pixels of the square.
+        color: Of the square.
     """
     height, width = front.shape[:2]
     scale = side * random.uniform(0.5, 0.85) / max(height, width)
@@ -78,9 +87,7 @@ def boxed(front: Pixels, random: np.random.Generator, *, tilt: float, shadow: fl
     picture = cv2.warpPerspective(front, warp, double)
     share = cv2.resize(cover, (side, side), interpolation=cv2.INTER_AREA)[..., None] / 255
     box = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float64)
-    if not shadow:
-        return np.asarray(stored(Image.fromarray((255 * (1 - share) + box * share).clip(0, 255).astype(np.uint8)), 88))
     shade = cv2.GaussianBlur(np.roll(share[..., 0], (6, 6), (0, 1)), (0, 0), 12)[..., None]
-    ground = 255 * (1 - shadow * shade)
+    ground = np.array(color) * (1 - shadow * shade)
     made = (ground * (1 - share) + box * share).clip(0, 255).astype(np.uint8)
     return np.asarray(stored(Image.fromarray(made), 88))

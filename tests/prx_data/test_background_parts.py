@@ -73,6 +73,20 @@ def test_boxes_are_counted_and_all_but_one_are_apart(heights: list[int], widths:
     assert found["detached"] == pytest.approx(others.mean())
 
 
+def test_things_that_lie_about_make_a_ground_less_clean() -> None:
+    pixels = boxes([120], [90], 40)
+    places = [(20 + 28 * row, 8) for row in range(4)] + [(20 + 28 * row, len(pixels[0]) - 18) for row in range(4)]
+    scores = [background(pixels).cleanliness]
+    for number, (y, x) in enumerate(places, start=1):
+        pixels[y : y + 10, x : x + 10] = (40 + 20 * number, 30, 200 - 20 * number)
+        found = background(pixels)
+        assert found.things == number
+        scores.append(found.cleanliness)
+    assert np.all(np.diff(scores) < 0)
+    assert scores[1] > 0.96 * scores[0]
+    assert scores[8] < 0.4
+
+
 def test_what_goes_on_outside_the_frame_with_the_subject_is_not_apart() -> None:
     pixels = boxes([200], [100, 40], 40)
     assert background(pixels).detached > 0

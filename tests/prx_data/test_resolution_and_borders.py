@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prx_data.decoding import decode
-from prx_data.measures.borders import WORKING_SIDE, Borders, borders
+from prx_data.measures.background import background
+from prx_data.measures.borders import WORKING_SIDE, Borders, bars, borders
 from prx_data.measures.lines import SIDES
 from prx_data.measures.resolution import Resolution, effective_resolution
 from prx_data.picture import Picture
 
 from .conftest import draw_product, encode
+from .frames import boxed
 
 
 def pictures(photos: Path, folder: str, number: int) -> list[Image.Image]:
@@ -91,8 +93,19 @@ def test_a_frame_is_found_and_a_white_margin_is_none(photos: Path) -> None:
         for color, wide in (("black", True), ("white", False)):
             framed = Image.new("RGB", (image.width + 40, image.height + 40), color)
             framed.paste(image, (20, 20))
-            widths = Picture(framed).of_level(borders, WORKING_SIDE).values()
+            widths = bars(Picture(framed)).values()
             assert all(widths) == any(widths) == wide
+
+
+@pytest.mark.parametrize("color", [(200, 200, 200), (235, 232, 226), (40, 60, 160)])
+def test_a_box_before_a_plain_ground_is_no_frame(photos: Path, color: tuple[int, int, int]) -> None:
+    random, tempted = np.random.default_rng(1), 0
+    for image in pictures(photos, "phone", 8):
+        picture = Picture(boxed(np.asarray(image), random, tilt=0.0025, color=color))
+        tempted += all(borders(picture.level(WORKING_SIDE)).values())
+        assert not any(bars(picture).values())
+        assert background(picture.pixels).border_share == 1
+    assert tempted >= 4
 
 
 def test_a_bar_of_the_pictures_own_ground_is_none() -> None:

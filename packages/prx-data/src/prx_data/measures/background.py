@@ -23,7 +23,7 @@ from prx_data.measures.kernels import ground, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Pixels
 
-VERSION = "8"
+VERSION = "9"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
@@ -97,13 +97,15 @@ class Background:
     sides_touched: int
     """Sides of the frame (inside its bars) that the subject touches, 0 to 4; within one working pixel."""
     frame: float
-    """Share of the frame under the bars and frames that `prx_data.measures.borders.borders` finds, in [0, 1)."""
+    """Share of the frame under the bars and frames that `prx_data.measures.borders.bars` finds, in [0, 1)."""
     collage: float
     """How much of the straightest line across the picture is a step in colour, in [0, 1]; above 0.95 a seam."""
     overlay: float
     """Share of the picture under lines of writing on the ground, in [0, 1)."""
     parts: int
     """Large things that straight strips of empty ground divide: above 1 several packshots or several products."""
+    things: int
+    """How many things stand on a clean ground apart from the subject: the second shoe, or what lies about."""
     detached: float
     """Share of the picture under things that stand on a clean ground apart from the subject, in [0, 1)."""
 
@@ -137,8 +139,9 @@ def judged(region: Region) -> Background:
     border = ring_places((mask.shape[0], mask.shape[1]))
     ground_share, rest, purity = ground.along_border(mask, subject, region.off, border, _PURE)
     components = clutter_components(region, own, ground_share, rest)
+    found = pieces(region)
     return Background(
-        cleanliness=cleanliness(components),
+        cleanliness=cleanliness(components, found["things"]),
         share=float(region.framed(mask, outside=True).mean()),
         purity=purity,
         uniformity=texture.median(region.off, mask) if shown else middle(region.off),
@@ -153,7 +156,7 @@ def judged(region: Region) -> Background:
         frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
-        **pieces(region),
+        **found,
     )
 
 

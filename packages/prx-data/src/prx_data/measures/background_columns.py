@@ -9,7 +9,7 @@ import pyarrow as pa
 from prx_data.measures import background as measure
 from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.background_region import divide
-from prx_data.measures.borders import WORKING_SIDE, borders
+from prx_data.measures.borders import bars
 from prx_data.measures.color_names import Shade, color_name, sure_name
 from prx_data.picture import Picture
 
@@ -40,7 +40,7 @@ class BackgroundColumns:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        region = divide(picture.level(DETAIL_SIDE), picture.of_level(borders, WORKING_SIDE))
+        region = divide(picture.level(DETAIL_SIDE), bars(picture))
         return as_columns(measure.judged(region))
 
 

@@ -23,6 +23,7 @@ class Pieces(TypedDict):
     """See `Background` for each."""
 
     parts: int
+    things: int
     detached: float
 
 
@@ -34,17 +35,19 @@ def pieces(region: Region) -> Pieces:
     "Hierarchical representation of optically scanned documents"). Not told apart are a sheet of packshots and one photo
     of several things, such as a pair of shoes that stand apart.
 
-    `detached`: share of the inner picture under things on the ground that nothing joins to the subject, in [0, 1). What
-    reaches the frame on a side that the subject reaches too goes on outside it, and does not count.
+    `things`: how many lie on the ground that nothing joins to the subject. What reaches the frame on a side that the
+    subject reaches too goes on outside it, and does not count. `detached`: their share of the inner picture, in [0, 1).
     """
     things = ~region.mask
     number = np.count_nonzero(things)
     runs, apart = masks.apart(region.mask, region.subject, region.off, _SEEN, _PEAK)
     least = max(_PART[0] * things.size, _PART[1] * number)
     seen = things | (region.off > _SEEN) if runs > 1 or apart else None
+    count, share = (0, 0.0) if seen is None or not apart or not region.subject.any() else _detached(region, seen)
     return {
         "parts": int(number >= least) if seen is None or runs <= 1 else _cut(things, seen, least),
-        "detached": 0.0 if seen is None or not apart or not region.subject.any() else _detached(region, seen),
+        "things": count,
+        "detached": share,
     }
 
 
@@ -58,7 +61,7 @@ def _cut(things: Mask, seen: Mask, least: float) -> int:
     return 1
 
 
-def _detached(region: Region, seen: Mask) -> float:
+def _detached(region: Region, seen: Mask) -> tuple[int, float]:
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(seen.view(np.uint8), connectivity=8)
     own = np.bincount(labels[region.subject], minlength=count) > 0
     strong = np.bincount(labels[region.off > _PEAK], minlength=count) > 0
@@ -67,4 +70,4 @@ def _detached(region: Region, seen: Mask) -> float:
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         if own[edge].any():
             apart[edge] = False
-    return float(boxes[apart, cv2.CC_STAT_AREA].sum() / seen.size)
+    return int(np.count_nonzero(apart)), float(boxes[apart, cv2.CC_STAT_AREA].sum() / seen.size)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prx_data.measures.background_maps import Floats, Lab, fitted, level, positions, ring, ring_places
-from prx_data.measures.borders import borders
+from prx_data.measures.borders import bars as bars_of
 from prx_data.measures.kernels import ground, masks
 from prx_data.measures.kernels.ground import TOLERANCE
 from prx_data.measures.kernels.lab import halved, srgb_to_lab
@@ -17,7 +17,7 @@ from prx_data.measures.kernels.luma import grain
 from prx_data.measures.kernels.straight import row_steps
 from prx_data.measures.lines import Side
 from prx_data.measures.masks import Mask
-from prx_data.picture import Pixels
+from prx_data.picture import Picture, Pixels
 from prx_data.picture import halved as halved_pixels
 
 LEAST_SHARE = 0.02
@@ -64,7 +64,7 @@ class Region:
     """Where in it the inner picture lies."""
 
     frame: float
-    """Share of the frame that bars cover, in [0, 1); see `borders`."""
+    """Share of the frame that bars cover, in [0, 1); see `bars`."""
 
     def framed(self, inner: Mask, *, outside: bool) -> Mask:
         """A mask of the inner picture put back into the frame."""
@@ -80,10 +80,10 @@ def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None) -> Region:
 
     Args:
         pixels: Upright sRGB, uint8 of shape (height, width, 3).
-        bars: What `borders` found in it; None to look for them here.
+        bars: What was found in it, see `prx_data.measures.borders.bars`; None to look for them here.
     """
     reduced = level(pixels)
-    bars = borders(reduced) if bars is None else bars
+    bars = bars_of(Picture(pixels)) if bars is None else bars
     detail = fitted(reduced)
     shape = (detail.shape[0] // 2, detail.shape[1] // 2)
     inner = _inside(bars, shape)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from prx_data.measures.inset import inset
+from prx_data.measures.inset import FRAMED, inset
 from prx_data.measures.lines import SIDES, Color, Side, color_of_line, depth, lines_from, outermost, plain_lines
 from prx_data.picture import Picture, Pixels
 
@@ -24,6 +24,15 @@ _WIDEST_ALONE = 0.25  # where the opposite side has none: a wider one is a groun
 _WHITE = 240  # levels
 
 Plane = npt.NDArray[np.uint8]
+
+
+def bars(picture: Picture) -> dict[Side, float]:
+    """What `borders` finds, but a frame on four sides only where its inner edges are as straight as `inset` asks.
+
+    A box, a book or a poster before a plain ground has four sharp edges too, and is the product.
+    """
+    found = picture.of_level(borders, WORKING_SIDE)
+    return dict.fromkeys(SIDES, 0.0) if all(found.values()) and inset(picture).straight <= FRAMED else found
 
 
 def borders(pixels: Pixels) -> dict[Side, float]:
@@ -99,12 +108,12 @@ def _frame(pixels: Pixels, lines: Mapping[Side, int]) -> dict[Side, float] | Non
 class Borders:
     """Bars and frames that other measures leave out, and photos set into a frame that may as well be a ground.
 
-    `border_left`, `border_top`, `border_right`, `border_bottom`: see `borders`. `inset`, `inset_left`, `inset_top`,
+    `border_left`, `border_top`, `border_right`, `border_bottom`: see `bars`. `inset`, `inset_left`, `inset_top`,
     `inset_right`, `inset_bottom`: score and widths, see `prx_data.measures.inset`. All are shares.
     """
 
     name: str = "borders"
-    version: str = "4"
+    version: str = "5"
 
     @property
     def schema(self) -> pa.Schema:
@@ -114,6 +123,6 @@ class Borders:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See the class."""
-        bars, found = picture.of_level(borders, WORKING_SIDE), inset(picture)
-        columns = {f"border_{side}": width for side, width in bars.items()}
+        found = inset(picture)
+        columns = {f"border_{side}": width for side, width in bars(picture).items()}
         return {**columns, "inset": found.score, **{f"inset_{side}": found.widths[side] for side in SIDES}}

@@ -32,6 +32,8 @@ class Inset:
     score: float = 0.0
     """Share of the two least straight inner edges that lies within a quarter of a pixel of one line, in [0, 1]; 0 where
     no picture is framed, where there is a shadow outside the edges, or where all edges are of one colour inside."""
+    straight: float = 0.0
+    """The same of what is plain all along its edges too: a frame around a product on a ground, or a plain carton."""
     widths: dict[Side, float]
     """The frame's, as shares of the picture; 0 where the score is."""
 
@@ -55,9 +57,14 @@ def inset(picture: Picture) -> Inset:
         shares.append(np.count_nonzero(np.abs(seen - middle) <= _STRAIGHT) / kernels.PARTS)
         widths[side] = middle / depth
         shadow, varies = max(shadow, around), max(varies, inside)
-    if shadow > _SHADOW or varies < _FLAT:
+    straight = sum(sorted(shares)[:2]) / 2
+    if shadow > _SHADOW:
         return none
-    return Inset(score=sum(sorted(shares)[:2]) / 2, widths=widths)
+    return (
+        Inset(straight=straight, widths=none.widths)
+        if varies < _FLAT
+        else Inset(score=straight, straight=straight, widths=widths)
+    )
 
 
 def _edge(

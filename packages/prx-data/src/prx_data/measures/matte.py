@@ -24,7 +24,7 @@ from prx_data.measures import background as classical
 from prx_data.measures.background_columns import BackgroundColumns, as_columns
 from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.background_region import Region, divide
-from prx_data.measures.borders import WORKING_SIDE, borders
+from prx_data.measures.borders import bars
 from prx_data.measures.kernels import masks
 from prx_data.picture import Picture, Pixels
 
@@ -146,7 +146,7 @@ class MatteBackground:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        region = divide(picture.level(DETAIL_SIDE), picture.of_level(borders, WORKING_SIDE))
+        region = divide(picture.level(DETAIL_SIDE), bars(picture))
         found = classical.judged(region)
         if found.doubt <= self.max_doubt:
             return as_columns(found)

@@ -1,0 +1,103 @@
+"""Whether cleanliness falls as clutter is added: prints how often it rises instead.
+
+    python benchmarks/clutter.py PHOTOS [PRODUCTS]
+
+PHOTOS holds `grocery`. Cut-outs of PRODUCTS products (default 24) stand in the middle of a plain ground, and clutter
+comes step by step, in three ways:
+
+- things: ten pieces of photos of shelves, one after the other, anywhere on the ground or the product.
+- fading in: a photo of a shelf in place of the ground, in ten steps of opacity.
+- focus: that photo behind the product, from a blur in which nothing can be told (a standard deviation of 12 pixels of
+  320) to its full detail, in seven steps.
+
+A rise counts if it is above 0.02; the largest is printed too.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.prx_data.composites import Mask, products, read
+
+from prx_data.measures.background import background
+
+Pixels = npt.NDArray[np.uint8]
+Random = np.random.Generator
+Grounds = Callable[[Pixels, Callable[[], Pixels], Random], Iterator[Pixels]]
+
+SHAPE = (320, 256)
+COLORS = ((250, 250, 250), (230, 225, 215), (120, 150, 190), (200, 60, 60), (90, 90, 95))
+RISE = 0.02
+
+
+def things(plain: Pixels, shelf: Callable[[], Pixels], random: Random) -> Iterator[Pixels]:
+    """The ground with nothing, one, two, ... ten pieces of photos on it."""
+    ground = plain.copy()
+    yield ground
+    for _ in range(10):
+        side, photo = int(random.integers(18, 60)), shelf()
+        (y, x), (row, column) = (
+            (int(random.integers(0, length - side)) for length in shape) for shape in (SHAPE, photo.shape[:2])
+        )
+        ground = ground.copy()
+        ground[y : y + side, x : x + side] = photo[row : row + side, column : column + side]
+        yield ground
+
+
+def fading_in(plain: Pixels, shelf: Callable[[], Pixels], random: Random) -> Iterator[Pixels]:
+    """The ground, and more and more of a photo in its place."""
+    photo = shelf()
+    for part in np.linspace(0, 1, 11):
+        yield np.rint((1 - part) * plain + part * photo).astype(np.uint8)
+
+
+def focus(plain: Pixels, shelf: Callable[[], Pixels], random: Random) -> Iterator[Pixels]:
+    """A photo, less and less blurred."""
+    photo = shelf()
+    for sigma in (12, 8, 5, 3, 2, 1.2, 0.7):
+        yield np.asarray(cv2.GaussianBlur(photo, (0, 0), sigma), dtype=np.uint8)
+    yield photo
+
+
+def behind(ground: Pixels, product: tuple[Pixels, Mask]) -> Pixels:
+    """The ground with a product in its middle."""
+    pixels, mask = product
+    picture = ground.copy()
+    top, left = (max(0, (whole - part) // 2) for whole, part in zip(ground.shape[:2], mask.shape, strict=True))
+    picture[top : top + len(pixels), left : left + pixels.shape[1]][mask] = pixels[mask]
+    return picture
+
+
+def main(photos: Path, count: int) -> None:
+    """Print the table."""
+    shelves = sorted((photos / "grocery").glob("natural-*"))
+    made = products(photos, count)
+    print("| clutter | steps | rises | the largest | at first | in the end |\n|---|---|---|---|---|---|")
+    ways: dict[str, Grounds] = {"things": things, "fading in": fading_in, "focus": focus}
+    for name, grounds in ways.items():
+        random, rises, first, last, steps = np.random.default_rng(5), list[float](), list[float](), list[float](), 0
+
+        def shelf(random: Random = random) -> Pixels:
+            photo = read(shelves[int(random.integers(len(shelves)))])
+            return np.asarray(cv2.resize(photo, SHAPE[::-1], interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+        for product in made:
+            plain = np.tile(np.array(COLORS[int(random.integers(len(COLORS)))], dtype=np.uint8), (*SHAPE, 1))
+            scores = [background(behind(ground, product)).cleanliness for ground in grounds(plain, shelf, random)]
+            changes = np.diff(scores)
+            steps += len(changes)
+            rises += changes[changes > RISE].tolist()
+            first.append(scores[0])
+            last.append(scores[-1])
+        ends = f"{np.mean(first):.2f} | {np.mean(last):.2f}"
+        print(f"| {name} | {steps} | {len(rises)} | {max(rises, default=0.0):.3f} | {ends} |")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 24)
