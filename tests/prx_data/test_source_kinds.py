@@ -343,7 +343,7 @@ def test_what_is_streamed_is_spooled_once(photos_in: Pile, expected: Path, tmp_p
     photos = Workspace(tmp_path / "work")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prx_data.workspace.source_name", lambda photos: str(photos))
-        patch.setattr("prx_data.workspace.open_source", lambda photos, metadata: Streamed())
+        patch.setattr("prx_data.workspace.open_source", lambda photos, metadata, image_column: Streamed())
         photos.add("hf://datasets/owner/name")
         photos.add("hf://datasets/owner/name")
         assert Streamed.read == len(photos_in)

@@ -35,6 +35,8 @@ class CurateConfig(BaseModel):
     metadata: str | Path | None = None
     """A CSV, JSONL or Parquet file with a `file_name` column relative to the folder `photos`, instead of the
     `metadata.csv` files in it."""
+    image_column: Annotated[str, Field(min_length=1)] | None = None
+    """Of tables among the photos: the column that holds the pictures, or names them; None where it can be told."""
     workers: Annotated[int, Field(ge=1)] | None = None
     """Processes that measure; None for one per processor."""
     decode_side: Annotated[int, Field(ge=LEAST_SIDE)] | None = None
@@ -167,7 +169,7 @@ class CurateConfig(BaseModel):
 
 
 PLACES: Any = {
-    **dict.fromkeys(("photos", "workspace", "output", "metadata", "workers", "against"), True),
+    **dict.fromkeys(("photos", "workspace", "output", "metadata", "workers", "against", "image_column"), True),
     **dict.fromkeys(("clip", "nsfw", "aesthetic_head"), True),
     "captions": {
         *("url", "key_variable", "concurrency", "timeout", "retries", "device", "batch_size", "budget"),

@@ -141,7 +141,7 @@ def preview(config: CurateConfig) -> Selection:
     workspace = Workspace(config.workspace, config.measures(), decode_side=config.decode_side)
     piles = config.photos if isinstance(config.photos, tuple) else (config.photos,)
     for pile in piles:
-        workspace.add(pile, config.metadata)
+        workspace.add(pile, config.metadata, image_column=config.image_column)
     workspace.keep_only(piles)
     workspace.measure(workers=config.workers)
     settings = config.settings()

@@ -18,7 +18,7 @@ _UNSUPPORTED = (
 
 def unsupported_format(data: bytes) -> str | None:
     """The name of the picture format that a file has and that is not supported; None if it has none such."""
-    if data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis"):
+    if data[4:8] == b"ftyp" and data[8:12] not in _AVIF:
         return {b"crx ": "camera raw"}.get(data[8:12], "HEIF") if data[8:12] in _HEIF else None
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
@@ -26,7 +26,10 @@ def unsupported_format(data: bytes) -> str | None:
     return next((name for signature, name in _UNSUPPORTED if data.startswith(signature)), None)
 
 
+_AVIF = (b"avif", b"avis")
 _HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"crx "})
+PICTURE_BRANDS = _HEIF.union(_AVIF)
+"""What follows `ftyp` in files that hold a picture; films have others."""
 
 
 def is_cut_short(data: bytes) -> bool | None:

@@ -81,7 +81,7 @@ class WorkspaceStore:
         """The locations of the sources that were added, ordered."""
         return [about["source"] for about in self._about()]
 
-    def add(self, photos: Photos, metadata: Photos | None = None) -> int:
+    def add(self, photos: Photos, metadata: Photos | None = None, *, image_column: str | None = None) -> int:
         """Add a pile of photos, or look at one again that was added before: what is in it now replaces what was.
 
         Every photo is read and hashed, unless its file is known and has the size and the time of change (a remote one:
@@ -94,6 +94,8 @@ class WorkspaceStore:
                 hub. A local path or an fsspec URL. What it is, is recognised.
             metadata: For a folder: a CSV, JSONL or Parquet file that names files relative to the folder, instead of
                 the `metadata.csv` (`.jsonl`, `.parquet`) files in it.
+            image_column: Of tables: the column that holds the pictures (bytes, or a struct with `bytes` and `path`) or
+                names them; recognised if None.
 
         Returns:
             The number of photos in this pile.
@@ -103,7 +105,7 @@ class WorkspaceStore:
         """
         with ledger_stage(self.ledger, "index") as stage, claimed(self.folder):
             name = source_name(photos)
-            source, path = open_source(photos, metadata), self._source_path(name)
+            source, path = open_source(photos, metadata, image_column), self._source_path(name)
             journal, spool = Journal(path.with_suffix(".journal")), Spool(self.folder / "spool")
             before = pq.read_table(path) if path.exists() else None
             revision = source.revision

@@ -7,10 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from prx_data.errors import SourceError
 from prx_data.features import Feature, readable_columns
 from prx_data.files import as_os_error, beside, is_url, open_binary
 from prx_data.reading import Locator, open_parquet
 from prx_data.records import PhotoFile, Status
+from prx_data.sources.columns import is_list, picture_column
 from prx_data.sources.found import Findings
 from prx_data.sources.locations import FoundFile
 from prx_data.sources.tables import POSITION, left_out_note, split_features, with_position
@@ -21,50 +23,32 @@ _GROUP_ROWS = 16_384
 _GROUP_BYTES = 1 << 30
 _FEW_ROWS = 16
 
-_BYTES_NAMES = frozenset(
-    ["image", "img", "picture", "photo", "jpg", "jpeg", "png", "webp", "bytes", "image_bytes", "img_bytes", "data"]
-)
 
+def parquet_columns(location: str, wanted: str | None) -> tuple[pa.Schema, str | None] | OSError:
+    """The schema of a Parquet file and its `picture_column`, or why there is none.
 
-def picture_column(schema: pa.Schema) -> str | None:
-    """The column that holds pictures' bytes: a struct with `bytes`, a binary column that is called like one, or a list.
-
-    Where there are several, `image` is it, else the first.
+    Raises:
+        SourceError: Several columns are equally likely.
     """
-    found = [field.name for field in schema if _holds_bytes(field)]
-    return "image" if "image" in found else next(iter(found), None)
-
-
-def is_list(kind: pa.DataType) -> bool:
-    """Whether a column holds lists."""
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def _holds_bytes(field: pa.Field) -> bool:
-    if is_list(field.type):
-        return _holds_bytes(pa.field(field.name.lower().removesuffix("s"), field.type.value_type))
-    if pa.types.is_struct(field.type):
-        index = field.type.get_field_index("bytes")
-        return index >= 0 and _is_binary(field.type.field(index).type)
-    return _is_binary(field.type) and field.name.lower() in _BYTES_NAMES
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def parquet_schema(location: str) -> pa.Schema | OSError:
-    """The schema of a Parquet file, or why there is none."""
     try:
         with open_parquet(location) as opened:
-            return opened.schema_arrow
+            schema = opened.schema_arrow
+
+            def cells(name: str) -> Iterator[Any]:
+                for batch in opened.iter_batches(_FEW_ROWS, columns=[name], use_threads=False):
+                    yield from batch.column(0).to_pylist()
+
+            return schema, picture_column(schema, cells, location=location, wanted=wanted)
+    except SourceError:
+        raise
     except Exception as error:  # remote systems and damaged files raise nearly anything
         return as_os_error(error)
 
 
 def parquet_photos(file: FoundFile, column: str, findings: Findings) -> Iterator[PhotoFile]:
     """One photo per row, in the file's order; its origin is the file's name and the row's number, from 0."""
-    stamp, number = file.stamped(), 0
+    # What is kept of a row group is that of one column, and another may be named the next time.
+    stamp, number = f"{file.stamped()}-{column}" if file.stamped() else "", 0
     with open_parquet(file.location) as opened:
         listed = is_list(opened.schema_arrow.field(column).type)
         features, left_out = split_features(opened.schema_arrow, column)
@@ -157,21 +141,29 @@ def _paths(opened: Any, group: int, column: str) -> list[str | None] | None:
     return [(cell or {}).get("path") for cell in cells]
 
 
-def arrow_photos(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
-    """One photo per row of a stream of record batches, as `save_to_disk` writes it."""
+def arrow_photos(file: FoundFile, findings: Findings, wanted: str | None = None) -> Iterator[PhotoFile]:
+    """One photo per row of a stream of record batches, as `save_to_disk` writes it; `wanted` as in `picture_column`."""
     try:
-        yield from _arrow_photos(file, findings)
+        yield from _arrow_photos(file, findings, wanted)
+    except SourceError:
+        raise
     except Exception as error:  # remote systems and damaged files raise nearly anything
         problem = (Status.UNREADABLE, f"the Arrow file is damaged: {as_os_error(error)}")
         yield PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 
-def _arrow_photos(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
+def _arrow_photos(file: FoundFile, findings: Findings, wanted: str | None) -> Iterator[PhotoFile]:
     stamp, number = file.stamped(), 0
     remote = is_url(file.location)
     with pa.PythonFile(open_binary(file.location), "r") if remote else pa.memory_map(file.location) as opened:
         schema = pa.ipc.open_stream(opened).schema
-        column = picture_column(schema)
+
+        def cells(name: str) -> Iterator[Any]:
+            opened.seek(0)
+            for batch in pa.ipc.open_stream(opened):
+                yield from (cell.as_py() for cell in batch[name])
+
+        column = picture_column(schema, cells, location=file.location, wanted=wanted)
         if column is None:
             findings.ignored += 1
             return

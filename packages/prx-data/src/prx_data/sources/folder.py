@@ -14,7 +14,7 @@ from prx_data.features import printable
 from prx_data.files import as_os_error, beside, is_url
 from prx_data.reading import Locator
 from prx_data.records import SAMPLES, PhotoFile, Status
-from prx_data.sources.cells import arrow_photos, parquet_photos, parquet_schema, picture_column
+from prx_data.sources.cells import arrow_photos, parquet_columns, parquet_photos
 from prx_data.sources.described import Descriptions, meant
 from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import MANIFEST, FoundFile, unpacked
@@ -33,7 +33,13 @@ class Folder:
 
     revision = ""
 
-    def __init__(self, name: str, files: Callable[[], Sequence[FoundFile]], metadata: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        files: Callable[[], Sequence[FoundFile]],
+        metadata: str | None = None,
+        image_column: str | None = None,
+    ) -> None:
         """A folder.
 
         Args:
@@ -41,10 +47,12 @@ class Folder:
             files: Lists what is in it.
             metadata: A CSV, JSONL or Parquet file that names files relative to the folder; by default every
                 `metadata.csv`, `.jsonl` and `.parquet` in it, which name files relative to where they lie.
+            image_column: The column that holds pictures in its Parquet and Arrow files; recognised if None.
         """
         self.name = name
         self._files = files
         self._metadata = metadata
+        self._image_column = image_column
 
     def photos(self, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
         """Every photo, then those that metadata names and that are not there."""
@@ -74,6 +82,8 @@ class Folder:
             lists = [file.name for file in files if file.suffix in TABLE_SUFFIXES and file.last not in METADATA_NAMES]
             if lists:
                 held += f"; if {lists[0]} is a list of photos, name it itself"
+            if self._image_column:
+                held += f"; no table in it holds pictures in a column image_column = {self._image_column!r}"
             raise SourceError(f"photos = {self.name!r} {held}.")
 
     def _photos_of(
@@ -91,9 +101,9 @@ class Folder:
         elif file.suffix == ".zip":
             yield _damaged(file, "zip")
         elif file.suffix == ".parquet":
-            yield from _parquet(file, findings)
+            yield from _parquet(file, findings, self._image_column)
         elif file.suffix == ".arrow" and file.folder in saved:
-            yield from arrow_photos(file, findings)
+            yield from arrow_photos(file, findings, self._image_column)
         elif begins_like_a_picture(file.head()):
             yield PhotoFile(origin=file.name, locator=file.locator, stamp=file.stamp)
         else:
@@ -152,15 +162,14 @@ def _damaged(file: FoundFile, kind: str, error: OSError | None = None) -> PhotoF
     return PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 
-def _parquet(file: FoundFile, findings: Findings) -> Iterator[PhotoFile]:
-    schema = parquet_schema(file.location)
-    column = picture_column(schema) if not isinstance(schema, OSError) else None
-    if isinstance(schema, OSError):
-        yield _damaged(file, "Parquet file", schema)
-    elif column is None:
+def _parquet(file: FoundFile, findings: Findings, wanted: str | None) -> Iterator[PhotoFile]:
+    found = parquet_columns(file.location, wanted)
+    if isinstance(found, OSError):
+        yield _damaged(file, "Parquet file", found)
+    elif found[1] is None:
         findings.ignored += 1
     else:
         try:
-            yield from parquet_photos(file, column, findings)
+            yield from parquet_photos(file, found[1], findings)
         except Exception as error:  # damaged metadata columns, remote systems: this file's status
             yield _damaged(file, "Parquet file", as_os_error(error))

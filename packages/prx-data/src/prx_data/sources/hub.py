@@ -11,7 +11,7 @@ from prx_data.features import plain
 from prx_data.files import as_os_error
 from prx_data.reading import read
 from prx_data.records import PhotoFile, Status
-from prx_data.sources.cells import is_list, picture_column
+from prx_data.sources.columns import is_list, picture_column
 from prx_data.sources.extras import load_datasets
 from prx_data.sources.folder import Folder
 from prx_data.sources.found import NOTHING, Earlier, Findings
@@ -24,18 +24,19 @@ PREFIX = "hf://datasets/"
 class Hub:
     """Pictures, Parquet files, tars and zips in the repository; if there are none, the rows that `datasets` streams."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, image_column: str | None = None) -> None:
         self.name = location
+        self._image_column = image_column
 
     @property
     def revision(self) -> str:
-        """The commit that the dataset stands at; empty if the hub does not tell."""
+        """The commit that the dataset stands at, and the column; empty if the hub does not tell."""
         identifier, _, revision = self.name.removeprefix(PREFIX).partition("@")
         try:
             found = import_module("huggingface_hub").HfApi().dataset_info(identifier, revision=revision or None)
         except Exception:  # no network, no such dataset: then there is nothing to compare
             return ""
-        return str(found.sha or "")
+        return f"{found.sha}-{self._image_column}" if found.sha and self._image_column else str(found.sha or "")
 
     def photos(self, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
         """Every photo; those that were streamed bring their bytes."""
@@ -46,7 +47,7 @@ class Hub:
             raise SourceError(
                 f"photos = {identifier!r} is no local path, and no dataset of the hub could be read: {_reason(error)}."
             ) from error
-        found = Folder(self.name, lambda: files).photos(findings, earlier)
+        found = Folder(self.name, lambda: files, image_column=self._image_column).photos(findings, earlier)
         first = None
         with suppress(SourceError):
             first = next(found)
@@ -60,7 +61,7 @@ class Hub:
         except Exception as error:  # `datasets` raises nearly anything on a repository that it cannot read
             told = f"photos = {identifier!r} is no dataset that can be streamed: {_reason(error)}."
             raise SourceError(told) from error
-        yield from streamed_photos(splits, findings, name=self.name)
+        yield from streamed_photos(splits, findings, name=self.name, wanted=self._image_column)
 
 
 def _reason(error: Exception) -> str:
@@ -68,24 +69,32 @@ def _reason(error: Exception) -> str:
     return (str(as_os_error(error)).splitlines() or [type(error).__name__])[0].split(". ")[0].rstrip(".")
 
 
-def streamed_photos(splits: Mapping[str, Any], findings: Findings, *, name: str) -> Iterator[PhotoFile]:
+def streamed_photos(
+    splits: Mapping[str, Any], findings: Findings, *, name: str, wanted: str | None = None
+) -> Iterator[PhotoFile]:
     """One photo per row of iterable datasets, with its bytes; its origin is the split and the row's number, from 0.
 
     Args:
         splits: `datasets.IterableDataset` by split.
         findings: Filled.
         name: The source's, for messages.
+        wanted: The column that holds the pictures; recognised if None.
     """
     for split, rows in splits.items():
         resolved = rows._resolve_features() if rows.features is None else rows
         schema = resolved.features.arrow_schema
-        column = picture_column(schema)
+        undecoded = resolved.decode(False)
+
+        def cells(one: str, rows: Any = undecoded) -> Iterator[Any]:
+            return (row[one] for row in rows)
+
+        column = picture_column(schema, cells, location=f"{name}, {split},", wanted=wanted)
         if column is None:
             raise SourceError(f"photos = {name!r} has no column of pictures; it has {schema.names}.")
         features, left_out = split_features(schema, column)
         findings.add_features(with_position(features, listed=is_list(schema.field(column).type)))
         findings.notes.extend(left_out_note(f"{name}, {split}", left_out))
-        for number, row in enumerate(resolved.decode(False)):
+        for number, row in enumerate(undecoded):
             described = {name: plain(row[name], one) for name, one in features.items() if row.get(name) is not None}
             yield from _streamed_row(f"{split}/{number}", row[column], described)
 
@@ -99,7 +108,8 @@ def _streamed_row(origin: str, cell: Any, metadata: Mapping[str, Any]) -> Iterat
         yield _streamed_photo(f"{origin}/{position}", one or {}, {**metadata, POSITION: position})
 
 
-def _streamed_photo(origin: str, cell: Mapping[str, Any], metadata: Mapping[str, Any]) -> PhotoFile:
+def _streamed_photo(origin: str, cell: bytes | Mapping[str, Any], metadata: Mapping[str, Any]) -> PhotoFile:
+    cell = {"bytes": cell} if isinstance(cell, bytes) else cell
     content: bytes | None = cell.get("bytes")
     problem = None
     if content is None:

@@ -29,19 +29,22 @@ class Manifest:
 
     revision = ""
 
-    def __init__(self, location: str, suffix: str) -> None:
+    def __init__(self, location: str, suffix: str, image_column: str | None = None) -> None:
         self.name = location
         self._suffix = suffix
+        self._image_column = image_column
 
     def photos(self, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
         """A photo for each file that a row names; a row that names nothing is a photo that is missing."""
-        table = read_table(self.name, self._suffix)
+        table = read_table(self.name, self._suffix, self._image_column)
         if not table.rows:
             raise SourceError(f"photos = {self.name!r} has no rows.")
         check_protocols(row.name for row in table.rows if row.name)
         findings.add_features(table.features)
         findings.notes.extend(table.notes)
         described, stamp = Descriptions(), FoundFile(location=self.name, name="").stamped()
+        if self._image_column and stamp:  # what is kept of a row is that of one column
+            stamp = f"{stamp}-{self._image_column}"
         for row in table.rows:
             if not row.name:
                 yield self._unnamed(row, stamp)

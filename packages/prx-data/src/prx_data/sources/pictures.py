@@ -1,5 +1,7 @@
 """What looks like a picture: by its name, or by its first bytes."""
 
+from prx_data.signatures import PICTURE_BRANDS
+
 IMAGE_SUFFIXES = frozenset(
     [
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
@@ -7,7 +9,7 @@ IMAGE_SUFFIXES = frozenset(
     ]
 )
 
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"\xff\x4f\xff\x51")
 
 
 def suffix_of(name: str) -> str:
@@ -26,4 +28,6 @@ def named_like_a_picture(name: str) -> bool:
 
 def begins_like_a_picture(head: bytes) -> bool:
     """Whether the first bytes are those of a picture."""
-    return head.startswith(_SIGNATURES) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or head[4:8] == b"ftyp"
+    if head.startswith(_SIGNATURES) or head[4:8] == b"jP  ":
+        return True
+    return (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or (head[4:8] == b"ftyp" and head[8:12] in PICTURE_BRANDS)

@@ -7,7 +7,8 @@ from pathlib import Path
 from prx_data.errors import SourceError
 from prx_data.features import printable
 from prx_data.files import as_os_error, filesystem, is_url
-from prx_data.sources.cells import parquet_schema, picture_column
+from prx_data.sources.cells import parquet_columns
+from prx_data.sources.columns import is_text
 from prx_data.sources.extras import check_protocols
 from prx_data.sources.folder import Folder
 from prx_data.sources.found import Source
@@ -47,12 +48,13 @@ def source_name(photos: Photos, setting: str = "photos") -> str:
     raise SourceError(f"{setting} = {text!r} does not exist.")
 
 
-def open_source(photos: Photos, metadata: Photos | None = None) -> Source:
+def open_source(photos: Photos, metadata: Photos | None = None, image_column: str | None = None) -> Source:
     """Recognise a source; its photos are read when they are asked for.
 
     Args:
         photos: What names it.
         metadata: For a folder: a CSV, JSONL or Parquet file whose names are relative to the folder.
+        image_column: Of tables: the column that holds the pictures or names them; recognised if None.
 
     Raises:
         SourceError: It does not exist, is of no known kind, or needs a package that is missing.
@@ -66,20 +68,20 @@ def open_source(photos: Photos, metadata: Photos | None = None) -> Source:
             raise
         told = "does not exist, unless it is a dataset of the Hugging Face hub: for these, pip install 'prx-data[hub]'"
         raise SourceError(f"photos = {os.fspath(photos)!r} {told}.") from None
-    source = _open(name, about)
+    source = _open(name, about, image_column)
     if about is not None and not isinstance(source, Folder):
         raise SourceError(f"metadata = {str(metadata)!r} goes with a folder; photos = {name!r} has its own.")
     return source
 
 
-def _open(name: str, metadata: str | None) -> Source:
+def _open(name: str, metadata: str | None, column: str | None) -> Source:
     if re.fullmatch(re.escape(PREFIX) + r"[^/]+/[^/]+", name):
-        return Hub(name)
+        return Hub(name, column)
     if is_pattern(name) and not (not is_url(name) and _exists(name)):
-        return Folder(name, lambda: match(name), metadata)
+        return Folder(name, lambda: match(name), metadata, column)
     if _is_folder(name):
-        return Folder(name, lambda: list(walk(name)), metadata)
-    return _open_file(name, metadata)
+        return Folder(name, lambda: list(walk(name)), metadata, column)
+    return _open_file(name, metadata, column)
 
 
 def _exists(path: str) -> bool:
@@ -103,32 +105,36 @@ def _is_folder(location: str) -> bool:
     return False
 
 
-def _open_file(name: str, metadata: str | None) -> Source:
+def _open_file(name: str, metadata: str | None, column: str | None) -> Source:
     file = FoundFile(location=name, name=_last_part(name))
     head = file.head()
     if file.suffix in CSV_SUFFIXES | JSONL_SUFFIXES:
-        return Manifest(name, file.suffix)
+        return Manifest(name, file.suffix, column)
     if file.suffix == ".parquet" or head.startswith(b"PAR1"):
-        return _open_parquet(file, metadata)
+        return _open_parquet(file, metadata, column)
     if is_tar(head):
-        return Folder(name, lambda: [_named(file, ".tar")], metadata)
+        return Folder(name, lambda: [_named(file, ".tar")], metadata, column)
     if is_packed_tar(head):
         packed = file if file.last.endswith(PACKED_SUFFIXES) else _named(file, ".tgz")
-        return Folder(name, lambda: [packed], metadata)
+        return Folder(name, lambda: [packed], metadata, column)
     if head.startswith(b"PK\x03\x04"):
-        return Folder(name, lambda: [_named(file, ".zip")], metadata)
+        return Folder(name, lambda: [_named(file, ".zip")], metadata, column)
     if named_like_a_picture(name) or begins_like_a_picture(head):
         raise SourceError(f"photos = {name!r} is one picture; name the folder that it lies in.")
     raise SourceError(f"photos = {name!r} is a file, not a folder, and of no known kind; give {_KINDS}.")
 
 
-def _open_parquet(file: FoundFile, metadata: str | None) -> Source:
-    schema = parquet_schema(file.location)
-    if isinstance(schema, OSError):
-        raise SourceError(f"photos = {file.location!r} is not Parquet: {schema}.")
-    if picture_column(schema) is None:
-        return Manifest(file.location, ".parquet")
-    return Folder(file.location, lambda: [_named(file, ".parquet")], metadata)
+def _open_parquet(file: FoundFile, metadata: str | None, wanted: str | None) -> Source:
+    found = parquet_columns(file.location, wanted)
+    if isinstance(found, OSError):
+        raise SourceError(f"photos = {file.location!r} is not Parquet: {found}.")
+    schema, column = found
+    if column is not None:
+        return Folder(file.location, lambda: [_named(file, ".parquet")], metadata, wanted)
+    if wanted in schema.names and not is_text(schema.field(wanted).type):
+        kind = schema.field(wanted).type
+        raise SourceError(f"image_column = {wanted!r} of {file.location} is {kind}, neither pictures nor names.")
+    return Manifest(file.location, ".parquet", wanted)
 
 
 def _named(file: FoundFile, suffix: str) -> FoundFile:

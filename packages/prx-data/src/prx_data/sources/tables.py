@@ -62,12 +62,17 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def read_table(location: str, suffix: str) -> Table:
+def read_table(location: str, suffix: str, wanted: str | None = None) -> Table:
     """Read a metadata file whole.
 
     A CSV may be delimited by comma, semicolon, tab or bar: the first with which its header has a column of
     `NAME_COLUMNS`. It is UTF-8, with or without a byte order mark, or UTF-16 with one; else it is taken as
     Windows-1252, and that is noted. Its values are text. JSONL and Parquet have types.
+
+    Args:
+        location: Where it is.
+        suffix: What it is: `.csv`, `.tsv`, `.jsonl`, `.ndjson` or `.parquet`.
+        wanted: The column that names photos or holds them; the first of `INLINE_COLUMNS` and `NAME_COLUMNS` if None.
 
     Raises:
         SourceError: It cannot be read, has no column that names photos, or a line is broken; with file and line.
@@ -77,28 +82,31 @@ def read_table(location: str, suffix: str) -> Table:
     except OSError as error:
         raise SourceError(f"The metadata {location} cannot be read: {error.strerror or error}.") from error
     if suffix == ".parquet":
-        return _parquet(location, data)
+        return _parquet(location, data, wanted)
     text, notes = _decoded(location, data)
-    table = _csv(location, text) if suffix in CSV_SUFFIXES else _jsonl(location, text)
+    table = _csv(location, text, wanted) if suffix in CSV_SUFFIXES else _jsonl(location, text, wanted)
     return replace(table, notes=notes)
 
 
-def name_column(columns: Sequence[str], location: str) -> str:
-    """The column that names the photo.
+def name_column(columns: Sequence[str], location: str, wanted: str | None = None) -> str:
+    """The column that names the photo; `wanted` if that is given.
 
     Raises:
         SourceError: There is none.
     """
-    found = _name_column(columns)
+    if wanted is not None and wanted not in columns:
+        raise SourceError(f"{location} has no column image_column = {wanted!r}; it has {list(columns)}.")
+    found = wanted or next(iter(name_columns(columns)), None)
     if found is None:
         others = ", ".join((*NAME_COLUMNS[1:], *INLINE_COLUMNS))
         raise SourceError(f"{location} has no column 'file_name' (or {others}); it has {list(columns)}.")
     return found
 
 
-def _name_column(columns: Sequence[str]) -> str | None:
+def name_columns(columns: Sequence[str]) -> list[str]:
+    """The columns that may name the photo, the likeliest first."""
     lowered = {column.strip().lower(): column for column in reversed(columns)}
-    return next((lowered[name] for name in (*INLINE_COLUMNS, *NAME_COLUMNS) if name in lowered), None)
+    return [lowered[name] for name in (*INLINE_COLUMNS, *NAME_COLUMNS) if name in lowered]
 
 
 def _photos(line: int, column: str, value: Any, metadata: dict[str, Any]) -> Iterator[Row]:
@@ -154,11 +162,11 @@ def _decoded(location: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     return text, (f"{location} is not UTF-8 and was read as Windows-1252.",)
 
 
-def _csv(location: str, text: str) -> Table:
+def _csv(location: str, text: str, wanted: str | None) -> Table:
     headers = {delimiter: _header(location, text, delimiter) for delimiter in _DELIMITERS}
-    delimiter = next((one for one, columns in headers.items() if _name_column(columns) is not None), ",")
+    delimiter = next((one for one, names in headers.items() if wanted in names or name_columns(names)), ",")
     header = headers[delimiter]
-    named = name_column(header, location)
+    named = name_column(header, location, wanted)
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise SourceError(f"{location}, line 1: two columns are called {twice[0]!r}.")
@@ -194,7 +202,7 @@ def _csv_rows(location: str, text: str, delimiter: str, width: int) -> Iterator[
         raise SourceError(f"{location}, line {line}: not CSV: {error}.") from error
 
 
-def _jsonl(location: str, text: str) -> Table:
+def _jsonl(location: str, text: str, wanted: str | None) -> Table:
     parsed: list[tuple[int, dict[str, Any]]] = []
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
@@ -207,7 +215,7 @@ def _jsonl(location: str, text: str) -> Table:
             raise SourceError(f"{location}, line {line}: not a JSON object but {content.strip()[:40]!r}.")
         parsed.append((line, row))
     columns = list(dict.fromkeys(column for _, row in parsed for column in row))
-    named = name_column(columns, location)
+    named = name_column(columns, location, wanted)
     described = [(line, row.pop(named, None), row) for line, row in parsed]
     features = infer_columns([row for _, _, row in described])
     return _table(location, named, [(line, value, typed(row, features)) for line, value, row in described], features)
@@ -227,10 +235,10 @@ def typed(row: dict[str, Any], features: dict[str, Feature]) -> dict[str, Any]:
     return {name: plain(row[name], feature) for name, feature in features.items() if row.get(name) is not None}
 
 
-def _parquet(location: str, data: bytes) -> Table:
+def _parquet(location: str, data: bytes, wanted: str | None) -> Table:
     try:
         file = pq.ParquetFile(BytesIO(data))
-        named = name_column(file.schema_arrow.names, location)
+        named = name_column(file.schema_arrow.names, location, wanted)
         features, left_out = split_features(file.schema_arrow, named)
         table = file.read(columns=[named, *features])
     except (pa.ArrowException, OSError) as error:
