@@ -237,6 +237,7 @@ def test_no_room_for_a_file_is_one_sentence_and_the_next_run_goes_on(tmp_path: P
         assert "cannot be written to: File too large" in sentence
         assert not (tmp_path / "full-data").exists()
         assert not list((tmp_path / "full").rglob("*.tmp"))
+        assert not list(tmp_path.glob(".full-data*"))
     assert curate(config, 1 << 30).returncode == 0
     assert curate(config_of(tmp_path, "roomy"), 1 << 30).returncode == 0
     full, roomy = (json.loads((tmp_path / f"{name}-data/curation.json").read_text()) for name in ("full", "roomy"))
@@ -244,7 +245,7 @@ def test_no_room_for_a_file_is_one_sentence_and_the_next_run_goes_on(tmp_path: P
 
 
 FULL = """
-import json, subprocess, sys
+import json, shutil, subprocess, sys
 from pathlib import Path
 from prx_data import Workspace, WorkspaceError
 
@@ -257,7 +258,22 @@ except WorkspaceError as error:
     print(json.dumps([str(error), len(list(disk.rglob("*.parquet"))), len(list(disk.rglob("*.tmp")))]))
 subprocess.run(["mount", "-o", "remount,size=30m", str(disk)], check=True)
 workspace.measure(workers=1)
-print(json.dumps({one["origin"]: one["reason"] for one in workspace.select().verdicts.to_pylist()}))
+chosen = workspace.select()
+print(json.dumps({one["origin"]: one["reason"] for one in chosen.verdicts.to_pylist()}))
+
+def fill(path):  # but for a few pages
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(bytes(shutil.disk_usage(disk).free - 40_000))
+
+fill(disk / "filled" / "up")
+try:
+    chosen.write(disk / "dataset")
+except WorkspaceError as error:
+    print(json.dumps([str(error), sorted(path.name for path in disk.iterdir())]))
+shutil.rmtree(disk / "filled")
+fill(disk / ".dataset.partial" / "data")  # as a run that was killed leaves it
+chosen.write(disk / "dataset")
+print(json.dumps([str(chosen.write(disk / "dataset")["counts"]["kept"]), sorted(path.name for path in disk.iterdir())]))
 """
 
 
@@ -272,13 +288,18 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_corrupt(tmp_path: Path) -> N
     if result.returncode in (1, 77) and ("unshare" in result.stderr or "mount:" in result.stderr):
         pytest.skip(f"no file system can be mounted here: {result.stderr.strip()}")
     assert result.returncode == 0, result.stderr
-    (sentence, kept, leftovers), found = map(json.loads, result.stdout.splitlines())
-    assert "cannot be written to: No space left on device" in sentence
-    assert "\n" not in sentence
+    (sentence, kept, leftovers), found, *writing = map(json.loads, result.stdout.splitlines())
+    (dataset_sentence, beside), (number, written) = writing
+    for one in (sentence, dataset_sentence):
+        assert "cannot be written to: No space left on device" in one
+        assert "\n" not in one
     assert kept > 1
     assert leftovers == 0
+    assert beside == ["filled", "work"]
+    assert written == ["dataset", "work"]
     photos.measure(workers=1)
     assert found == reasons(photos)
+    assert int(number) == list(found.values()).count("kept")
 
 
 def test_the_limit_of_file_sizes_can_be_set_here() -> None:

@@ -161,6 +161,8 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, Any]:
 def check_output(output: Path, *, manifest: str = MANIFEST, what: str = "a dataset") -> None:
     """Refuse an output that cannot be written, or that holds something other than what is to be replaced.
 
+    What a killed run left beside it goes: the disk may be full of it, and photos may have to be measured first.
+
     Args:
         output: The folder.
         manifest: The file that tells that it may be replaced.
@@ -174,6 +176,8 @@ def check_output(output: Path, *, manifest: str = MANIFEST, what: str = "a datas
         raise WorkspaceError(f"output = {str(output)!r} is a file; {what} is a folder.")
     if output.is_dir() and any(output.iterdir()) and not (output / manifest).exists():
         raise WorkspaceError(f"output = {str(output)!r} holds files that are not {what} of prx-data; name another.")
+    for leftover in _beside(output):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def current_manifest(output: Path, content: Content) -> dict[str, Any] | None:
@@ -189,18 +193,25 @@ def current_manifest(output: Path, content: Content) -> dict[str, Any] | None:
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `output` when the body succeeds."""
-    aside = output.with_name(f".{output.name}.partial")
-    old = output.with_name(f".{output.name}.old")
+    """Yield an empty folder that takes the place of `output` when the body succeeds, and goes when it fails."""
+    aside, old = _beside(output)
     for leftover in (aside, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    with told_if_unwritable(output.parent):
-        aside.mkdir(parents=True)
-        yield aside
-    if output.exists():
-        output.rename(old)
-    aside.rename(output)
+    try:
+        with told_if_unwritable(output.parent):
+            aside.mkdir(parents=True)
+            yield aside
+        if output.exists():
+            output.rename(old)
+        aside.rename(output)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(output: Path) -> tuple[Path, Path]:
+    """Where a folder is written, and where the one that it replaces goes."""
+    return output.with_name(f".{output.name}.partial"), output.with_name(f".{output.name}.old")
 
 
 def write_data(folder: Path, content: Content) -> None:
