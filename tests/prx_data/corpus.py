@@ -94,6 +94,7 @@ def _others() -> Iterator[tuple[str, bytes, Status]]:
         "next.jxl": b"\xff\x0a" + random,
     }.items():
         yield name, data, Status.UNSUPPORTED
+    yield from _pictures_that_are_not_supported()
     yield "junk behind a signature.jpg", b"\xff\xd8\xff\xe0" + random + b"\xff\xd9", Status.UNREADABLE
     yield "junk behind a signature.png", b"\x89PNG\r\n\x1a\n" + random + b"IEND\xaeB`\x82", Status.UNREADABLE
     yield "junk behind a signature.gif", b"GIF8" + b"x" * 40, Status.UNREADABLE
@@ -101,3 +102,51 @@ def _others() -> Iterator[tuple[str, bytes, Status]]:
     middle = png.index(b"IDAT") + 4
     png[middle : middle + 400] = random[:400]
     yield "junk in the data.png", bytes(png), Status.UNREADABLE
+
+
+def _pictures_that_are_not_supported() -> Iterator[tuple[str, bytes, Status]]:
+    picture = noisy_picture((64, 48))
+    jpeg = encode(picture, quality=90)
+    for name, data in {
+        "TGA": encode(picture, "TGA"),
+        "TGA, old": _targa(picture),
+        "TGA, old and compressed": encode(picture.quantize(16).convert("RGB"), "TGA", compression="tga_rle")[:-26],
+        "TGA, old with a palette": _targa(picture.quantize(200)),
+        "PCX": encode(picture, "PCX"),
+        "SGI": encode(picture, "SGI"),
+        "12-bit JPEG": recoded(jpeg, 0xC1, depth=12),
+        "12-bit JPEG, cut in half": recoded(jpeg, 0xC1, depth=12)[: len(jpeg) // 2],
+        "12-bit lossless JPEG": lossless_jpeg(depth=12),
+        "hierarchical JPEG": recoded(jpeg, 0xC5),
+        "lossless arithmetic-coded JPEG": recoded(jpeg, 0xCB),
+        "JPEG-LS": recoded(jpeg, 0xF7),
+    }.items():
+        yield f"of another format/{name}", data, Status.UNSUPPORTED
+
+
+def recoded(jpeg: bytes, marker: int, *, depth: int = 8) -> bytes:
+    """A baseline JPEG that says that it is coded otherwise (ITU-T T.81, B.2.2)."""
+    frame = jpeg.index(b"\xff\xc0")
+    return b"".join(
+        [jpeg[: frame + 1], bytes([marker]), jpeg[frame + 2 : frame + 4], bytes([depth]), jpeg[frame + 5 :]]
+    )
+
+
+def lossless_jpeg(*, depth: int = 8, size: tuple[int, int] = (16, 24)) -> bytes:
+    """Grey all over: each pixel is as its neighbour says, by a code of one bit (ITU-T T.81, annex H)."""
+
+    def segment(marker: int, content: bytes) -> bytes:
+        return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+    code = segment(0xC4, b"\x00" + bytes([1] + 15 * [0]) + b"\x00")
+    frame = segment(0xC3, struct.pack(">BHHB", depth, size[1], size[0], 1) + b"\x01\x11\x00")
+    scan = segment(0xDA, b"\x01\x01\x00\x01\x00\x00")
+    return b"\xff\xd8" + code + frame + scan + bytes(size[0] * size[1] // 8) + b"\xff\xd9"
+
+
+def _targa(picture: Image.Image) -> bytes:
+    """As before 1989: a header, a palette, the pixels, and no footer."""
+    palette = bytes(picture.getpalette() or [])
+    header = struct.pack("<BBBHHB", 0, bool(palette), 1 if palette else 2, 0, len(palette) // 3, 24 if palette else 0)
+    header += struct.pack("<HHHHBB", 0, 0, *picture.size, 8 if palette else 24, 0x20)
+    return header + palette + picture.tobytes()

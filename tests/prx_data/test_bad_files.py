@@ -14,7 +14,7 @@ from prx_data.measures import standard_measures
 from prx_data.records import EXPLANATIONS, FAILED, Status
 
 from .conftest import encode
-from .corpus import faulty_files, noisy_picture
+from .corpus import faulty_files, lossless_jpeg, noisy_picture, recoded
 
 FILES = {name: (data, status) for name, data, status in faulty_files()}
 
@@ -28,6 +28,41 @@ def test_a_faulty_file_has_its_status(name: str) -> None:
     assert (decoded.picture is not None) == (decoded.decoded_share > 0)
     if status not in (Status.OK, Status.TRUNCATED):
         assert decoded.picture is None
+
+
+@pytest.mark.parametrize("name", [one for one in FILES if one.startswith("of another format/")])
+def test_what_is_not_supported_is_named(name: str) -> None:
+    format_ = name.split("/")[1].split(",")[0]
+    assert decode(FILES[name][0]).message == f"{format_} is not supported"
+
+
+def test_jpegs_that_a_build_of_the_library_may_not_know_are_decoded_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    jpeg = encode(noisy_picture(), quality=90)
+    lossless = decode(lossless_jpeg())
+    if lossless.status is Status.OK:
+        assert lossless.pixels is not None
+        assert (lossless.pixels == 128).all()
+        assert decode(lossless_jpeg()[:-20]).status is Status.TRUNCATED
+    else:
+        assert lossless.message == "lossless JPEG is not supported"
+    damaged = recoded(jpeg, 0xC3)
+    known = lossless.status is Status.OK
+    assert decode(damaged).status is (Status.UNREADABLE if known else Status.UNSUPPORTED)
+    # As in a build that leaves both out: where they are not known, nobody can tell that the data is of another coding.
+    monkeypatch.setattr("prx_data.decoding._decodes", lambda marker: False)
+    assert decode(damaged).message == "lossless JPEG is not supported"
+    assert decode(recoded(jpeg, 0xCA)).message == "progressive arithmetic-coded JPEG is not supported"
+
+
+@pytest.mark.parametrize("at", range(18))
+def test_what_merely_resembles_an_old_targa_is_none(at: int) -> None:
+    """A header in which one byte makes no sense, or fewer pixels than it says."""
+    data = bytearray(FILES["of another format/TGA, old"][0])
+    if at in (0, 8, 9, 10, 11):  # words before the picture and its place: anything goes, but words take room
+        assert decode(bytes(data[:-1])).status is Status.NOT_AN_IMAGE
+        return
+    data[at] = 0xFF
+    assert decode(bytes(data)).status is Status.NOT_AN_IMAGE
 
 
 def test_the_corpus_covers_the_statuses_of_bytes() -> None:

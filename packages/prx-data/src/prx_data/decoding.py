@@ -13,7 +13,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
-from prx_data.jpeg import jpeg_quality
+from prx_data.jpeg import jpeg_frame, jpeg_quality, smallest_jpeg
 from prx_data.picture import Picture, Pixels
 from prx_data.records import Status
 from prx_data.signatures import is_cut_short, unsupported_format
@@ -21,8 +21,8 @@ from prx_data.signatures import is_cut_short, unsupported_format
 # Pillow logs what is odd in a file; whoever wants to read that sets up logging, and nobody else is told.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-VERSION = "2"
-"""Changes when the same bytes may give other pixels."""
+VERSION = "3"
+"""Changes when the same bytes may give other pixels or another status."""
 
 MAX_PIXELS = 178_956_970
 """A picture that claims more is refused before it is decoded; at 4 bytes each it would take 0.7 GB."""
@@ -106,12 +106,14 @@ def decode(data: bytes, *, at_least: int | None = None) -> Decoded:
         except UnidentifiedImageError:
             return _unidentified(data)
         except Exception as error:  # decoders raise nearly anything on damaged bytes, and each is this photo's status
+            if name := _unsupported(data):
+                return Decoded(status=Status.UNSUPPORTED, message=f"{name} is not supported")
             return Decoded(status=_failure(error, data), message=f"{type(error).__name__}: {error}")
 
 
 def _unidentified(data: bytes) -> Decoded:
     head = data[:16]
-    name = unsupported_format(data)
+    name = _unsupported(data)
     if name is not None:
         return Decoded(status=Status.UNSUPPORTED, message=f"{name} is not supported")
     cut = is_cut_short(data)
@@ -119,6 +121,28 @@ def _unidentified(data: bytes) -> Decoded:
         return Decoded(status=Status.NOT_AN_IMAGE, message=f"begins with {head!r}")
     status = Status.TRUNCATED if cut else Status.UNREADABLE
     return Decoded(status=status, message=f"begins like a picture, but cannot be opened: {head[:8].hex(' ')}")
+
+
+def _unsupported(data: bytes) -> str | None:
+    """What a file that could not be decoded is, if it would not be decoded whole either."""
+    frame = jpeg_frame(data)
+    if frame is None:
+        return unsupported_format(data)
+    known = frame.marker in (0xC0, 0xC1, 0xC2)
+    if frame.marker in (0xC3, 0xC9, 0xCA):  # what a build of the library may leave out
+        known = _decodes(0xC3 if frame.marker == 0xC3 else 0xC9)
+    return None if known and frame.depth == 8 else frame.name
+
+
+@lru_cache
+def _decodes(marker: int) -> bool:
+    """Whether the library knows a way of coding a JPEG."""
+    try:
+        with Image.open(BytesIO(smallest_jpeg(marker)), formats=("JPEG",)) as image:
+            image.load()
+    except OSError:
+        return False
+    return True
 
 
 def _failure(error: Exception, data: bytes) -> Status:

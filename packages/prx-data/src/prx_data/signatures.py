@@ -13,13 +13,25 @@ _UNSUPPORTED = (
     (b"qoif", "QOI"),
     (b"DDS ", "DirectDraw"),
     (b"\xd7\xcd\xc6\x9a", "Windows metafile"),
+    (b"II\xbc\x01", "JPEG XR"),
 )
+
+
+_TARGA_HEADER, _TARGA_FOOTER = 18, b"TRUEVISION-XFILE.\x00"
+_TARGA_DEPTHS = {1: (8, 16), 2: (15, 16, 24, 32), 3: (8, 16)}
+_PCX_HEADER, _SGI_HEADER = 128, 512
 
 
 def unsupported_format(data: bytes) -> str | None:
     """The name of the picture format that a file has and that is not supported; None if it has none such."""
     if data[4:8] == b"ftyp" and data[8:12] not in _AVIF:
         return {b"crx ": "camera raw"}.get(data[8:12], "HEIF") if data[8:12] in _HEIF else None
+    if _is_targa(data):
+        return "TGA"
+    if _is_pcx(data):
+        return "PCX"
+    if data.startswith(b"\x01\xda") and len(data) > _SGI_HEADER and data[2] <= 1 and data[3] in (1, 2):
+        return "SGI"
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
         return "SVG"
@@ -30,6 +42,34 @@ _AVIF = (b"avif", b"avis")
 _HEIF = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"crx "})
 PICTURE_BRANDS = _HEIF.union(_AVIF)
 """What follows `ftyp` in files that hold a picture; films have others."""
+
+
+def _is_targa(data: bytes) -> bool:
+    """By the footer, or, as files before 1989 have none and none has a signature, where the header makes sense."""
+    if data.endswith(_TARGA_FOOTER):
+        return True
+    if len(data) < _TARGA_HEADER:
+        return False
+    (words, palette, kind, _, colors, color_depth, _, _, width, height, depth, flags) = struct.unpack_from(
+        "<BBBHHBHHHHBB", data
+    )
+    sound = depth in _TARGA_DEPTHS.get(kind & ~8, ()) and width and height and flags < 0x40 and flags & 15 in (0, 1, 8)
+    if palette != (kind & ~8 == 1) or (palette and (not colors or color_depth not in (15, 16, 24, 32))):
+        return False
+    if not palette and (colors or color_depth or data[3:5] != b"\x00\x00"):
+        return False
+    begin = _TARGA_HEADER + words + palette * colors * ((color_depth + 7) // 8)
+    # A packet of a compressed file stands for 128 pixels at most.
+    least = width * height * ((depth + 7) // 8) if kind < 8 else width * height // 128 * (1 + (depth + 7) // 8)
+    return bool(sound) and len(data) >= begin + least
+
+
+def _is_pcx(data: bytes) -> bool:
+    if len(data) < _PCX_HEADER or data[0] != 0x0A:
+        return False
+    left, top, right, bottom = struct.unpack_from("<HHHH", data, 4)
+    sound = data[1] in (0, 2, 3, 4, 5) and data[2] <= 1 and data[3] in (1, 2, 4, 8) and not data[64]
+    return sound and left <= right and top <= bottom and 1 <= data[65] <= 4
 
 
 def is_cut_short(data: bytes) -> bool | None:

@@ -5,7 +5,7 @@ from prx_data.signatures import PICTURE_BRANDS
 IMAGE_SUFFIXES = frozenset(
     [
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
-        *(".heic", ".heif", ".mpo", ".jp2", ".ppm", ".pgm", ".pbm", ".tga", ".ico"),
+        *(".heic", ".heif", ".mpo", ".jp2", ".ppm", ".pgm", ".pbm", ".tga", ".pcx", ".sgi", ".ico"),
     ]
 )
 
