@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -233,7 +234,8 @@ def test_no_room_for_a_file_is_one_sentence_and_the_next_run_goes_on(tmp_path: P
             assert curate(config, 1 << 30, "--dry-run").returncode == 0
         result = curate(config, limit)
         assert result.returncode == 2, result.stderr
-        (sentence,) = result.stderr.strip().splitlines()
+        *stages, sentence = result.stderr.strip().splitlines()
+        assert all(re.fullmatch(r"[a-z]+(: [\d,]+ photos)? in [\d.]+ s", one) for one in stages)
         assert "cannot be written to: File too large" in sentence
         assert not (tmp_path / "full-data").exists()
         assert not list((tmp_path / "full").rglob("*.tmp"))

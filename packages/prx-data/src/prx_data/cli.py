@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,13 +104,15 @@ def _curate(options: argparse.Namespace) -> int:
 
     config = load_config(options.config)
     if options.dry_run:
-        selection = preview(config)
+        with _stages_told():
+            selection = preview(config)
         _print_counts(selection.counts)
         for note in selection.notes:
             print(note)
         print("nothing was written but the workspace")
         return 0
-    done = curate(config)
+    with _stages_told():
+        done = curate(config)
     _print_counts(done.manifest["counts"])
     print("         " + ", ".join(f"{name} {rows:,}" for name, rows in done.manifest["splits"].items()))
     for note in done.notes:
@@ -126,7 +130,8 @@ def _caption(options: argparse.Namespace) -> int:
     if options.sample < 1:
         raise ConfigError(f"--sample {options.sample} is wrong: it should be at least 1.")
     config = load_config(options.config)
-    sample = caption_sample(config, options.sample)
+    with _stages_told():
+        sample = caption_sample(config, options.sample)
     out = options.out or config.workspace / "captions.html"
     write_text(out, sample.page)
     for origin, captions in sample.captions.items():
@@ -138,6 +143,23 @@ def _caption(options: argparse.Namespace) -> int:
     each = sample.seconds / len(sample.captions)
     print(f"{len(sample.captions):,} of {sample.kept:,} photos, {each:.2g} s for each now: {out}")
     return 0
+
+
+@contextmanager
+def _stages_told() -> Iterator[None]:
+    """Where nobody sees bars, as in the log of a job, a line on standard error for each stage that has ended."""
+    log, lines = logging.getLogger("prx_data"), logging.StreamHandler()
+    if sys.stderr.isatty():
+        yield
+        return
+    before = log.level
+    log.addHandler(lines)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
+        log.setLevel(before)
 
 
 def _print_counts(counts: Mapping[str, Any]) -> None:

@@ -12,11 +12,12 @@ from prx_data.decisions.candidates import Known
 from prx_data.decisions.duplicates import COLUMNS
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
-from prx_data.decisions.verdicts import decide
+from prx_data.decisions.verdicts import STEPS, decide
 from prx_data.engine import measure
 from prx_data.errors import ConfigError
 from prx_data.measures import Measure, standard_measures, takes_batches, takes_columns
 from prx_data.measures.scaled import LEAST_SIDE, scaled, scaled_version
+from prx_data.progress import steps
 from prx_data.records import Status
 from prx_data.searching import Searchable
 from prx_data.selection import Selection
@@ -113,9 +114,10 @@ class Workspace(Searchable):
             chosen = chosen.model_copy(update={"against": against})
         other = None if chosen.against is None else self._other(chosen.against, workers)
         known = None if other is None else other.known()
-        with ledger_stage(self.ledger, "decide") as stage:
+        with ledger_stage(self.ledger, "decide") as stage, steps("deciding", STEPS + 1) as step:
+            step("reading what was measured")
             photos, columns = self.photos(), self.columns()
-            decisions = decide(photos, columns, chosen, known)
+            decisions = decide(photos, columns, chosen, known, step=step)
             stage.items = len(photos)
         return Selection(workspace=self, decisions=decisions, columns=columns, settings=chosen, other=other)
 

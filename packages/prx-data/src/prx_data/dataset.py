@@ -24,6 +24,7 @@ from prx_data.decisions.rules import OPTIONAL
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
 from prx_data.errors import WorkspaceError
 from prx_data.features import Feature, arrow_of, plain, value_feature
+from prx_data.progress import tracked
 from prx_data.records import FAILED, SAMPLES, Verdict
 from prx_data.samples import write_samples
 from prx_data.shards import write_shards
@@ -232,7 +233,8 @@ def write_data(folder: Path, content: Content) -> None:
 def write_manifest(folder: Path, content: Content) -> dict[str, Any]:
     """Write `curation.json`, last; returns what it holds."""
     files = {}
-    for path in (*sorted(folder.glob("data/*.parquet")), *sorted(folder.glob("*.parquet"))):
+    written = (*sorted(folder.glob("data/*.parquet")), *sorted(folder.glob("*.parquet")))
+    for path in tracked(written, "digests", unit="file"):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         facts = {"sha256": digest, "rows": pq.read_metadata(path).num_rows, "bytes": path.stat().st_size}

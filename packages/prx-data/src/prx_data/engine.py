@@ -21,6 +21,7 @@ from prx_data.measures import Measure, takes_batches
 from prx_data.measures.kernels import compile_all
 from prx_data.measures.scaled import scaled_version
 from prx_data.processes import Job
+from prx_data.progress import progress
 from prx_data.reading import Locator, parts
 from prx_data.storage import append_stage, remove_leftovers
 from prx_data.tasks import DECODED, DECODED_VERSION, Task, blame, run_task
@@ -60,8 +61,6 @@ def measure(
     Raises:
         WorkspaceError: The workspace cannot be written to; what was finished stays, and the next call goes on from it.
     """
-    from tqdm import tqdm  # the processes that measure need none
-
     crew = workers or os.cpu_count() or 1
     limit = None if workers == 1 else seconds_per_photo
     backlog = store.backlog(
@@ -84,11 +83,11 @@ def measure(
     if len(batches) < len(wanted):
         compile_all()  # once, and not in each process
     try:
-        with tqdm(total=total, desc="measuring", unit="photo", disable=None, leave=False) as bar:
+        with progress("measuring", total) as update:
             for done in map(run_task, tasks) if workers == 1 or here else job(tasks, crew):
                 for name, prepared in done.prepared.items():
                     batches[name].add(prepared)
-                bar.update(done.photos)
+                update(done.photos)
     finally:
         remove_leftovers(store.folder)  # of workers that were killed, now or in an earlier run
     for one in batches.values():

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from prx_data.files import as_os_error, is_url, open_local, stamp_of
 from prx_data.known import Row
+from prx_data.progress import progress
 from prx_data.reading import Content, Locator, blocks, read_block
 from prx_data.records import PhotoFile, Status
 from prx_data.storage import atomic_path, remove_leftovers, write_table
@@ -102,21 +103,19 @@ def index_photos(photos: Iterable[PhotoFile], known: Mapping[str, Row], spool: S
         spool: Where bytes go that cannot be read again.
         journal: Where rows go before the run has ended.
     """
-    from tqdm import tqdm  # the processes that measure import this module, and need none
-
     rows: list[pa.RecordBatch] = []
     unwritten: list[Row] = []
     written = monotonic()
     left = iter(photos)
     with (
         ThreadPoolExecutor(_THREADS) as threads,  # hashing and reading release the interpreter lock
-        tqdm(desc="indexing", unit="photo", disable=None, leave=False) as bar,
+        progress("indexing") as update,
     ):
         while chunk := _next_chunk(left):
             old, new = _index_chunk(chunk, known, spool, threads)
             rows.append(pa.RecordBatch.from_pylist(old + new, schema=PHOTOS_SCHEMA))
             unwritten += new
-            bar.update(len(chunk))
+            update(len(chunk))
             if unwritten and monotonic() - written > _JOURNAL_SECONDS:
                 journal.write(unwritten)
                 unwritten, written = [], monotonic()

@@ -11,6 +11,7 @@ from typing import Any
 from prx_data.dataset import MANIFEST
 from prx_data.errors import ConfigError, PrxDataError, WorkspaceError
 from prx_data.exports.written import Written
+from prx_data.progress import Update, progress
 
 COMMIT_FILES = 50
 """Shards in one commit; what the hub recommends at most."""
@@ -83,31 +84,30 @@ class _Upload:
     def run(self, missing: list[str], stale: list[str], *, had_manifest: bool) -> None:
         """Send shards in commits, then all else in one, the card and the manifest at its end."""
         from huggingface_hub import CommitOperationDelete
-        from tqdm import tqdm
 
         shards = [name for name in missing if name.startswith("data/")]
         others = [name for name in missing if name not in {*shards, _CARD, MANIFEST}]
         # What is half replaced has no manifest, so that nobody takes it for complete; then it is missing at the end.
         ends = [name for name in (_CARD, MANIFEST) if name in missing or (name == MANIFEST and had_manifest)]
         total = sum((self._folder / name).stat().st_size for name in [*shards, *others])
-        with tqdm(total=total, desc="uploading", unit="B", unit_scale=True, disable=None, leave=False) as bar:
+        with progress("uploading", total, unit="byte", unit_scale=True) as update:
             for start in range(0, len(shards), COMMIT_FILES):
-                batch = [self._sent(name, bar) for name in shards[start : start + COMMIT_FILES]]
+                batch = [self._sent(name, update) for name in shards[start : start + COMMIT_FILES]]
                 gone = [CommitOperationDelete(MANIFEST)] if start == 0 and had_manifest else []
                 done = min(start + COMMIT_FILES, len(shards))
                 self._commit([*batch, *gone], f"Shards up to {done} of {len(shards)}")
-            last = [self._sent(name, bar) for name in [*others, *ends]]
+            last = [self._sent(name, update) for name in [*others, *ends]]
             gone = [CommitOperationDelete(name) for name in stale]
             self._commit([*gone, *last], "Card and manifest")
 
-    def _sent(self, name: str, bar: Any) -> Any:
+    def _sent(self, name: str, update: Update) -> Any:
         """A file, uploaded, to be named in a commit."""
         from huggingface_hub import CommitOperationAdd
 
         path = self._folder / name
         addition = CommitOperationAdd(path_in_repo=name, path_or_fileobj=str(path))
         self._hub.preupload_lfs_files(self._repository, [addition], repo_type="dataset")
-        bar.update(path.stat().st_size)
+        update(path.stat().st_size)
         return addition
 
     def _commit(self, operations: list[Any], message: str) -> None:

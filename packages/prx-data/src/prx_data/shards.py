@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from prx_data.decisions.verdicts import KeptPhoto
 from prx_data.decoding import decode, encode_png
 from prx_data.errors import SourceError
+from prx_data.progress import Update, progress
 from prx_data.reading import Content, Locator, at_random, read_many
 
 SHARD_BYTES = 256 << 20
@@ -55,14 +56,16 @@ def write_shards(
     }
     places = {**locators, **gather(scratch, homes, locators)}
     (folder / "data").mkdir()
-    for split, parts in planned.items():
-        written: list[Path] = []
-        for number, part in enumerate(parts):
-            groups = (_table(group, rows, schema, places) for group in _planned(part, sizes, _GROUP_BYTES, _GROUP_ROWS))
-            written += _write_files(folder / "data", f"{split}-{number:05d}", groups, schema)
-            (scratch / f"{split}-{number}").unlink(missing_ok=True)
-        for number, path in enumerate(written):
-            path.rename(path.with_name(f"{split}-{number:05d}-of-{len(written):05d}.parquet"))
+    with progress("writing", sum(map(len, splits.values()))) as update:
+        for split, parts in planned.items():
+            written: list[Path] = []
+            for number, part in enumerate(parts):
+                planned_groups = _planned(part, sizes, _GROUP_BYTES, _GROUP_ROWS)
+                groups = (_table(group, rows, schema, places, update) for group in planned_groups)
+                written += _write_files(folder / "data", f"{split}-{number:05d}", groups, schema)
+                (scratch / f"{split}-{number}").unlink(missing_ok=True)
+            for number, path in enumerate(written):
+                path.rename(path.with_name(f"{split}-{number:05d}-of-{len(written):05d}.parquet"))
     shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -79,15 +82,19 @@ def gather(folder: Path, shards: Mapping[str, Sequence[str]], locators: Mapping[
     homes = {key: name for name, keys in shards.items() for key in keys if not at_random(locators[key])}
     keys = {locators[key]: key for key in homes}
     found: dict[str, str] = {}
-    for locator, data in read_many(keys):
-        if isinstance(data, OSError):
-            raise _unreadable(locator, data)
-        path = (folder / homes[keys[locator]]).absolute()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as scratch:
-            place = Locator(location=str(path), kind="range", block=scratch.tell(), size=len(data))
-            scratch.write(data)
-        found[keys[locator]] = str(place)
+    if not keys:
+        return found
+    with progress("gathering", len(keys)) as update:
+        for locator, data in read_many(keys):
+            if isinstance(data, OSError):
+                raise _unreadable(locator, data)
+            path = (folder / homes[keys[locator]]).absolute()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as scratch:
+                place = Locator(location=str(path), kind="range", block=scratch.tell(), size=len(data))
+                scratch.write(data)
+            found[keys[locator]] = str(place)
+            update(1)
     return found
 
 
@@ -123,9 +130,12 @@ def _write_files(folder: Path, name: str, groups: Iterator[pa.Table], schema: pa
     return written
 
 
-def _table(photos: Sequence[KeptPhoto], rows: Rows, schema: pa.Schema, locators: Mapping[str, str]) -> pa.Table:
+def _table(
+    photos: Sequence[KeptPhoto], rows: Rows, schema: pa.Schema, locators: Mapping[str, str], update: Update
+) -> pa.Table:
     data = dict(read_many(locators[one.key] for one in photos))
     found = [{**row, "image": _image(row, data[locators[row["key"]]])} for row in rows(photos)]
+    update(len(photos))
     return pa.Table.from_pylist(found, schema=schema)
 
 

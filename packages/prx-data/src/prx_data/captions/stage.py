@@ -13,6 +13,7 @@ from prx_data.captions.protocol import Answer, Caption, Captioner, PhotoFacts, R
 from prx_data.captions.settings import Asking
 from prx_data.captions.store import CaptionStore, Place, Stored
 from prx_data.captions.template import Template
+from prx_data.progress import progress, tracked
 from prx_data.reading import read_many
 
 _READ_TOGETHER = 64
@@ -115,7 +116,9 @@ class Captioning:
             self._ask(chosen, attempt)
         own = {
             one.request.facts.key: one
-            for one in self.template.write(Request(facts=p.facts, kind="template") for p in photos)
+            for one in self.template.write(
+                Request(facts=p.facts, kind="template") for p in tracked(photos, "captioning", unit="photo")
+            )
         }
         if isinstance(self.captioner, Template):
             self.written = len(own)
@@ -126,12 +129,10 @@ class Captioning:
         missing = [(one, prompt) for one in photos for prompt in self.prompts if self._lacks(one, prompt, attempt)]
         if not missing:
             return
-        from tqdm import tqdm
-
-        with tqdm(total=len(missing), desc="captioning", unit="caption", disable=None, leave=False) as bar:
+        with progress("captioning", len(missing), unit="caption") as update:
             for answer in self.captioner.write(self._requests(missing, attempt)):
                 self._take(answer)
-                bar.update()
+                update(1)
 
     def _take(self, answer: Answer) -> None:
         version = next(one.version for one in self.prompts if one.kind == answer.request.kind)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prx_data.errors import ConfigError
+from prx_data.progress import tracked
 
 Floats = npt.NDArray[np.float32]
 Index = npt.NDArray[np.int64]
@@ -146,7 +147,7 @@ def assigned(embeddings: Vectors, centroids: Floats, order: Index) -> Clusters:
     index = faiss.IndexFlatIP(centroids.shape[1])
     index.add(centroids)
     nearest, similarity = np.empty(len(embeddings), dtype=np.int64), np.empty(len(embeddings), dtype=np.float32)
-    for start in range(0, len(embeddings), _BLOCK):
+    for start in tracked(range(0, len(embeddings), _BLOCK), "assigning to clusters", unit="block"):
         part = slice(start, start + _BLOCK)
         found, where = index.search(np.ascontiguousarray(embeddings[part], dtype=np.float32), 1)
         similarity[part], nearest[part] = found[:, 0], where[:, 0]

@@ -6,6 +6,7 @@ through the best window, has the other's fine structure and colours. Most candid
 coarsely first: each stage has more cells and sees what the one before let through.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,6 +18,7 @@ from prx_data.decisions.colors import cell_differences, worst_difference
 from prx_data.decisions.neighbors import Candidates, find_candidates, joined
 from prx_data.decisions.thumbnails import Floats, Index, Thumbnails
 from prx_data.decisions.turns import Turns, turned
+from prx_data.progress import tracked
 
 MIN_GUESS = 0.6
 """Correlation of lightness at 8x8 cells through the guessed window, below which a candidate is given up."""
@@ -104,14 +106,18 @@ def verified(pictures: Thumbnails, others: Thumbnails, guesses: Candidates, *, m
     """
     guesses = guesses.take(np.lexsort((guesses.turn, guesses.right, guesses.left)))
     small, against = _small(pictures, guesses.left, _COARSE), _small(others, guesses.right, _COARSE)
-    guesses = joined([_coarsely_alike(small, against, part) for part in _blocks(guesses, _COARSE)])
+    guesses = joined([_coarsely_alike(small, against, part) for part in _tracked(guesses, _COARSE)])
     small, against = _small(pictures, guesses.left, _MEDIUM), _small(others, guesses.right, _MEDIUM)
-    guesses = joined([_more_closely_alike(small, against, part) for part in _blocks(guesses, _MEDIUM)])
-    parts = [_compared(pictures, others, part, max_color) for part in _blocks(guesses, _FINE)]
+    guesses = joined([_more_closely_alike(small, against, part) for part in _tracked(guesses, _MEDIUM)])
+    parts = [_compared(pictures, others, part, max_color) for part in _tracked(guesses, _FINE)]
     found = Copies(**{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Copies)})
     again = np.zeros(len(found), dtype=bool)
     again[1:] = (found.left[1:] == found.left[:-1]) & (found.right[1:] == found.right[:-1])
     return found.take(~again)
+
+
+def _tracked(guesses: Candidates, side: int) -> Iterator[Candidates]:
+    return tracked(_blocks(guesses, side), f"comparing at {side} cells", unit="block")
 
 
 def _blocks(guesses: Candidates, side: int) -> list[Candidates]:

@@ -17,6 +17,7 @@ from scipy import fft
 from prx_data.decisions.alignment import box_matrix
 from prx_data.decisions.thumbnails import Floats, Index, Thumbnails
 from prx_data.decisions.turns import TURNS, Turns, back, composed, turned_boxes, turned_frequencies
+from prx_data.progress import tracked
 
 _INTERVALS = np.array([(0.0, 1.0), (0.04, 0.92), (0.09, 0.82), (0.0, 0.85), (0.15, 0.85)])  # start, share
 _WINDOWS = ((0, 0), (1, 1), (2, 2), (3, 0), (4, 0), (0, 3), (0, 4), (3, 3), (3, 4), (4, 3), (4, 4))  # down, across
@@ -138,7 +139,8 @@ def _windows_in(outer: Thumbnails, inner: Thumbnails) -> Candidates:
         return _NONE
     found = []
     index, stands = _index_of(inner)
-    for start, vectors in zip(range(0, len(outer), _BLOCK), _vectors(outer), strict=True):
+    starts = range(0, len(outer), _BLOCK)
+    for start, vectors in zip(tracked(starts, "looking for copies", unit="block"), _vectors(outer), strict=True):
         for turn, off in enumerate(_off_standard(vectors)):
             row, window = np.nonzero(off <= _UNSURE)
             query, column, distance = _nearest(index, _turned(vectors[row, window], turn))

@@ -18,6 +18,7 @@ from prx_data.decisions.rules import HOW, OPTIONAL
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.splits import connected_groups, validation_groups
 from prx_data.errors import ConfigError
+from prx_data.progress import Step, unseen
 from prx_data.records import Reason, Status, Verdict
 
 
@@ -75,7 +76,13 @@ _FACTS = (
 _FACTS_IF_MEASURED = ("effective_resolution", "past_quality")
 
 
-def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known | None = None) -> Decisions:
+STEPS = 7
+"""Of `decide`."""
+
+
+def decide(
+    photos: pa.Table, columns: pa.Table, settings: Settings, known: Known | None = None, *, step: Step = unseen
+) -> Decisions:
     """Decide about every photo. Seconds, never sees a pixel.
 
     Exact duplicates come first, then the rules, then leaks, then near duplicates among what is left, so that a good
@@ -88,6 +95,7 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
             that the settings name, and `error`.
         settings: Thresholds.
         known: Photos that none may show again.
+        step: Told each of the `STEPS`.
 
     Raises:
         ConfigError: A rule or the profile looks at a column that was not measured.
@@ -100,12 +108,20 @@ def decide(photos: pa.Table, columns: pa.Table, settings: Settings, known: Known
             f"embedding = {settings.embedding!r} was not measured: measure with a Clip of that name, or use 'layout'."
         )
     outcome = Outcome()
+    step("rules")
     distinct = drop_same_pixels(_readable(photos, columns, settings, outcome), outcome)
     passed = _apply_rules(distinct, settings, outcome)
+    step("leaks")
     fresh = passed if known is None else drop_leaks(passed, columns, known, settings, outcome)
+    step("near duplicates")
     unique = drop_near_duplicates(fresh, columns, settings, outcome)
+    step("colour variants")
     single, families = drop_variants(unique, columns, settings, outcome)
-    kept, places = place(drop_semantic_duplicates(single, columns, settings, outcome), columns, settings, outcome)
+    step("semantic duplicates")
+    distinct = drop_semantic_duplicates(single, columns, settings, outcome)
+    step("clusters")
+    kept, places = place(distinct, columns, settings, outcome)
+    step("groups and splits")
     for one in kept:
         outcome.verdicts[one.origin] = Verdict(
             key=one.key, origin=one.origin, kept=True, reason=Reason.KEPT, detail="Passed every rule."

@@ -12,6 +12,7 @@ from prx_data.exports.folders import write_imagefolder, write_kohya
 from prx_data.exports.mds import aspect_buckets, write_mds
 from prx_data.exports.tars import write_tars
 from prx_data.exports.written import Sample, Written
+from prx_data.progress import progress
 from prx_data.storage import write_json
 
 FORMATS = ("webdataset", "mds", "imagefolder", "kohya")
@@ -108,9 +109,10 @@ def _write_split(
 
 
 def _shown(samples: Iterable[Sample], split: str, rows: int) -> Iterator[Sample]:
-    from tqdm import tqdm
-
-    yield from tqdm(samples, desc=split, total=rows, unit="photo", disable=None, leave=False)
+    with progress(f"exporting {split}", rows) as update:
+        for sample in samples:
+            yield sample
+            update(1)
 
 
 def _caption_keys(written: Written) -> list[list[Any]]:

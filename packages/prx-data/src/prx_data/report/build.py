@@ -1,6 +1,6 @@
 """The report's blocks, from decisions and columns. It samples, and says so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from prx_data.dataset import Content, counts
 from prx_data.decisions.profiles import Profile
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.verdicts import Decisions
+from prx_data.progress import steps
 from prx_data.records import EXPLANATIONS, FAILED
 from prx_data.report.captions import caption_blocks
 from prx_data.report.map import map_blocks
@@ -62,19 +63,22 @@ def build_report(
     """
     decisions = content.decisions
     totals = counts(decisions.verdicts)
-    blocks = [
-        *_funnel(totals, ignored),
-        *({"kind": "text", "text": note} for note in notes),
-        *_kept(pictures, content),
-        *caption_blocks(content.captions),
-        *_reasons(pictures, totals),
-        *_duplicates(pictures, decisions),
-        *_leaks(pictures, decisions),
-        *score_blocks(pictures, content.columns, rules, profile),
-        *_clusters(pictures, decisions, names),
-        *map_blocks(pictures, decisions, content.columns, embedding),
-        *_time(ledger),
-    ]
+    parts: dict[str, Callable[[], Sequence[Block]]] = {
+        "what was kept": lambda: _kept(pictures, content),
+        "captions": lambda: caption_blocks(content.captions),
+        "reasons": lambda: _reasons(pictures, totals),
+        "duplicates": lambda: _duplicates(pictures, decisions),
+        "leaks": lambda: _leaks(pictures, decisions),
+        "scores": lambda: score_blocks(pictures, content.columns, rules, profile),
+        "clusters": lambda: _clusters(pictures, decisions, names),
+        "map": lambda: map_blocks(pictures, decisions, content.columns, embedding),
+    }
+    blocks = [*_funnel(totals, ignored), *({"kind": "text", "text": note} for note in notes)]
+    with steps("report", len(parts)) as step:
+        for name, make in parts.items():
+            step(name)
+            blocks += make()
+    blocks += _time(ledger)
     headline = f"{totals['photos']:,} photos in, {totals['kept']:,} kept, in {len(_by_cluster(decisions)):,} clusters."
     data = {"format": 1, "title": "What happened to the photos", "headline": headline, "blocks": blocks}
     return Report(data=data, pictures=len(pictures))

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from prx_data.decisions.profiles import Profile
 from prx_data.decisions.rules import Rules
+from prx_data.progress import tracked
 from prx_data.records import Status
 from prx_data.report.figures import histogram
 from prx_data.report.pictures import Block, Pictures, sample
@@ -33,7 +34,7 @@ def score_blocks(pictures: Pictures, columns: pa.Table, rules: Rules, profile: P
     origins = {one.key: one.origin for one in pictures.verdicts.values() if one.key is not None}
     blocks: list[Block] = []
     folds: list[Block] = []
-    for one in asked:
+    for one in tracked(asked, "report: scores", unit="score"):
         # A photo whose measuring failed has no value, and one that has left the source no origin.
         values = {
             origins[row["key"]]: float(row[one.score.column])
