@@ -8,16 +8,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prx_data.cli_check import add_check, check_workspace
+from prx_data.cli_check import add_check, check_workspace, opened, refuse_unmeasured
 from prx_data.cli_outputs import add_outputs
 from prx_data.errors import ConfigError, PrxDataError, SourceError
 from prx_data.version import VERSION
-
-if TYPE_CHECKING:
-    from prx_data.curation import Workspace
-    from prx_data.selection import Selection
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -171,7 +167,14 @@ def _print_counts(counts: Mapping[str, Any]) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from prx_data.explain import as_text, explain_by_config, explain_file, explain_photo
+    from prx_data.explain import (
+        as_text,
+        explain_by_config,
+        explain_file,
+        explain_photo,
+        settings_of,
+        too_little_measured,
+    )
 
     if options.workspace is not None and options.config is not None:
         raise ConfigError("--config goes without --workspace, which knows its settings.")
@@ -180,7 +183,8 @@ def _explain(options: argparse.Namespace) -> int:
     elif options.workspace is None:
         found = explain_file(Path(options.photo))
     else:
-        workspace, selection = _open(options.workspace)
+        workspace = opened(options.workspace)
+        selection = None if too_little_measured(workspace) else workspace.select(settings=settings_of(workspace))
         known = explain_photo(workspace, selection, options.photo)
         if known is None:
             raise SourceError(f"The workspace {options.workspace} has no photo {options.photo!r}.")
@@ -190,6 +194,7 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    from prx_data.explain import settings_of
     from prx_data.records import EXPLANATIONS
     from prx_data.storage import write_text
 
@@ -197,7 +202,9 @@ def _show(options: argparse.Namespace) -> int:
         raise ConfigError(f"--reason {options.reason!r} is unknown; known are {', '.join(map(str, EXPLANATIONS))}.")
     if options.limit < 1:
         raise ConfigError(f"--limit {options.limit} is wrong: it should be at least 1.")
-    workspace, selection = _open(options.workspace)
+    workspace = opened(options.workspace)
+    refuse_unmeasured(workspace)
+    selection = workspace.select(settings=settings_of(workspace))
     out = options.out or workspace.folder / f"show-{options.reason}.html"
     gallery = selection.show(options.reason, options.limit)
     try:
@@ -223,12 +230,3 @@ def _search(options: argparse.Namespace) -> int:
     write_text(out, hits.show().page())
     print(out)
     return 0
-
-
-def _open(folder: Path) -> "tuple[Workspace, Selection]":
-    """A workspace that is there, decided about as its last curation did."""
-    from prx_data.explain import open_workspace, settings_of
-
-    check_workspace(folder)
-    workspace = open_workspace(folder)
-    return workspace, workspace.select(settings=settings_of(workspace))

@@ -2,11 +2,15 @@
 
 import argparse
 import json
+import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prx_data.errors import ConfigError
+
+if TYPE_CHECKING:
+    from prx_data.curation import Workspace
 
 
 def add_check(commands: Any) -> None:
@@ -32,12 +36,43 @@ def check_workspace(folder: Path) -> None:
         raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
 
 
+def opened(folder: Path) -> "Workspace":
+    """A workspace that is there; says on standard error what was not measured of some of its photos.
+
+    Raises:
+        ConfigError: Nothing was measured there.
+    """
+    from prx_data.explain import open_workspace, unmeasured
+
+    check_workspace(folder)
+    workspace = open_workspace(folder)
+    every = len(workspace.readable())
+    left = {name: number for name, number in unmeasured(workspace).items() if number < every}
+    if left:
+        told = f"{max(left.values()):,} of {every:,} photos lack {', '.join(left)}, and count as unreadable"
+        print(f"prx-data: {told}: photos.measure() or prx-data curate measures them.", file=sys.stderr)
+    return workspace
+
+
+def refuse_unmeasured(workspace: "Workspace") -> None:
+    """See that something can be decided.
+
+    Raises:
+        ConfigError: What was not measured, in a sentence.
+    """
+    from prx_data.explain import too_little_measured
+
+    if told := too_little_measured(workspace):
+        raise ConfigError(told)
+
+
 def _check(options: argparse.Namespace) -> int:
     from prx_data.decisions.profiles import check, profile
-    from prx_data.explain import open_workspace
+    from prx_data.explain import more_measured
 
-    check_workspace(options.workspace)
-    wanted, workspace = profile(options.profile), open_workspace(options.workspace)
+    wanted, workspace = profile(options.profile), opened(options.workspace)
+    refuse_unmeasured(workspace)
+    workspace.measures = (*workspace.measures, *more_measured(workspace))
     columns = workspace.columns()
     photos = check(workspace.photos(), columns, wanted).to_pylist()
     passed = sum(one["passed"] for one in photos)

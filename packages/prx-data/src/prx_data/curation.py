@@ -23,6 +23,7 @@ from prx_data.searching import Searchable
 from prx_data.selection import Selection
 from prx_data.sources import source_name
 from prx_data.storage import ledger_stage
+from prx_data.stored import write_record
 from prx_data.tasks import DECODED, DECODED_VERSION
 
 
@@ -67,7 +68,9 @@ class Workspace(Searchable):
             workers: Processes; None for one per processor, 1 to stay in this process.
         """
         of_pixels = [one for one in self.measures if not takes_columns(one)]
-        return measure(self, of_pixels, workers=workers, decode_side=self.decode_side)
+        lacked = measure(self, of_pixels, workers=workers, decode_side=self.decode_side)
+        write_record(self.folder, of_pixels, self.decode_side)
+        return lacked
 
     def columns(self) -> pa.Table:
         """One row per distinct content, ordered by key: what decoding and every measure gave, side by side."""

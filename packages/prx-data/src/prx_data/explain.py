@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from prx_data.config import chosen_measures, load_config
 from prx_data.curation import Workspace
@@ -14,14 +16,16 @@ from prx_data.decisions.profiles import Profile
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decoding import decode
-from prx_data.errors import SourceError
-from prx_data.measures import Measure, standard_measures
+from prx_data.errors import SourceError, WorkspaceError
+from prx_data.measures import Measure, standard_measures, takes_columns
 from prx_data.measures.clip import Clip
 from prx_data.measures.nsfw import Nsfw
 from prx_data.measures.perceptual import phash
 from prx_data.records import EXPLANATIONS, Reason, Status
 from prx_data.selection import Selection
-from prx_data.tasks import DECODED_SCHEMA
+from prx_data.storage import measure_folder
+from prx_data.stored import Stored, read_record
+from prx_data.tasks import DECODED, DECODED_SCHEMA
 
 _LONG = 8
 """Lists with more numbers than this are for machines; a key's beginning of fewer digits is no name."""
@@ -81,12 +85,12 @@ def explain_by_config(path: Path, config: Path) -> dict[str, Any]:
     return explain_file(path, rules=chosen.rules, profile=chosen.profile, measures=measures)
 
 
-def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict[str, Any] | None:
+def explain_photo(workspace: Workspace, selection: Selection | None, name: str) -> dict[str, Any] | None:
     """What a workspace knows of one of its photos.
 
     Args:
         workspace: Where to look.
-        selection: What was decided.
+        selection: What was decided; None where too little was measured to decide.
         name: The photo's origin, its path or locator, or at least eight digits of its key.
 
     Returns:
@@ -108,14 +112,18 @@ def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict
         "message": row["message"],
         "metadata": json.loads(row["metadata"]),
     }
-    columns = selection.columns
-    keys: list[str] = columns["key"].to_pylist()
-    if row["key"] in keys:
-        facts = columns.slice(keys.index(row["key"]), 1).to_pylist()[0]
-        found |= {one: facts[one] for one in DECODED_SCHEMA.names if facts[one] is not None}
-        for measure in workspace.measures:
-            found[measure.name] = _readable({one: facts[one] for one in measure.schema.names if one in facts})
+    facts = _facts(workspace, selection, row["key"])
+    if facts:
+        found |= {one: facts[one] for one in DECODED_SCHEMA.names if facts.get(one) is not None}
+        # What was measured from Python after a curation, say, decides nothing, and is known all the same.
+        others = read_record(workspace.folder).stored(workspace.folder)
+        shown = {one.name: one.schema for one in (*others, *workspace.measures)}
+        for measure, schema in shown.items():
+            if known := {one: facts[one] for one in schema.names if one in facts}:
+                found[measure] = _readable(known)
         found |= _hash(facts)
+    if selection is None:
+        return {**found, "verdict": {"kept": None, "reason": None, "detail": too_little_measured(workspace)}}
     verdict = next(one for one in selection.decisions.verdicts if one.origin == row["origin"])
     found["verdict"] = {"kept": verdict.kept, "reason": str(verdict.reason), "detail": verdict.detail}
     decisions = selection.decisions
@@ -127,6 +135,26 @@ def explain_photo(workspace: Workspace, selection: Selection, name: str) -> dict
     if kept is not None:
         found |= {"split": kept.split, "product": kept.product, **vars(kept.place)}
     return found
+
+
+def _facts(workspace: Workspace, selection: Selection | None, key: str | None) -> dict[str, Any]:
+    """All columns of a photo; empty if there are none."""
+    facts: dict[str, Any] = {}
+    columns = None if selection is None else selection.columns
+    record = read_record(workspace.folder).stored(workspace.folder)
+    versions = {(one.name, one.version): one.schema.names for one in record}
+    if columns is None:
+        versions[DECODED, workspace.decoded_version] = DECODED_SCHEMA.names
+    for (name, version), names in versions.items():
+        if columns is None or not set(names) <= set(columns.column_names):
+            with suppress(WorkspaceError):
+                facts |= _row(workspace.measured(name, version), key)
+    return facts if columns is None else facts | _row(columns, key)
+
+
+def _row(table: pa.Table, key: str | None) -> dict[str, Any]:
+    place = pc.index(table["key"], key).as_py()
+    return table.slice(place, 1).to_pylist()[0] if place >= 0 else {}
 
 
 def as_text(found: Mapping[str, Any]) -> str:
@@ -152,13 +180,56 @@ def settings_of(workspace: Workspace) -> Settings:
 
 
 def open_workspace(folder: Path) -> Workspace:
-    """A workspace as its last curation opened it."""
+    """A workspace as its last curation opened it; one that was never curated with all that it was measured with."""
     last = _last(Workspace(folder).settings_file)
+    if not last:
+        return _as_measured(folder)
     text = last.get("decisions", {}).get("rules", {}).get("max_text_share") is not None
     clip = Clip(**last["clip"]) if last.get("clip") else None
     nsfw = Nsfw(**last["nsfw"]) if last.get("nsfw") else None
     measures = chosen_measures(text=text, clip=clip, nsfw=nsfw, aesthetic_head=last.get("aesthetic_head"))
     return Workspace(folder, measures, decode_side=last.get("decode_side"))
+
+
+def _as_measured(folder: Path) -> Workspace:
+    """With the standard measures, and those of which there are columns, from whatever object these came."""
+    record = read_record(folder)
+    workspace = Workspace(folder, decode_side=record.decode_side)
+    stored = {one.name: one for one in record.stored(folder)}
+
+    def found(one: Measure) -> Measure:
+        other = stored.pop(one.name, None)
+        if other is None or other.version == one.version or set(one.schema.names) - set(other.schema.names):
+            return one
+        return one if measure_folder(folder, one.name, one.version).exists() else other
+
+    workspace.measures = tuple(found(one) for one in workspace.measures)
+    workspace.measures = (*workspace.measures, *more_measured(workspace))
+    return workspace
+
+
+def more_measured(workspace: Workspace) -> list[Stored]:
+    """Measures that it was not opened with and of which it has the columns of all photos."""
+    known = {one.name for one in workspace.measures}
+    others = [one for one in read_record(workspace.folder).stored(workspace.folder) if one.name not in known]
+    return [one for one in others if not len(workspace.backlog({one.name: one.version}))]
+
+
+def unmeasured(workspace: Workspace) -> dict[str, int]:
+    """How many distinct contents lack each measure, of those that some lack; by its name."""
+    versions = {DECODED: workspace.decoded_version, **{one.name: one.version for one in workspace.measures}}
+    derived = {one.name for one in workspace.measures if takes_columns(one)}
+    found = {name: len(workspace.backlog({name: one})) for name, one in versions.items() if name not in derived}
+    return {name: number for name, number in found.items() if number}
+
+
+def too_little_measured(workspace: Workspace) -> str | None:
+    """What nothing can be decided without and was measured of no photo, as a sentence; None if nothing is missing."""
+    every = len(workspace.readable())
+    missing = [name for name, number in unmeasured(workspace).items() if every and number == every]
+    if not missing:
+        return None
+    return f"Nothing can be decided without {', '.join(missing)}: photos.measure() or prx-data curate measures that."
 
 
 def _last(settings_file: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@
       measures/NAME-VERSION/SHARD.parquet columns by key; a shard is named after the keys in it
       spool/KE/KEY                        bytes that cannot be read again from their source at random
       settings.json                       what the last curation decided by
+      measures.json                       versions of the measures that were asked for, see `prx_data.stored`
       ledger.jsonl                        where the time went
 
 Files are written atomically and shards never changed, so any process may be killed at any time; what is missing is
