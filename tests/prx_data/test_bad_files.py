@@ -1,5 +1,6 @@
 """Every format with every fault has its status; mutated real files never raise; truncated JPEGs can be salvaged."""
 
+import hashlib
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
@@ -131,13 +132,18 @@ def mutated(data: bytes, random: np.random.Generator) -> bytes:
     return bytes(found)
 
 
-def test_mutated_real_files_never_raise(photos: Path) -> None:
-    random = np.random.default_rng(11)
+def real_files(photos: Path) -> list[bytes]:
+    """Photos, and a small one in other formats."""
     files = [*sorted((photos / "phone").rglob("*.jpg"))[::90], *sorted((photos / "grocery").rglob("*.jpg"))[::60]]
     real = [one.read_bytes() for one in files]
     with Image.open(files[0]) as image:
         small = image.convert("RGB").resize((90, 120))
     real += [encode(small, format_) for format_ in ("PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF")]
+    return real
+
+
+def test_mutated_real_files_never_raise(photos: Path) -> None:
+    random, real = np.random.default_rng(11), real_files(photos)
     statuses: Counter[Status] = Counter()
     for number in range(200):
         decoded = decode(mutated(real[number % len(real)], random))
@@ -145,6 +151,32 @@ def test_mutated_real_files_never_raise(photos: Path) -> None:
         assert decoded.message or decoded.status is Status.OK
         statuses[decoded.status] += 1
     assert len(statuses) >= 3
+
+
+def test_mutated_real_files_are_rows_of_a_measured_workspace(photos: Path, tmp_path: Path) -> None:
+    """Through the processes that measure: as many rows come out as files went in, each with what decoding says."""
+    random, real = np.random.default_rng(12), real_files(photos)
+    (tmp_path / "photos").mkdir()
+    files = {f"{number:03}.jpg": mutated(real[number % len(real)], random) for number in range(60)}
+    for name, data in files.items():
+        (tmp_path / "photos" / name).write_bytes(data)
+    workspace = Workspace(tmp_path / "work")
+    assert workspace.add(tmp_path / "photos") == len(files)
+    distinct = {hashlib.sha256(data).hexdigest() for data in files.values()}
+    assert workspace.measure(workers=2) == len(distinct)
+    columns = workspace.columns().to_pylist()
+    assert {row["key"] for row in columns} == distinct
+    assert len(columns) == len(distinct)
+    statuses = {row["key"]: row["status"] for row in columns}
+    for data in files.values():
+        assert statuses[hashlib.sha256(data).hexdigest()] == decode(data).status
+    assert len(set(statuses.values())) >= 3
+    # What the measures give of a damaged picture is a row, too; none of them fails for one.
+    assert [row["error"] for row in columns if row["error"]] == []
+    chosen = workspace.select()
+    assert chosen.verdicts["origin"].to_pylist() == sorted(files)
+    counts = chosen.counts
+    assert counts["kept"] + sum(counts["dropped"].values()) + sum(counts["failed"].values()) == len(files)
 
 
 def test_rows_of_a_truncated_jpeg_are_salvaged() -> None:
