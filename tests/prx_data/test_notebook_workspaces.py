@@ -135,4 +135,5 @@ def test_what_is_measured_after_a_curation_is_shown_and_decides_nothing(
     assert "fail: it is not red" in capsys.readouterr().out
     manifest = (tmp_path / "dataset" / "curation.json").read_bytes()
     assert main(["curate", config]) == 0
+    assert "The workspace also has redness, not asked for here: it decides nothing" in capsys.readouterr().out
     assert (tmp_path / "dataset" / "curation.json").read_bytes() == manifest

@@ -68,11 +68,11 @@ def refuse_unmeasured(workspace: "Workspace") -> None:
 
 def _check(options: argparse.Namespace) -> int:
     from prx_data.decisions.profiles import check, profile
-    from prx_data.explain import more_measured
+    from prx_data.stored import more_measured
 
     wanted, workspace = profile(options.profile), opened(options.workspace)
     refuse_unmeasured(workspace)
-    workspace.measures = (*workspace.measures, *more_measured(workspace))
+    workspace.measures = (*workspace.measures, *more_measured(workspace, workspace.measures))
     columns = workspace.columns()
     photos = check(workspace.photos(), columns, wanted).to_pylist()
     passed = sum(one["passed"] for one in photos)

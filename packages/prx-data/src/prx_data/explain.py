@@ -24,7 +24,7 @@ from prx_data.measures.perceptual import phash
 from prx_data.records import EXPLANATIONS, Reason, Status
 from prx_data.selection import Selection
 from prx_data.storage import measure_folder
-from prx_data.stored import Stored, read_record
+from prx_data.stored import more_measured, read_record
 from prx_data.tasks import DECODED, DECODED_SCHEMA
 
 _LONG = 8
@@ -116,8 +116,9 @@ def explain_photo(workspace: Workspace, selection: Selection | None, name: str) 
     if facts:
         found |= {one: facts[one] for one in DECODED_SCHEMA.names if facts.get(one) is not None}
         # What was measured from Python after a curation, say, decides nothing, and is known all the same.
-        others = read_record(workspace.folder).stored(workspace.folder)
-        shown = {one.name: one.schema for one in (*others, *workspace.measures)}
+        shown = {one.name: one.schema for one in workspace.measures}
+        for one in read_record(workspace.folder).stored(workspace.folder):
+            shown.setdefault(one.name, one.schema)
         for measure, schema in shown.items():
             if known := {one: facts[one] for one in schema.names if one in facts}:
                 found[measure] = _readable(known)
@@ -204,15 +205,8 @@ def _as_measured(folder: Path) -> Workspace:
         return one if measure_folder(folder, one.name, one.version).exists() else other
 
     workspace.measures = tuple(found(one) for one in workspace.measures)
-    workspace.measures = (*workspace.measures, *more_measured(workspace))
+    workspace.measures = (*workspace.measures, *more_measured(workspace, workspace.measures))
     return workspace
-
-
-def more_measured(workspace: Workspace) -> list[Stored]:
-    """Measures that it was not opened with and of which it has the columns of all photos."""
-    known = {one.name for one in workspace.measures}
-    others = [one for one in read_record(workspace.folder).stored(workspace.folder) if one.name not in known]
-    return [one for one in others if not len(workspace.backlog({one.name: one.version}))]
 
 
 def unmeasured(workspace: Workspace) -> dict[str, int]:

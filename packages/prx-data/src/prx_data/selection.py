@@ -50,6 +50,7 @@ from prx_data.report import (
 )
 from prx_data.searching import Embedded, text_tower
 from prx_data.storage import ledger_stage
+from prx_data.stored import more_measured
 from prx_data.version import VERSION
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ class Selection:
         """What was assumed, left out or not checked, in sentences."""
         wanted = self.settings.profile
         unchecked = None if wanted is None else wanted.unchecked_note(self.columns.schema)
-        return (*self.workspace.notes, *([unchecked] if unchecked else []))
+        others = [one.name for one in more_measured(self.workspace, self.workspace.measures)]
+        told = f"The workspace also has {', '.join(others)}, not asked for here: it decides nothing and is not written."
+        return (*self.workspace.notes, *([unchecked] if unchecked else []), *([told] if others else []))
 
     def show(self, reason: str = "kept", limit: int = 48) -> Gallery:
         """Photos with one reason, as a gallery that a notebook shows.

@@ -1,7 +1,7 @@
 """What a workspace was measured with, so that it can be opened again without the objects that measured it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from prx_data.errors import ConfigError
 from prx_data.measures import Measure, takes_columns
 from prx_data.picture import Picture
 from prx_data.storage import measure_folder, write_json
+from prx_data.workspace import WorkspaceStore
 
 _FILE = "measures.json"
 
@@ -65,3 +66,10 @@ def write_record(workspace: Path, measures: Sequence[Measure], decode_side: int 
     versions = {**kept, **new}
     if Record(decode_side=decode_side, versions=versions) != before:
         write_json(workspace / _FILE, {"decode_side": decode_side, "versions": versions})
+
+
+def more_measured(store: WorkspaceStore, measures: Iterable[Measure]) -> list[Stored]:
+    """Measures that are none of these, and of which a workspace has the columns of all photos."""
+    known = {one.name for one in measures}
+    others = [one for one in read_record(store.folder).stored(store.folder) if one.name not in known]
+    return [one for one in others if not len(store.backlog({one.name: one.version}))]
