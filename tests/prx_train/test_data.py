@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
 
-from prx_train.buckets import Batch, Order
+from prx_train.buckets import Batch, Order, Size, buckets_for
 from prx_train.data import Columns, Split, fingerprint, load_split, split_files
 from prx_train.decoding import Pixels, cropped, padded
 from prx_train.errors import DatasetError
@@ -136,29 +139,88 @@ def test_the_feed_hands_on_what_goes_wrong_in_its_threads(tmp_path: Path) -> Non
         next(feed).batches[0].pictures()
 
 
-def test_padding_continues_the_ground_and_cuts_nothing() -> None:
-    """A darker left side, a lighter right side, and a product between them that reaches from top to bottom."""
+def shrunk(image: Image.Image, size: Size) -> Pixels:
+    """Slow reference: the largest whole picture that fits into a size, by trying all its heights and widths."""
+    height, width = size
+    shape = Fraction(image.width, image.height)
+    found = [(w, max(1, round(w / shape))) for w in range(1, width + 1) if w / shape <= height]
+    found += [(max(1, round(h * shape)), h) for h in range(1, height + 1) if h * shape <= width]
+    largest = max(found, key=lambda one: (one[0] * one[1], one))
+    return np.asarray(image.resize(largest, Image.Resampling.LANCZOS), dtype=np.uint8)
+
+
+def where(small: Pixels, whole: Pixels) -> list[tuple[int, int]]:
+    """Every place at which one picture lies within another."""
+    down, right = (a - b + 1 for a, b in zip(whole.shape[:2], small.shape[:2], strict=True))
+    return [
+        (top, left)
+        for top in range(down)
+        for left in range(right)
+        if np.array_equal(whole[top : top + small.shape[0], left : left + small.shape[1]], small)
+    ]
+
+
+@given(
+    width=st.integers(1, 300),
+    height=st.integers(1, 300),
+    resolution=st.integers(4, 10),
+    choice=st.integers(0, 10_000),
+    even=st.booleans(),
+)
+def test_padding_cuts_nothing_whatever_the_shapes(
+    width: int, height: int, resolution: int, choice: int, even: bool
+) -> None:
+    """The picture as a whole lies in the middle of any bucket, be its edges what they may."""
+    sizes = buckets_for(8 * resolution, 8).sizes
+    size = sizes[choice % len(sizes)]
+    pixels = np.random.default_rng(choice).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    if even:
+        pixels[[0, -1]], pixels[:, [0, -1]] = 200, 200
+    image = Image.fromarray(pixels)
+    whole, kind = padded(image, size)
+    assert (whole.shape, whole.dtype) == ((*size, 3), np.dtype(np.uint8))
+    small = shrunk(image, size)
+    assert ((whole.shape[0] - small.shape[0]) // 2, (whole.shape[1] - small.shape[1]) // 2) in where(small, whole)
+    assert (kind == "none") == (small.shape == whole.shape)
+
+
+def test_a_side_goes_on_in_its_own_colors_without_a_line() -> None:
+    """A darker left side, a right side that darkens downwards, and a product that reaches from top to bottom."""
     pixels = np.full((100, 60, 3), 210, dtype=np.uint8)
-    pixels[:, 30:] = 230
+    pixels[:, 30:] = np.linspace(240, 140, 100)[:, None, None]
     pixels[:, 20:40] = (10, 20, 200)
     image = Image.fromarray(pixels)
-    whole = padded(image, (40, 40))
-    assert whole.shape == (40, 40, 3)
+    whole, kind = padded(image, (40, 40))
+    assert kind == "uneven"
     assert (whole[:, :8] == 210).all()
-    assert (whole[:, -8:] == 230).all()
-    assert np.array_equal(whole[:, 8:32], cropped(image, (40, 24)))
-    assert np.array_equal(padded(image, (40, 40), "#dcdcdc"), whole)
-    assert (padded(image.rotate(90, expand=True), (40, 40))[:8] == 230).all()
+    assert np.abs(whole[:, 32:34].astype(int) - whole[:, 31:32]).max() <= 3
+    assert whole[0, -1, 0] > whole[20, -1, 0] > whole[-1, -1, 0]
+    turned, _ = padded(image.rotate(90, expand=True), (40, 40))
+    assert np.abs(turned.astype(int) - np.rot90(whole)).max() <= 1
 
 
-def test_where_the_frame_cuts_the_product_bars_would_be_seen() -> None:
+def test_what_an_edge_shows_is_smoothed_the_more_the_further_away() -> None:
+    """Slow reference: each line by a sum over the edge and its mirror images, weighted by a normal distribution."""
+    edge = np.random.default_rng(0).integers(0, 255, (30, 3)).astype(np.float64)
+    pixels = np.repeat(edge[:, None].astype(np.uint8), 10, axis=1)
+    whole, kind = padded(Image.fromarray(pixels), (30, 30))
+    assert kind == "uneven"
+    mirrored = np.concatenate([edge, edge[::-1]] * 9)  # the edge begins at 4 · 60
+    for n in (2, 4, 10):
+        for row in (0, 7, 29):
+            weights = np.exp(-0.5 * ((np.arange(len(mirrored)) - (240 + row)) / (n / 2)) ** 2)
+            expected = (weights[:, None] * mirrored).sum(0) / weights.sum()
+            for column in (10 - n, 19 + n):
+                assert np.abs(whole[row, column] - expected).max() <= 1
+
+
+@pytest.mark.parametrize(("ground", "kind"), [(None, "even"), ("#fafafa", "uneven"), ("#3c1414", "uneven")])
+def test_whether_the_ground_is_even_is_told(ground: str | None, kind: str) -> None:
     pixels = np.full((60, 100, 3), 250, dtype=np.uint8)
-    pixels[30:] = (60, 20, 20)  # reaches the lower edge
-    image = Image.fromarray(pixels)
-    assert np.array_equal(padded(image, (40, 40), "#fafafa"), cropped(image, (40, 40)))
-    assert (padded(image, (40, 40))[-4:] == (60, 20, 20)).all()  # as far as it knows, that is the ground
-    busy = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8))
-    assert np.array_equal(padded(busy, (40, 40)), cropped(busy, (40, 40)))
+    pixels[30:] = (60, 20, 20)  # reaches the lower edge; as far as an edge alone can tell, that is the ground
+    whole, found = padded(Image.fromarray(pixels), (40, 40), ground)
+    assert found == kind
+    assert (whole[-4:] == (60, 20, 20)).all()
 
 
 def test_a_crop_is_taken_from_the_middle() -> None:
@@ -218,9 +280,20 @@ def test_real_photos_are_read(photos: Path, tmp_path: Path) -> None:
     assert [row.size for row in split.rows] == [(72, 56)] * 6
     # A studio photo's upper right corner is white.
     assert all(picture(split, index)[0, -1].min() > 200 for index in range(6))
-    padding = load_split(
-        [str(tmp_path / "data/train-00000-of-00001.parquet")], resolution=64, patch_size=32, ram_limit=1e9, fit="pad"
-    )
-    assert {row.size for row in padding.rows} == {(64, 64)}
-    # The first shows a model before white from head to hips, whom nothing cuts off at the sides.
-    assert picture(padding, 0)[:, [0, -1]].min() > 200
+
+
+def test_real_photos_are_padded_and_whole(photos: Path, tmp_path: Path) -> None:
+    """In a square bucket, whatever walls, shades and creased cloths they were taken before."""
+    folders = ((photos / name).glob("*.jpg") for name in ("catalogue", "phone", "grocery"))
+    files = [file for folder in folders for file in sorted(folder)[:8]]
+    records: list[dict[str, Any]] = [
+        {"image": {"bytes": file.read_bytes(), "path": None}, "caption": file.stem} for file in files
+    ]
+    written = str(write_split(tmp_path, "train", records))
+    split = load_split([written], resolution=64, patch_size=32, ram_limit=1e9, fit="pad")
+    for index, record in enumerate(records):
+        with Image.open(io.BytesIO(record["image"]["bytes"])) as image:
+            image.draft("RGB", (128, 128))
+            small = shrunk(ImageOps.exif_transpose(image).convert("RGB"), split.rows[index].size)
+        assert where(small, picture(split, index))
+    assert set(split.padding.values()) >= {"even", "uneven"}

@@ -218,8 +218,12 @@ def test_texts_and_pads_and_pools_are_trained_with(settings: dict[str, Any], tmp
     records = [{**row, "brief": "a hat", "photo": row.pop("image")} for row in rows(20)]
     write_split(tmp_path / "data", "train", records)
     changes = {"dataset": tmp_path / "data", "image_column": "photo", "captions": {"caption": 1, "brief": 2}}
-    run = fit(TrainConfig(**{**settings, **changes, "fit": "pad", "shuffle_groups": 1}))
+    said: list[str] = []
+    run = fit(TrainConfig(**{**settings, **changes, "fit": "pad", "shuffle_groups": 1}), say=said.append)
     assert run.finished
+    (begun,) = (line for line in said if "photos padded" in line)
+    assert "of 20 that were decoded so far" in begun
+    assert "with an even ground, 0 with the colours of uneven edges, of 20 that" in run.report_file.read_text()
     with pytest.raises(ConfigError, match=r"'fit' = 'crop' differs from the 'pad'"):
         fit(TrainConfig(**{**settings, **changes, "shuffle_groups": 1}))
 

@@ -89,7 +89,8 @@ class TrainConfig(_Settings):
     captions: dict[str, Annotated[float, Field(gt=0)]] = {"caption": 1.0}
     """Columns of texts, and how often each is used relative to the others."""
     fit: Literal["crop", "pad"] = "crop"
-    """How a photo is brought to the shape of its bucket: cut in the middle, or whole on more of its background."""
+    """How a photo is brought to the shape of its bucket: cut in the middle, or whole, and continued in the
+    colours of its edges."""
     shuffle_groups: Count | None = None
     """So many row groups of the files are shuffled together at a time, for datasets that are slow to read in any order;
     None to shuffle all photos."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from prx_train.buckets import Size, buckets_for
 from prx_train.cells import NAMED, held_digest, holds_pictures, holds_text, picture_bytes
-from prx_train.decoding import BROKEN, Fit, Pixels, decoded, picture_size, why_broken
+from prx_train.decoding import BROKEN, Fit, Padding, Pixels, decoded, picture_size, why_broken
 from prx_train.errors import DatasetError
 from prx_train.model.bins import published_bins
 from prx_train.places import Folder, content_mark, open_parquet, retried
@@ -115,6 +115,8 @@ class Split:
         """Row index to pixels."""
         self.contents: dict[int, str] = {}
         """Row index to the SHA-256 of the picture's file, where somebody has asked for it."""
+        self.padding: dict[int, Padding] = {}
+        """Row index to what the picture was continued with, of those that have been decoded."""
         self.image = image
         """Column of the pictures."""
         self._root, self._fit, self._draft = root, fit, draft
@@ -138,7 +140,7 @@ class Split:
         cell = self._group(row.place)[row.place[2]]
         try:
             data = picture_bytes(cell, file=row.place[0], root=self._root)
-            found = decoded(data, row.size, fit=self._fit, draft=self._draft, ground=row.ground)
+            found, self.padding[index] = decoded(data, row.size, fit=self._fit, draft=self._draft, ground=row.ground)
         except BROKEN as error:
             with self._lock:
                 if index not in self._bad:

@@ -11,12 +11,17 @@ from prx_train.buckets import Size
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 """A picture as bytes, shape HWC."""
 Fit = Literal["crop", "pad"]
+Padding = Literal["none", "even", "uneven"]
+"""What a picture was continued with: nothing, an even ground, or edges that have other things on them."""
+PADDING_VERSION = 2
+"""Of what `padded` gives."""
 
 BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for bytes that are no picture, or a damaged one."""
 
 _EVEN, _MOST = 16, 0.8  # levels of any channel; share of an edge
 _NEAR = 48  # levels: a studio's ground is darker at its edges
+_SMOOTHING = 0.5  # standard deviation per pixel of distance
 _SIDEWAYS = range(5, 9)  # EXIF orientations that swap the sides
 _ORIENTATION = 0x0112
 
@@ -37,19 +42,22 @@ def why_broken(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def decoded(data: bytes, size: Size, *, fit: Fit, draft: int, ground: str | None = None) -> Pixels:
+def decoded(data: bytes, size: Size, *, fit: Fit, draft: int, ground: str | None = None) -> tuple[Pixels, Padding]:
     """An upright RGB picture in a bucket's size; what is transparent becomes white. Raises one of `BROKEN`.
 
     Args:
         data: The picture's file.
         size: (height, width) in pixels.
-        fit: Cut to the bucket in the middle, or whole on more of its ground, see `padded`.
+        fit: Cut to the bucket in the middle, or whole and continued, see `padded`.
         draft: A JPEG is decoded at the smallest scale that has at least so many pixels along both sides, where it has
             them at all.
         ground: The ground's colour as `#rrggbb`; None if it is not known.
+
+    Returns:
+        Pixels, uint8, shape HWC; and what they were continued with.
     """
     image = _opened(data, draft)
-    return cropped(image, size) if fit == "crop" else padded(image, size, ground)
+    return (cropped(image, size), "none") if fit == "crop" else padded(image, size, ground)
 
 
 def cropped(image: Image.Image, size: Size) -> Pixels:
@@ -58,31 +66,36 @@ def cropped(image: Image.Image, size: Size) -> Pixels:
     return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS), dtype=np.uint8)
 
 
-def padded(image: Image.Image, size: Size, ground: str | None = None) -> Pixels:
-    """The picture resized to fit into a bucket, with its ground continued on both sides; uint8, shape HWC.
+def padded(image: Image.Image, size: Size, ground: str | None = None) -> tuple[Pixels, Padding]:
+    """The picture, whole, resized to fit into a bucket and continued on both sides; nothing is ever cut.
 
-    Each side takes the median of the line that it continues, so that a gradient goes on in its own colour. Where such a
-    line does not show the ground, the frame has cut the product off there already, and bars in front of it would be
-    seen: then the picture is cut to the bucket instead.
+    Each side goes on in the colours of the line that it continues, smoothed along it the more the further away: a
+    gradient or a shade goes on as it was, without a line where the picture ends, and where the frame has cut the
+    product off, no second one is made up.
+
+    Args:
+        image: RGB.
+        size: (height, width) of the bucket in pixels.
+        ground: As in `decoded`; only what is returned depends on it.
+
+    Returns:
+        Pixels, uint8, shape HWC; and what they were continued with.
     """
     height, width = size
     scale = min(width / image.width, height / image.height)
     inner = (min(width, max(1, round(image.width * scale))), min(height, max(1, round(image.height * scale))))
     small = np.asarray(image.resize(inner, Image.Resampling.LANCZOS), dtype=np.uint8)
     across = inner[0] < width
-    lines = (small[:, 0], small[:, -1]) if across else (small[0], small[-1])
+    missing = width - inner[0] if across else height - inner[1]
+    if not missing:
+        return small, "none"
+    turned = small.swapaxes(0, 1) if across else small
+    before = missing // 2
+    parts = [_continued(turned[0], before)[::-1], turned, _continued(turned[-1], missing - before)]
+    whole = np.concatenate(parts)
     known = None if not ground else np.array(ImageColor.getrgb(ground)[:3], dtype=np.float64)
-    if not all(_shows_ground(line, known) for line in lines):
-        return cropped(image, size)
-    top, left = (height - inner[1]) // 2, (width - inner[0]) // 2
-    whole = np.empty((height, width, 3), dtype=np.uint8)
-    before, after = (np.rint(np.median(line, axis=0)).astype(np.uint8) for line in lines)
-    if across:
-        whole[:, :left], whole[:, left + inner[0] :] = before, after
-    else:
-        whole[:top], whole[top + inner[1] :] = before, after
-    whole[top : top + inner[1], left : left + inner[0]] = small
-    return whole
+    even = all(_shows_ground(turned[end], known) for end in (0, -1))
+    return np.ascontiguousarray(whole.swapaxes(0, 1) if across else whole), "even" if even else "uneven"
 
 
 def _shows_ground(line: Pixels, ground: np.ndarray[Any, np.dtype[np.float64]] | None) -> bool:
@@ -90,6 +103,19 @@ def _shows_ground(line: Pixels, ground: np.ndarray[Any, np.dtype[np.float64]] | 
     color = np.median(line, axis=0)
     even = (np.abs(line - color).max(axis=1) <= _EVEN).mean() >= _MOST
     return bool(even) and (ground is None or bool(np.abs(color - ground).max() <= _NEAR))
+
+
+def _continued(line: Pixels, length: int) -> Pixels:
+    """So many lines that follow an edge, the n-th blurred along it with a standard deviation of n / 2 pixels.
+
+    By the Fourier transform of the edge and its mirror image, so that nothing comes in from the other end.
+    """
+    spectrum = np.fft.rfft(np.concatenate([line, line[::-1]]), axis=0)
+    frequency = 2 * np.pi * np.fft.rfftfreq(2 * len(line))
+    distance = np.arange(1, length + 1)
+    kept = np.exp(-0.5 * np.square(_SMOOTHING * distance[:, None] * frequency))
+    lines = np.fft.irfft(spectrum * kept[:, :, None], n=2 * len(line), axis=1)[:, : len(line)]
+    return np.rint(np.clip(lines, 0, 255)).astype(np.uint8)
 
 
 def _opened(data: bytes, draft: int) -> Image.Image:

@@ -1,6 +1,7 @@
 """The objects of a run while it runs, and what can be said of them."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from prx_train.caching import TensorCache, TextCache, padded
 from prx_train.checkpoint import Progress
 from prx_train.config import ResolvedConfig
 from prx_train.crew import Crew
-from prx_train.decoding import Pixels
+from prx_train.decoding import PADDING_VERSION, Pixels
 from prx_train.evaluate import Example
 from prx_train.feed import Feed
 from prx_train.hardware import has_bf16
@@ -32,6 +33,8 @@ from prx_train.schedule import Clock, Schedule
 from prx_train.sharding import let_go
 
 Say = Callable[[str], None]
+
+_PADDED = "photos padded"
 
 
 @dataclass
@@ -49,6 +52,8 @@ class Session:
     folder: Folder
     """Of the dataset."""
     train: data.Split
+    validation: data.Split
+    """What `examples` are from: `train` itself where no photos are held out."""
     examples: list[Example]
     encoder: model.TextEncoder
     texts: TextCache
@@ -67,11 +72,14 @@ class Session:
     prompts: tuple[str, ...]
     sample_size: tuple[int, int]
     """(height, width) in pixels."""
-    held_out: bool
-    """Whether `examples` were kept out of training."""
     val_loss_before: float | None = None
     data_seconds: float = 0.0
     """Spent on waiting for pictures, in this process."""
+
+    @property
+    def held_out(self) -> bool:
+        """Whether `examples` were kept out of training."""
+        return self.validation is not self.train
 
     @property
     def device(self) -> str:
@@ -151,7 +159,7 @@ def as_signal(pictures_BHWC: Pixels) -> Tensor:
 def latent_key(split: data.Split, index: int, fit: str) -> str:
     """Names a photo's latent: by its content, whatever the dataset calls it, and by how it is brought to its size."""
     row = split.rows[index]
-    how = fit if fit == "crop" else f"{fit}{row.ground or ''}"
+    how = fit if fit == "crop" else f"{fit}{PADDING_VERSION}"
     return f"{split.contents[index]}-{how}-{row.size[0]}x{row.size[1]}"
 
 
@@ -182,9 +190,23 @@ def describe(session: Session) -> list[tuple[str, str]]:
         ("rows that hold no picture", f"{len(session.train.skipped)}"),
         ("shapes in pixels (width×height: photos)", shapes + rest),
         ("samples", f"{width}×{height} pixels, the most common shape"),
+        *padding(session),
         ("longest of the first 1000 captions", f"{length} tokens"),
         ("learning rate", f"{session.config.learning_rate:g} at its peak"),
     ]
+
+
+def padding(session: Session) -> list[tuple[str, str]]:
+    """Of how many photos the ground was even where they were padded, as a line of `describe`; [] without padding."""
+    if session.config.fit != "pad":
+        return []
+    splits = [session.train, session.validation] if session.held_out else [session.train]
+    found = Counter(kind for split in splits for kind in split.padding.values())
+    text = (
+        f"{found['even']} with an even ground, {found['uneven']} with the colours of uneven edges, of "
+        f"{found.total()} that were decoded so far"
+    )
+    return [(_PADDED, text)]
 
 
 def every(text: str | None, budget: Budget, parts: int) -> Budget:

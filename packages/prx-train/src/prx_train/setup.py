@@ -59,6 +59,7 @@ def start_session(
         run=run,
         clock=clock,
         train=found.train,
+        validation=found.held_out,
         examples=[],
         encoder=found.encoder,
         texts=found.texts,
@@ -71,7 +72,6 @@ def start_session(
         ),
         prompts=found.prompts,
         sample_size=found.train.buckets().most_common(1)[0][0],
-        held_out=found.held_out is not found.train,
     )
     session.examples += _examples(session, found.held_out, found.chosen)
     if session.saved is not None:

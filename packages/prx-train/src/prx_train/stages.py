@@ -19,7 +19,7 @@ from prx_train.evaluate import validation_loss
 from prx_train.pictures import save_samples
 from prx_train.report import write_report
 from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint8
-from prx_train.session import Session, describe
+from prx_train.session import Session, describe, padding
 from prx_train.sharding import put_together
 from prx_train.storage import is_disk_full, read_json, write_atomic, write_folder, write_json
 
@@ -214,6 +214,7 @@ def finish(session: Session, val_loss: float) -> None:
     _timed(session, "export", "export", lambda: export(session, export_folder(session)), 1)
     if not session.crew.first:
         return
+    write_json(run.derived_file, [*(dict(read_json(run.derived_file)) | dict(padding(session))).items()])
     _timed(session, "report", "report", lambda: write_report(run.output, dataset=session.folder.path), 1)
     write_json(
         run.manifest_file,
