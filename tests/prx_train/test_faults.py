@@ -222,20 +222,49 @@ def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., P
     assert len(losses[0]) == 24
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert one.summary["val_loss_after"] == pytest.approx(two.summary["val_loss_after"], rel=1e-5)
-    config = toml(**changes, output=parted.output)
-    process = launch(config).process
-    while process.poll() is None and not any(row["step"] >= 3 for row in parted.metrics):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    process.wait()
-    assert not parted.finished
-    last = max(row["step"] for row in parted.metrics)
-    assert last < 24
-    assert (parted.checkpoints / f"step-{last:09d}" / "checkpoint.json").is_file()
-    launch(config).end_well()
+    stop_and_go_on(toml(**changes, output=parted.output), parted, steps=24)
     assert same(weights(two), weights(parted))
     exported = [load_file(r.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors") for r in (two, parted)]
     assert same(*exported)
+
+
+def stop_and_go_on(config: Path, run: Run, *, steps: int) -> None:
+    """Two processes are stopped in the middle of their steps, and two others go on from there."""
+    process = launch(config).process
+    while process.poll() is None and not any(row["step"] >= 3 for row in run.metrics):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.wait()
+    assert not run.finished
+    last = max(row["step"] for row in run.metrics)
+    assert last < steps
+    assert (run.checkpoints / f"step-{last:09d}" / "checkpoint.json").is_file()
+    launch(config).end_well()
+
+
+@pytest.mark.alone
+def test_adapters_of_two_processes_go_on_to_the_same_bits(
+    toml: Callable[..., Path], text_encoder: Path, tmp_path: Path
+) -> None:
+    base = save_tiny_pipeline("pixel", tmp_path / "base", AutoTokenizer.from_pretrained(text_encoder))
+    whole, parted = (Run(tmp_path / name) for name in ("whole", "parted"))
+
+    def tuning(run: Run) -> Path:
+        file = toml(base=base, output=run.output, budget="40 steps", learning_rate=1e-2)
+        file.write_text(file.read_text() + "\n[lora]\nrank = 2\n")
+        return file
+
+    launch(tuning(whole)).end_well()
+    stop_and_go_on(tuning(parted), parted, steps=40)
+    found = weights(whole)
+    assert {name.partition("/")[0] for name in found} == {"weights", "average", "optimizer"}
+    assert all("lora_" in name for name in found)
+    assert any(value.any() for name, value in found.items() if name.startswith("weights/") and "lora_B" in name)
+    assert same(found, weights(parted))
+    losses, others = ([(r["step"], r["loss"]) for r in run.metrics if "loss" in r] for run in (whole, parted))
+    assert [step for step, _ in losses] == [*range(1, 41)]
+    assert losses == others
+    assert same(*(load_file(run.lora_folder / "adapter.safetensors") for run in (whole, parted)))
 
 
 @pytest.mark.alone
