@@ -56,7 +56,7 @@ def _product() -> Callable[[torch.dtype], None]:
 
 def _step() -> Callable[[torch.dtype], None]:
     base = model.open_base(TrainConfig(dataset=Path(), output=Path()))
-    transformer = base.transformer(text_width=128, channels=3)
+    transformer = base.transformer(text_width=128)
     x, t = torch.randn(PICTURES, 3, 64, 64), torch.rand(PICTURES)
     text, mask = torch.randn(PICTURES, 16, 128), torch.ones(PICTURES, 16, dtype=torch.bool)
 

@@ -64,7 +64,7 @@ def test_the_training_forward_is_the_pipelines(base: model.Base, folder: Path) -
     expected = pipeline.transformer(
         hidden_states=x, timestep=t, encoder_hidden_states=texts, attention_mask=masks, return_dict=False
     )[0]
-    transformer = base.transformer(text_width=encoder.width, channels=space.channels)
+    transformer = base.transformer(text_width=encoder.width)
     found = model.predict(transformer, x, t, own, own_mask)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert expected.std() > 0.01
@@ -238,6 +238,7 @@ def test_adapters_are_put_on_the_layers_that_are_named(tuning: dict[str, Any], t
             fit(TrainConfig(**{**tuning, **changes}))
         assert "attention.img_qkv_proj, " in str(caught.value)
         assert "blocks" not in str(caught.value)
+        assert not list((tmp_path / odd).iterdir())
     with pytest.raises(ConfigError, match=r"'lora.targets' = \[\] is wrong"):
         TrainConfig(**{**tuning, "lora": {"targets": []}})
 
@@ -342,6 +343,34 @@ def test_other_weights_in_the_base_are_refused(settings: dict[str, Any], text_en
     saved_again = base / "vae" / "config.json"
     write_json(saved_again, {**read_json(saved_again), "_diffusers_version": "1.0"})
     assert fit(config).finished
+
+
+def test_what_does_not_go_together_is_told_before_anything_is_encoded(
+    tuning: dict[str, Any], base: model.Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    config = base.folder / "transformer" / "config.json" if base.folder else None
+    assert config is not None
+    wide = shutil.copytree(base.folder or "", tmp_path / "wide")
+    write_json(wide / "transformer" / "config.json", {**read_json(config), "context_in_dim": 40})
+    bare = shutil.copytree(base.folder or "", tmp_path / "bare")
+    (bare / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
+    cases: list[tuple[type[Exception], dict[str, Any], str]] = [
+        (ConfigError, {"resolution": 33}, r"'resolution' = 33 is no multiple of"),
+        (ConfigError, {"cache": tmp_path / "file" / "cache"}, r"'cache' = .* cannot be written to: Not a directory"),
+        (ModelError, {"base": str(wide)}, "takes 40 numbers a text token instead of 32"),
+        (ModelError, {"base": str(bare)}, "its weights are not there as safetensors"),
+    ]
+    if base.is_latent:
+        cases.append((ConfigError, {"flip": True}, "'flip' = true cannot be used with latents"))
+    output = tmp_path / "refused"
+    for kind, change, said in cases:
+        with pytest.raises(kind, match=said):
+            fit(TrainConfig(**{**tuning, "output": output, **change}))
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ModelError, match="peft, which adds the adapters, is not installed"):
+        fit(TrainConfig(**{**tuning, "output": output, "lora": {}}))
+    assert not list(output.rglob("*.safetensors"))
 
 
 def test_checkpointing_changes_memory_and_nothing_else(tuning: dict[str, Any], tmp_path: Path) -> None:

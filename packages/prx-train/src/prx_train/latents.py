@@ -11,7 +11,6 @@ from prx_train import data, model
 from prx_train.caching import TensorCache, Watch
 from prx_train.cells import NAMED
 from prx_train.config import ResolvedConfig
-from prx_train.errors import ConfigError
 from prx_train.places import change_mark
 from prx_train.session import Say, as_signal, latent_key
 from prx_train.storage import digest
@@ -36,14 +35,9 @@ def photo_latents(
         photos: Splits and their rows.
         watch: Makes what looks after a cache: of a stage of the ledger, a unit, and a name for what is made.
         say: Takes what happens.
-
-    Raises:
-        ConfigError: photos are to be mirrored.
     """
     latents = TensorCache(folder, space.digest, name="latents", ram_limit=config.ram_limit_gb * 1e9, say=say)
     if space.vae is not None:
-        if config.flip:
-            raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
         note_contents(folder, photos, say, watch("load", "row groups", "digests of row groups"))
         encode_photos(latents, space, photos, config.fit, encoding := watch("latent_cache", "photos", latents.name))
         encoding.filed(0)

@@ -1,12 +1,11 @@
 """The folder of a run: what lies where, and what can be done with it afterwards."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prx_train.errors import ConfigError
-from prx_train.storage import read_json, read_jsonl, sweep
+from prx_train.storage import read_json, read_jsonl, sweep, unwritable
 
 _STALE = 3600.0  # seconds: what is older was left by a process that was killed
 
@@ -127,18 +126,12 @@ def open_run(output: Path) -> Run:
         ConfigError: it cannot be written to, or holds something that is no run.
     """
     run = Run(output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        planned = {run.plan_file.name, "cache", ".plan"}
-        # Another process of the same run may be at this very place: what it has half written is nothing foreign.
-        others = [path.name for path in output.iterdir() if not path.match(".*.tmp")]
-        foreign = not run.config_file.exists() and not planned.issuperset(others)
-        probe = output / f".writable.{os.getpid()}.tmp"
-        probe.touch()
-        probe.unlink()
-        sweep(output, older_than=_STALE)
-    except OSError as error:
-        raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {error.strerror}.") from None
-    if foreign:
+    if reason := unwritable(output):
+        raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {reason}.")
+    planned = {run.plan_file.name, "cache", ".plan"}
+    # Another process of the same run may be at this very place: what it has half written is nothing foreign.
+    others = [path.name for path in output.iterdir() if not path.match(".*.tmp")]
+    sweep(output, older_than=_STALE)
+    if not run.config_file.exists() and not planned.issuperset(others):
         raise ConfigError(f"config key 'output' = '{output}' is a folder of something else, not empty and not a run.")
     return run

@@ -13,6 +13,7 @@ from prx_train import data, model
 from prx_train.budget import Budget, parse_budget, settled
 from prx_train.caching import TensorCache, TextCache
 from prx_train.checkpoint import Progress
+from prx_train.checks import check
 from prx_train.config import ResolvedConfig, TrainConfig, resolve
 from prx_train.crew import Crew, join_crew
 from prx_train.environment import environment
@@ -53,7 +54,7 @@ def start_session(
     if crew.first and not begun.progress.step:
         begun.schedule.check("reading the photos and encoding the captions")
 
-    transformer = _transformer(config, begun.base, begun.space, found.encoder.width, crew)
+    transformer = _transformer(config, begun.base, found.encoder.width, crew)
     session = Session(
         **vars(begun),
         run=run,
@@ -105,8 +106,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callab
     base = model.open_base(settings)
     space = base.space(crew.device)
     config = resolve(settings, resolution=base.default_resolution, shift=space.shift)
-    if config.compile and crew.sharding:
-        raise ConfigError("config key 'compile' = true cannot be used where accelerate shards the model.")
+    check(config, base, space, crew, cache=_cache_folder(config))
     folder = find_folder(config.dataset, stream=config.stream)
     files = data.split_files(folder)
     fingerprint = data.fingerprint(folder, [*files["train"], *files["validation"]])
@@ -194,6 +194,9 @@ def _prepare_in_turn(begun: _Begun) -> _Prepared:
 
 def _prepare(begun: _Begun) -> _Prepared:
     config, base, space, ledger, say = begun.config, begun.base, begun.space, begun.ledger, begun.say
+    encoder = base.text_encoder(begun.crew.device)
+    base.check(channels=space.channels, text_width=encoder.width)
+    begun.crew.poll()
     train, validation = _load_data(config, base.patch_size * space.compression, begun.folder)
     ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
     _say_data(train, validation, say)
@@ -207,7 +210,6 @@ def _prepare(begun: _Begun) -> _Prepared:
     prompts = config.prompts or varied_captions([row.caption for row in held_out.rows]) or ("",)
     texts_of = [text for row in train.rows for text, _ in row.captions]
     captions = [*texts_of, *(held_out.rows[n].caption for n in chosen), *prompts, ""]
-    encoder = base.text_encoder(begun.crew.device)
     texts = TextCache(_cache_folder(config), encoder.digest, name="text embeddings", say=say)
     watch = partial(Filling, schedule=begun.schedule, ledger=ledger, crew=begun.crew, begun=begun.progress.step > 0)
     texts.ensure(captions, encoder.encode, encoding := watch("text_cache", "captions", texts.name))
@@ -243,10 +245,6 @@ def _cache_folder(config: ResolvedConfig) -> Path:
 
 def _load_data(config: ResolvedConfig, cell: int, folder: Folder) -> tuple[data.Split, data.Split]:
     """Both splits, cut to sides in whole tokens; `cell` is a token's side in pixels."""
-    if config.resolution % cell:
-        raise ConfigError(
-            f"config key 'resolution' = {config.resolution} is no multiple of {cell}, a token's side in pixels."
-        )
     files = data.split_files(folder)
     train, validation = (
         data.load_split(
@@ -286,9 +284,9 @@ def _examples(session: Session, split: data.Split, chosen: Sequence[int]) -> Ite
             yield Example(key=row.key, caption=row.caption, clean=found[0][0])
 
 
-def _transformer(config: ResolvedConfig, base: model.Base, space: model.Space, text_width: int, crew: Crew) -> Any:
+def _transformer(config: ResolvedConfig, base: model.Base, text_width: int, crew: Crew) -> Any:
     """The model in training mode on the device, with adapters if they were asked for; the base is frozen then."""
-    transformer = base.transformer(text_width=text_width, channels=space.channels)
+    transformer = base.transformer(text_width=text_width)
     if config.lora is not None:
         transformer.requires_grad_(False)
         model.add_lora(transformer, config.lora, seed=config.seed)

@@ -67,6 +67,18 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     temporary.replace(path)
 
 
+def unwritable(folder: Path) -> str:
+    """Why nothing can be written into a folder, which is made if need be; empty if something can."""
+    probe = folder / f".writable.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
+
+
 def sweep(folder: Path, *, older_than: float = 0.0) -> None:
     """Removes what killed processes have left half written in a folder; only what is so many seconds old."""
     for path in folder.glob(".*.tmp"):

@@ -9,10 +9,11 @@ import diffusers
 
 from prx_train.config import TrainConfig
 from prx_train.errors import ModelError
+from prx_train.model.lora import check_lora
 from prx_train.model.space import Space, load_vae
 from prx_train.model.text import MAX_TOKENS, TextEncoder, clean_lightly, clean_thoroughly, load_text_encoder
 from prx_train.model.text import minilm_folder as _minilm_folder
-from prx_train.model.transformer import load_transformer, new_transformer
+from prx_train.model.transformer import load_transformer, new_transformer, transformer_outline
 from prx_train.storage import read_json
 
 diffusers.utils.logging.disable_progress_bar()
@@ -84,22 +85,39 @@ class Base:
             clean=clean,
         )
 
-    def transformer(self, *, text_width: int, channels: int) -> Any:
-        """The pipeline's transformer in float32, or a new one.
+    def check(self, *, channels: int, text_width: int | None = None) -> None:
+        """Looks at what a base is made of, without its weights; nothing for a new model.
+
+        Args:
+            channels: Of the space that it works in.
+            text_width: Numbers in the embedding of a token; None before that is known.
 
         Raises:
-            ModelError: there is none, or it does not fit the text encoder or the autoencoder.
+            ModelError: the transformer is missing or does not fit the text encoder or the autoencoder, or peft is
+                missing.
+            ConfigError: a target of the adapters is the name of no linear layer.
+        """
+        if self.folder is None:
+            return
+        outline = transformer_outline(self.folder)
+        for name, found, wanted in (
+            ("channels", outline.config.in_channels, channels),
+            ("numbers a text token", outline.config.context_in_dim, text_width),
+        ):
+            if wanted is not None and found != wanted:
+                raise ModelError(f"config key 'base' = '{self.folder}' takes {found} {name} instead of {wanted}.")
+        if self.config.lora is not None:
+            check_lora(outline, self.config.lora)
+
+    def transformer(self, *, text_width: int) -> Any:
+        """The pipeline's transformer in float32, or a new one that takes embeddings of this width.
+
+        Raises:
+            ModelError: there is none.
         """
         if self.folder is None:
             return new_transformer(self.config.model, text_width=text_width, seed=self.config.seed)
-        transformer = load_transformer(self.folder)
-        for name, found, wanted in (
-            ("channels", transformer.config.in_channels, channels),
-            ("numbers a text token", transformer.config.context_in_dim, text_width),
-        ):
-            if found != wanted:
-                raise ModelError(f"config key 'base' = '{self.folder}' takes {found} {name} instead of {wanted}.")
-        return transformer
+        return load_transformer(self.folder)
 
 
 def open_base(config: TrainConfig) -> Base:

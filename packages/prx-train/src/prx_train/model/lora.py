@@ -4,7 +4,6 @@ PRX has no adapter mixin of its own in diffusers, and its pipeline's belongs to 
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +30,26 @@ def add_lora(transformer: Any, lora: LoraConfig, *, seed: int) -> None:
         ModelError: peft is not installed.
     """
     peft = _peft()
+    check_lora(transformer, lora)
     names = dict.fromkeys((*lora.targets, _TEXT) if lora.text else lora.targets)
-    _check_targets(transformer, lora.targets)
     settings = peft.LoraConfig(r=lora.rank, lora_alpha=lora.alpha or lora.rank, target_modules=list(names))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         peft.inject_adapter_in_model(settings, transformer)
 
 
-def _check_targets(transformer: Any, targets: Sequence[str]) -> None:
+def check_lora(transformer: Any, lora: LoraConfig) -> None:
+    """Whether adapters can be put on a transformer, which may be one without weights.
+
+    Raises:
+        ConfigError: a target is the name of no linear layer.
+        ModelError: peft is not installed.
+    """
+    _peft()
     modules = transformer.named_modules()
     # A layer that has adapters already keeps its own one within.
     linear = [name.removesuffix(".base_layer") for name, module in modules if isinstance(module, torch.nn.Linear)]
-    for target in targets:
+    for target in lora.targets:
         if not any(name == target or name.endswith(f".{target}") for name in linear):
             # Blocks are alike, so their layers are told once.
             known = dict.fromkeys(re.sub(r"^.*blocks\.\d+\.", "", name) for name in linear)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from prx_train.config import ModelConfig
 from prx_train.errors import ModelError
+from prx_train.storage import read_json
 
 
 def new_transformer(size: ModelConfig, *, text_width: int, seed: int) -> Any:
@@ -50,6 +51,23 @@ def load_transformer(pipeline: Path) -> Any:
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"'{pipeline}' holds no PRX transformer: {str(error).splitlines()[0]}") from None
+
+
+def transformer_outline(pipeline: Path) -> Any:
+    """The transformer of a pipeline's folder on torch's meta device: its layers and configuration, and no weights.
+
+    Raises:
+        ModelError: There is none, or its weights are not there as safetensors.
+    """
+    folder = pipeline / "transformer"
+    try:
+        with torch.device("meta"):
+            outline = diffusers.PRXTransformer2DModel.from_config(read_json(folder / "config.json"))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"'{pipeline}' holds no PRX transformer: {str(error).splitlines()[0]}") from None
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(f"'{pipeline}' holds no PRX transformer: its weights are not there as safetensors.")
+    return outline
 
 
 def with_weights(transformer: Any, weights: Mapping[str, Tensor]) -> Any:
