@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from prx_train import ConfigError, ModelError, Run, TrainConfig, fit, load_lora, model
+from prx_train import ConfigError, ModelError, Run, TrainConfig, fit, identity, load_lora, model, storage
 from prx_train.caching import padded
 from prx_train.checkpoint import list_checkpoints
 from prx_train.cli import main
@@ -343,6 +345,34 @@ def test_other_weights_in_the_base_are_refused(settings: dict[str, Any], text_en
     saved_again = base / "vae" / "config.json"
     write_json(saved_again, {**read_json(saved_again), "_diffusers_version": "1.0"})
     assert fit(config).finished
+
+
+def test_each_file_of_a_base_is_read_for_its_digest_once(
+    tuning: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Counter[Path]()
+
+    def counted(digest: Callable[[Path], str]) -> Callable[[Path], str]:
+        def count(path: Path) -> str:
+            read[path.resolve()] += 1
+            return digest(path)
+
+        return count
+
+    monkeypatch.setattr(storage, "file_digest", counted(file_digest))
+    monkeypatch.setattr(identity, "checksum", counted(storage.checksum))
+    fit(TrainConfig(**{**tuning, "budget": "1 steps"}))
+    weights = {path.resolve() for path in folder.rglob("*.safetensors")}
+    assert len(weights) >= 2
+    assert {path: count for path, count in read.items() if path in weights} == dict.fromkeys(weights, 1)
+
+
+def test_a_file_that_is_written_to_is_read_for_its_digest_again(tmp_path: Path) -> None:
+    file, digest_of = tmp_path / "weights", storage.Digests()
+    file.write_bytes(b"one")
+    assert digest_of(file) == digest_of(file) == file_digest(file)
+    file.write_bytes(b"two, and longer")
+    assert digest_of(file) == file_digest(file)
 
 
 def test_what_does_not_go_together_is_told_before_anything_is_encoded(

@@ -1,5 +1,6 @@
 """What makes two starts one run: its data, the base's weights, and every setting that changes what is learnt."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,16 @@ def identify(
     return flat | {f"weights.{part}": mark for part, mark in (weights or {}).items()}
 
 
-def weight_marks(pipeline: Path | None) -> dict[str, str]:
+def weight_marks(pipeline: Path | None, digest_of: Callable[[Path], str]) -> dict[str, str]:
     """A digest of each part of a pipeline whose weights a run starts from or trains with; {} for a new model.
 
     Of the files and nothing else: the same on every device. What a library notes of itself in a configuration when it
     saves it, such as its version, does not count.
+
+    Args:
+        pipeline: Its folder.
+        digest_of: SHA-256 of a file. What the caches are named after is read by it too, and so only once; the
+            transformer, which no cache depends on, by a checksum that is faster.
     """
     if pipeline is None:
         return {}
@@ -54,13 +60,14 @@ def weight_marks(pipeline: Path | None) -> dict[str, str]:
         files = [file for folder in folders for file in sorted((pipeline / folder).glob("*")) if file.is_file()]
         kept = [file for file in files if file.suffix in {".safetensors", ".json", ".model", ".txt"}]
         if kept:
-            marks[part] = digest(*(text for file in kept for text in (file.name, _mark(file))))[:32]
+            read = checksum if part == "transformer" else digest_of
+            marks[part] = digest(*(text for file in kept for text in (file.name, _mark(file, read))))[:32]
     return marks
 
 
-def _mark(file: Path) -> str:
+def _mark(file: Path, read: Callable[[Path], str]) -> str:
     if file.name != "config.json":
-        return checksum(file)
+        return read(file)
     settings = read_json(file)
     return repr(sorted((k, v) for k, v in settings.items() if not k.endswith(("_version", "_name_or_path"))))
 

@@ -110,7 +110,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callab
     folder = find_folder(config.dataset, stream=config.stream)
     files = data.split_files(folder)
     fingerprint = data.fingerprint(folder, [*files["train"], *files["validation"]])
-    identity = identify(config, fingerprint, weights=weight_marks(base.folder), processes=crew.size)
+    identity = identify(config, fingerprint, weights=weight_marks(base.folder, base.digest_of), processes=crew.size)
     saved = newest_checkpoint(run, crew, say)
     progress = progress_of(saved, identity)
     journal = Journal(say, writes=crew.first)

@@ -35,10 +35,29 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and the bytes of all files right in a folder; hidden ones do not count."""
+class Digests:
+    """SHA-256 of files that are large and asked for more than once: each is read again only if it was written to."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int, int, int], str] = {}
+
+    def __call__(self, path: Path) -> str:
+        """As `file_digest`."""
+        place = path.resolve()
+        found = place.stat()
+        mark = (str(place), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        if mark not in self._known:
+            self._known[mark] = file_digest(place)
+        return self._known[mark]
+
+
+def folder_digest(folder: Path, digest_of: Callable[[Path], str] = file_digest) -> str:
+    """SHA-256 over the names and the bytes of all files right in a folder; hidden ones do not count.
+
+    `digest_of` gives that of one file.
+    """
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return digest(*(f"{path.name}:{file_digest(path)}" for path in files))
+    return digest(*(f"{path.name}:{digest_of(path)}" for path in files))
 
 
 def checksum(path: Path) -> str:

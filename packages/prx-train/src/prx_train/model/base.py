@@ -1,7 +1,7 @@
 """The model a run starts from: a PRX pipeline in diffusers' layout, from a folder or the hub, or a new one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from prx_train.model.space import Space, load_vae
 from prx_train.model.text import MAX_TOKENS, TextEncoder, clean_lightly, clean_thoroughly, load_text_encoder
 from prx_train.model.text import minilm_folder as _minilm_folder
 from prx_train.model.transformer import load_transformer, new_transformer, transformer_outline
-from prx_train.storage import read_json
+from prx_train.storage import Digests, read_json
 
 diffusers.utils.logging.disable_progress_bar()
 
@@ -35,6 +35,8 @@ class Base:
     config: TrainConfig
     index: dict[str, Any]
     """The pipeline's `model_index.json`; {} for a new model."""
+    digest_of: Digests = field(default_factory=Digests)
+    """Of its files, each of which may have gigabytes."""
 
     @property
     def is_latent(self) -> bool:
@@ -65,7 +67,7 @@ class Base:
             raise ModelError(
                 f"config key 'base' = '{self.folder}' has no autoencoder, so photos cannot become latents."
             )
-        vae, compression, mark = load_vae(self.folder / "vae", name, device)
+        vae, compression, mark = load_vae(self.folder / "vae", name, device, self.digest_of)
         channels = int(vae.config.latent_channels)
         return Space(channels=channels, compression=compression, predicts="velocity", shift=shift, vae=vae, digest=mark)
 
@@ -83,6 +85,7 @@ class Base:
             # T5Gemma's encoder alone is no AutoModel, so the class that the pipeline names is taken.
             model_class=str(self.index["text_encoder"][1]),
             clean=clean,
+            digest_of=self.digest_of,
         )
 
     def check(self, *, channels: int, text_width: int | None = None) -> None:

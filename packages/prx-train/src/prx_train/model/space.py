@@ -1,5 +1,6 @@
 """Where a model denoises: RGB pixels, or the latents of an autoencoder."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,8 @@ class Space:
         return float(getattr(self.vae.config, "shift_factor", None) or 0.0)
 
 
-def load_vae(folder: Path, name: str, device: str) -> tuple[Any, int, str]:
-    """An autoencoder in float32, its compression, and its digest.
+def load_vae(folder: Path, name: str, device: str, digest_of: Callable[[Path], str]) -> tuple[Any, int, str]:
+    """An autoencoder in float32, its compression, and its digest; `digest_of` gives that of one of its files.
 
     Raises:
         ModelError: it is of a class that no PRX pipeline uses, or cannot be loaded.
@@ -86,5 +87,5 @@ def load_vae(folder: Path, name: str, device: str) -> tuple[Any, int, str]:
         if hasattr(vae, "spatial_compression_ratio")
         else 2 ** (len(vae.config.block_out_channels) - 1)
     )
-    mark = digest(name, folder_digest(folder), release("diffusers"))
+    mark = digest(name, folder_digest(folder, digest_of), release("diffusers"))
     return vae.eval().requires_grad_(False).to(device), int(compression), mark

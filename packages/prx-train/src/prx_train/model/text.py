@@ -17,7 +17,7 @@ from diffusers.pipelines.prx.pipeline_prx import TextPreprocessor
 from torch import Tensor
 
 from prx_train.errors import ModelError
-from prx_train.storage import digest, folder_digest
+from prx_train.storage import digest, file_digest, folder_digest
 from prx_train.version import release
 
 MAX_TOKENS = 64
@@ -114,8 +114,11 @@ def load_text_encoder(
     max_tokens: int | None = MAX_TOKENS,
     model_class: str = "AutoModel",
     clean: Callable[[str], str] = clean_lightly,
+    digest_of: Callable[[Path], str] = file_digest,
 ) -> TextEncoder:
     """A frozen text encoder from a folder; `max_tokens` None for the tokenizer's own limit.
+
+    `digest_of` gives the SHA-256 of one of its files.
 
     Raises:
         ModelError: there is none in the folder.
@@ -129,7 +132,7 @@ def load_text_encoder(
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(f"no text encoder could be loaded from '{model_folder}': {_first_line(error)}") from None
     limit = int(max_tokens or tokenizer.model_max_length)
-    folders = (folder_digest(folder) for folder in dict.fromkeys((model_folder, tokenizer_folder)))
+    folders = (folder_digest(folder, digest_of) for folder in dict.fromkeys((model_folder, tokenizer_folder)))
     what = (type(model).__name__, str(limit), str(dtype), clean.__name__)
     mark = digest(*folders, *what, *(release(library) for library in ("transformers", "diffusers", "ftfy")))
     return TextEncoder(model.eval().requires_grad_(False).to(device), tokenizer, limit, clean, mark)
