@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw
 
 import prx_data
 from prx_data.records import FAILED, Reason
-from prx_train.data import Columns, fingerprint, load_split, split_files
+from prx_train.data import Columns, load_split, split_files
 from prx_train.errors import DatasetError
+from prx_train.fingerprint import fingerprint
 from prx_train.places import Folder
 
 PAGE = (Path(__file__).parent.parent / "docs" / "dataset-format.md").read_text(encoding="utf-8")

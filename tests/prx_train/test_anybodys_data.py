@@ -1,7 +1,10 @@
 """Image and text datasets of anybody's: other layouts, cells and columns than prx-data writes."""
 
 import json
+import os
 import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from prx_train import DatasetError
+from prx_train import ConfigError, DatasetError, TrainConfig, fit
 from prx_train.data import Split, load_split, split_files
+from prx_train.fingerprint import fingerprint
 from prx_train.places import Folder, find_folder
 
-from .conftest import rows
+from .conftest import Counting, rows
 
 
 def files_of(folder: Path, *names: str) -> dict[str, list[str]]:
@@ -103,6 +107,76 @@ def test_pictures_are_bytes_or_paths(tmp_path: Path) -> None:
     outside = "which is not in the dataset's folder"
     reasons = [outside] * 3 + ["there is no such file", "it holds no picture", "cannot be read"]
     assert all(reason in sentence for reason, sentence in zip(reasons, none.skipped, strict=True))
+
+
+def naming(root: Path, pictures: Sequence[bytes], kind: str) -> Path:
+    """A dataset whose rows name pictures in files of their own; of one `kind` the first row holds its picture."""
+    (root / "data" / "photos").mkdir(parents=True)
+    names = [f"photos/{n}.png" for n in range(len(pictures))]
+    for name, data in zip(names, pictures, strict=True):
+        (root / "data" / name).write_bytes(data)
+    cells: list[Any] = [*names] if kind == "text" else [{"bytes": None, "path": name} for name in names]
+    if kind == "mixed":
+        cells[0] = {"bytes": pictures[0], "path": None}
+    table = {"image": cells, "caption": ["a hat"] * len(names), "key": names, "width": [32] * len(names)}
+    table["height"] = table["width"]
+    pq.write_table(pa.table(table), root / "data" / "train.parquet", row_group_size=2)
+    return root
+
+
+def mark(root: str) -> str:
+    folder = find_folder(root)
+    return fingerprint(folder, split_files(folder)["train"])
+
+
+@pytest.mark.parametrize("kind", ["text", "struct", "mixed"])
+def test_a_picture_that_is_replaced_under_its_name_makes_another_dataset(tmp_path: Path, kind: str) -> None:
+    pictures = [row["image"]["bytes"] for row in rows(6)]
+    root = naming(tmp_path / "dataset", pictures, kind)
+    before = mark(str(root))
+    moved = shutil.copytree(root, tmp_path / "moved", copy_function=shutil.copyfile)  # with other times
+    assert mark(str(moved)) == before
+    for number in (1, 5):
+        photo = moved / "data" / "photos" / f"{number}.png"
+        for change in (pictures[2], bytes([*pictures[number][:-9], 1, *pictures[number][-8:]]), None):
+            photo.write_bytes(change) if change is not None else photo.unlink()
+            assert mark(str(moved)) != before
+        photo.write_bytes(pictures[number])
+    assert mark(str(moved)) == before
+    (moved / "data" / "photos" / "0.png").write_bytes(pictures[2])
+    assert (mark(str(moved)) == before) == (kind == "mixed")
+    memory: Any = fsspec.filesystem("memory")
+    memory.put(str(root), f"/{kind}", recursive=True)
+    there = mark(f"memory://{kind}")
+    assert mark(f"memory://{kind}") == there
+    memory.pipe(f"/{kind}/data/photos/1.png", pictures[2])
+    assert mark(f"memory://{kind}") != there
+    memory.rm(f"/{kind}", recursive=True)
+
+
+def test_of_large_pictures_the_ends_alone_are_read(tmp_path: Path) -> None:
+    """A quarter of a terabyte, of which the disk has little; to read it would take many minutes."""
+    root = naming(tmp_path / "dataset", [row["image"]["bytes"] for row in rows(2)], "struct")
+    photo = root / "data" / "photos" / "1.png"
+    os.truncate(photo, 2**38)
+    before = mark(str(root))
+    with photo.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"x")
+    assert mark(str(root)) != before
+
+
+def test_a_run_does_not_go_on_with_pictures_that_were_replaced(settings: dict[str, Any], tmp_path: Path) -> None:
+    pictures = [row["image"]["bytes"] for row in rows(6)]
+    root = naming(tmp_path / "dataset", pictures, "struct")
+    config = TrainConfig(**{**settings, "dataset": root})
+    assert not fit(config, callbacks=[steps := Counting()], stop=lambda: steps.done >= 1).finished
+    photo = root / "data" / "photos" / "3.png"
+    photo.write_bytes(pictures[2])
+    with pytest.raises(ConfigError, match="'dataset' is another dataset than the fingerprint"):
+        fit(config)
+    photo.write_bytes(pictures[3])
+    assert fit(config).finished
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from prx_train.buckets import Batch, Order, Size, buckets_for
-from prx_train.data import Columns, Split, fingerprint, load_split, split_files
+from prx_train.data import Columns, Split, load_split, split_files
 from prx_train.decoding import Pixels, cropped, padded
 from prx_train.errors import DatasetError
 from prx_train.feed import Feed
+from prx_train.fingerprint import fingerprint
 from prx_train.places import Folder, find_folder
 
 from .conftest import rows, write_split

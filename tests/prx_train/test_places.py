@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from prx_train import DatasetError
-from prx_train.data import fingerprint, load_split, split_files
+from prx_train.data import load_split, split_files
+from prx_train.fingerprint import fingerprint
 from prx_train.places import Folder, change_mark, find_folder, retried
 from tests.prx_data.hub_server import COMMIT, NAME, hub
 

@@ -30,9 +30,25 @@ def picture_bytes(cell: Any, *, file: str, root: str | None) -> bytes:
     Raises:
         ValueError: there is no picture, with why as a phrase.
     """
-    held, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, cell)
+    held = cell.get("bytes") if isinstance(cell, dict) else cell
     if isinstance(held, bytes) and held:
         return held
+    place, name = named_place(cell, file=file, root=root), cell.get("path") if isinstance(cell, dict) else cell
+    try:
+        return read_file(place)
+    except FileNotFoundError:
+        raise ValueError(f"it names '{name}', and there is no such file") from None
+    except OSError as error:
+        raise ValueError(f"it names '{name}', which cannot be read: {error.strerror or type(error).__name__}") from None
+
+
+def named_place(cell: Any, *, file: str, root: str | None) -> str:
+    """The path or address of the picture's file that a cell names; as for `picture_bytes`.
+
+    Raises:
+        ValueError: it names none, or one that is not in the dataset's folder.
+    """
+    name = cell.get("path") if isinstance(cell, dict) else cell
     if not isinstance(name, str) or not name:
         raise ValueError("it holds no picture")
     scheme, mark, home = file.rpartition("://")
@@ -41,12 +57,7 @@ def picture_bytes(cell: Any, *, file: str, root: str | None) -> bytes:
     inside = posixpath.normpath(posixpath.dirname(home) if root is None else root.rpartition("://")[-1])
     if "://" in name or posixpath.commonpath([_rooted(place), _rooted(inside)]) != _rooted(inside):
         raise ValueError(f"it names '{name}', which is not in the dataset's folder")
-    try:
-        return read_file(f"{scheme}{mark}{place}")
-    except FileNotFoundError:
-        raise ValueError(f"it names '{name}', and there is no such file") from None
-    except OSError as error:
-        raise ValueError(f"it names '{name}', which cannot be read: {error.strerror or type(error).__name__}") from None
+    return f"{scheme}{mark}{place}"
 
 
 def _rooted(place: str) -> str:

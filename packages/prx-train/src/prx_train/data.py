@@ -11,7 +11,7 @@ import re
 import threading
 import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,11 +23,9 @@ from prx_train.cells import NAMED, held_digest, holds_pictures, holds_text, pict
 from prx_train.decoding import BROKEN, Fit, Padding, Pixels, decoded, picture_size, why_broken
 from prx_train.errors import DatasetError
 from prx_train.model.bins import published_bins
-from prx_train.places import Folder, content_mark, open_parquet, retried
-from prx_train.storage import digest
+from prx_train.places import MANIFEST, Folder, open_parquet, retried
 
 FORMAT = 1
-MANIFEST = "curation.json"
 
 _SPLITS = {
     "train": {"train", "training"},
@@ -251,14 +249,6 @@ def _no_dataset(folder: Folder, *, tests: bool) -> str:
         f'`rows = {read}.with_format("arrow")` and '
         '`rows.map(datasets.table.embed_table_storage, batched=True).to_parquet("NEW/train.parquet")`.'
     )
-
-
-def fingerprint(folder: Folder, files: Iterable[str]) -> str:
-    """What the dataset is, whatever its place: the manifest's own fingerprint, else a digest of the Parquet files."""
-    manifest = folder.text(MANIFEST) if folder.only is None else None
-    if manifest is not None and (found := json.loads(manifest).get("fingerprint")):
-        return str(found)
-    return digest(*(f"{file.rsplit('/', 1)[-1]}:{content_mark(file)}" for file in files))
 
 
 def load_split(

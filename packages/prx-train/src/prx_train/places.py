@@ -22,7 +22,9 @@ T = TypeVar("T")
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 _HUB = "hf://datasets/"
-_PATTERNS = ["curation.json", "ledger.jsonl", "report.json", "*.parquet"]
+MANIFEST = "curation.json"
+"""Written last into a dataset of prx-data's."""
+_PATTERNS = [MANIFEST, "ledger.jsonl", "report.json", "*.parquet"]
 _TRIES, _FIRST_PAUSE = 5, 0.5  # of what goes over a network; seconds, doubled each time
 _READ_AHEAD = 1 << 20  # bytes: a footer is read at one go
 

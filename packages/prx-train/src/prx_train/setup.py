@@ -20,6 +20,7 @@ from prx_train.environment import environment
 from prx_train.errors import ConfigError, DatasetError, Stopped
 from prx_train.evaluate import Example
 from prx_train.filling import Filling
+from prx_train.fingerprint import fingerprint
 from prx_train.hardware import found_device
 from prx_train.identity import changes, identify, weight_marks
 from prx_train.journal import Journal, LeftOut
@@ -109,8 +110,8 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callab
     check(config, base, space, crew, cache=_cache_folder(config))
     folder = find_folder(config.dataset, stream=config.stream)
     files = data.split_files(folder)
-    fingerprint = data.fingerprint(folder, [*files["train"], *files["validation"]])
-    identity = identify(config, fingerprint, weights=weight_marks(base.folder, base.digest_of), processes=crew.size)
+    found = fingerprint(folder, [*files["train"], *files["validation"]], image=config.image_column)
+    identity = identify(config, found, weights=weight_marks(base.folder, base.digest_of), processes=crew.size)
     saved = newest_checkpoint(run, crew, say)
     progress = progress_of(saved, identity)
     journal = Journal(say, writes=crew.first)
