@@ -1,6 +1,7 @@
 """Learning rates for a base, on equal steps: prints one table of validation losses, and keeps the samples to look at.
 
-    python benchmarks/learning_rate.py DATASET OUT [RATE ...] [--base prx-tiny] [--steps 100] [--optimizer O] [--lora]
+    python benchmarks/learning_rate.py DATASET OUT [RATE ...] [--base prx-tiny] [--steps 100] [--batch-size N]
+        [--optimizer adamw] [--lora]
 
 DATASET is a folder that prx-data has written, with a validation split. Each rate is a run of its own in OUT, with the
 same photos, noise and times; `OUT/RATE/samples/after.png` shows what it draws.
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("rates", type=float, nargs="*", default=[1e-4, 3e-4, 6e-4, 1e-3])
     parser.add_argument("--base", default="prx-tiny")
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--batch-size", type=int)
     parser.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     parser.add_argument("--lora", action="store_true")
     options = parser.parse_args()
@@ -32,6 +34,7 @@ def main() -> None:
             base=options.base,
             budget=f"{options.steps} steps",
             learning_rate=rate,
+            batch_size=options.batch_size,
             optimizer=options.optimizer,
             lora=prx_train.LoraConfig() if options.lora else None,
             validate_every=f"{max(1, options.steps // 2)} steps",

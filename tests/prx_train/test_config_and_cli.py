@@ -58,7 +58,7 @@ def test_every_setting_is_explained(kind: type[TrainConfig] | type[ModelConfig])
 @pytest.mark.parametrize(("changes", "rate"), [({"base": None}, 1e-3), ({}, 1e-4), ({"lora": {}}, 3e-4)])
 def test_the_learning_rate_suits_what_is_trained(changes: dict[str, Any], rate: float) -> None:
     config = TrainConfig(**{"dataset": "dataset", "output": "run", **changes})
-    assert resolve(config, resolution=64, shift=1.0).learning_rate == rate
+    assert resolve(config, resolution=64, shift=1.0, batch_size=32, accumulate=1).learning_rate == rate
 
 
 def test_toml_gives_what_python_gives(settings: dict[str, Any], toml: Callable[..., Path]) -> None:

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from prx_train import model
-from prx_train.config import ResolvedConfig
+from prx_train.config import TrainConfig
 from prx_train.crew import Crew
 from prx_train.errors import ConfigError
 from prx_train.storage import unwritable
 
 
-def check(config: ResolvedConfig, base: model.Base, space: model.Space, crew: Crew, *, cache: Path) -> None:
+def check(
+    config: TrainConfig, base: model.Base, space: model.Space, crew: Crew, *, resolution: int, cache: Path
+) -> None:
     """Looks at everything that could otherwise end a run after its photos were read and its captions encoded.
 
     Args:
@@ -17,6 +19,7 @@ def check(config: ResolvedConfig, base: model.Base, space: model.Space, crew: Cr
         base: What it starts from.
         space: Of the base.
         crew: The processes.
+        resolution: As set, or the base's own.
         cache: Folder of what is encoded.
 
     Raises:
@@ -28,10 +31,8 @@ def check(config: ResolvedConfig, base: model.Base, space: model.Space, crew: Cr
     if config.flip and space.vae is not None:
         raise ConfigError("config key 'flip' = true cannot be used with latents: a mirrored latent is no latent.")
     cell = base.patch_size * space.compression
-    if config.resolution % cell:
-        raise ConfigError(
-            f"config key 'resolution' = {config.resolution} is no multiple of {cell}, a token's side in pixels."
-        )
+    if resolution % cell:
+        raise ConfigError(f"config key 'resolution' = {resolution} is no multiple of {cell}, a token's side in pixels.")
     base.check(channels=space.channels)
     if reason := unwritable(cache):
         raise ConfigError(f"config key 'cache' = '{cache}' cannot be written to: {reason}.")

@@ -105,10 +105,11 @@ class TrainConfig(_Settings):
     """The size of a new model."""
     resolution: Annotated[int, Field(ge=8)] | None = None
     """Side of a square picture in pixels; others have about as many. None for the base's own, 64 for a new model."""
-    batch_size: Count = 16
-    """Pictures that go through the model at once."""
-    accumulate: Count = 1
-    """So many batches make a step."""
+    batch_size: Count | None = None
+    """Pictures that go through the model at once; None for as many of a step's as fit into memory."""
+    accumulate: Count | None = None
+    """So many batches make a step; None for one, or for as many as make 32 pictures of all processes where `batch_size`
+    is open too."""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """AdamW for everything, or Muon for the matrices of the blocks with AdamW for the rest."""
     learning_rate: Annotated[float, Field(gt=0)] | None = None
@@ -250,8 +251,8 @@ FIXED_FOR_A_RUN = (
 """What a run that goes on may not change, because half of it would then have been trained otherwise."""
 
 
-FILLED_IN = ("resolution", "learning_rate", "shift")
-"""What may be left open, and is filled in to suit the base."""
+FILLED_IN = ("resolution", "batch_size", "accumulate", "learning_rate", "shift")
+"""What may be left open, and is filled in to suit the base and the memory."""
 
 
 class ResolvedConfig(TrainConfig):
@@ -259,16 +260,21 @@ class ResolvedConfig(TrainConfig):
 
     resolution: int
     """As in `TrainConfig`."""
+    batch_size: int
+    """As in `TrainConfig`."""
+    accumulate: int
+    """As in `TrainConfig`."""
     learning_rate: float
     """As in `TrainConfig`."""
     shift: float
     """As in `TrainConfig`."""
 
 
-def resolve(config: TrainConfig, *, resolution: int, shift: float) -> ResolvedConfig:
-    """Fills in what was left open; `resolution` and `shift` are the base model's own."""
+def resolve(config: TrainConfig, *, resolution: int, shift: float, batch_size: int, accumulate: int) -> ResolvedConfig:
+    """Fills in what was left open: `resolution` and `shift` are the base model's own, the others were chosen."""
     rate = 1e-3 if config.base is None else 1e-4 if config.lora is None else 3e-4
     open_ = {"resolution": resolution, "shift": shift, "learning_rate": rate}
+    open_ |= {"batch_size": batch_size, "accumulate": accumulate}
     settings = {name: getattr(config, name) for name in TrainConfig.model_fields}
     return ResolvedConfig(**{**settings, **{key: value for key, value in open_.items() if settings[key] is None}})
 

@@ -1,5 +1,9 @@
 """What the processor or the GPU is good at."""
 
+import os
+from contextlib import suppress
+from pathlib import Path
+
 import torch
 
 from prx_train.errors import ConfigError
@@ -26,3 +30,24 @@ def found_device(asked: str) -> str:
     if asked == "cuda" and not found:
         raise ConfigError("config key 'device' = 'cuda' cannot be used: no CUDA device was found.")
     return asked if asked != "auto" else "cuda" if found else "cpu"
+
+
+def free_memory(device: str) -> int:
+    """Bytes that a process may still take: of its GPU; else of the machine, or of the container that it runs in."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError):  # Linux alone says what can be had of it
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    for limit, used in _LIMITS:
+        with suppress(OSError, ValueError):  # no such group, or no limit, which is a word
+            free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return max(free, 0)
+
+
+_LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Files of control groups of the second and the first version: bytes that may be taken, and that are."""

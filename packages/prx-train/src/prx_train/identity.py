@@ -38,7 +38,8 @@ def identify(
             flat |= {f"{key}.{name}": value for name, value in settings[key].items()}
         else:
             flat[key] = settings[key]
-    flat["accumulate"] *= processes
+    if flat["accumulate"] is not None:
+        flat["accumulate"] *= processes
     return flat | {f"weights.{part}": mark for part, mark in (weights or {}).items()}
 
 

@@ -10,9 +10,10 @@ import torch
 from prx_train import checkpoint
 from prx_train.config import TrainConfig
 from prx_train.errors import DivergedError, ResourceError
+from prx_train.run import Run
 from prx_train.session import Session
 from prx_train.stages import validate
-from prx_train.storage import is_disk_full
+from prx_train.storage import is_disk_full, read_json
 
 SKIPPED_IN_A_ROW = 5
 """So many steps without a finite loss and gradient lead back to the last checkpoint."""
@@ -128,12 +129,17 @@ def told(config: TrainConfig) -> Iterator[None]:
 
 def _memory_sentence(config: TrainConfig) -> str:
     ways = []
-    if config.batch_size > 1:
-        ways.append(f"batch_size = {config.batch_size // 2} with accumulate = {2 * config.accumulate}")
+    run = Run(config.output)
+    chosen = read_json(run.config_file) if run.config_file.is_file() else {}
+    size = config.batch_size or chosen.get("batch_size")
+    if size is not None and size > 1:
+        in_turn = config.accumulate or (chosen.get("accumulate") if config.batch_size is None else None) or 1
+        ways.append(f"batch_size = {size // 2} with accumulate = {2 * in_turn}")
     if not config.gradient_checkpointing:
         ways.append("gradient_checkpointing = true")
     if config.base is not None and config.lora is None:
         ways.append("a table [lora]")
     ways.append("a smaller resolution")
     at = f" at {config.resolution} pixels" if config.resolution else ""
-    return f"memory ran out with batches of {config.batch_size}{at}; set {', or '.join(ways)}."
+    batches = f" with batches of {size}" if size is not None else ""
+    return f"memory ran out{batches}{at}; set {', or '.join(ways)}."

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prx_train import data, model
+from prx_train.batching import Batches
 from prx_train.buckets import Batch, Order
 from prx_train.budget import Budget, parse_interval, spoken
 from prx_train.caching import TensorCache, TextCache, padded
@@ -66,6 +67,8 @@ class Session:
     average: Average
     optimizers: tuple[torch.optim.Optimizer, ...]
     identity: dict[str, Any]
+    batches: Batches
+    """Why they are as they are in `config`."""
     progress: Progress
     saved: Path | None
     """The checkpoint that it goes on from."""
@@ -182,6 +185,11 @@ def describe(session: Session) -> list[tuple[str, str]]:
             + (", a part of the model in each" if session.crew.sharding else ""),
         ),
         ("model", f"{total / 1e6:.1f} M parameters{adapted}"),
+        (
+            "photos of a step",
+            f"{session.config.batch_size * session.batches_per_step}, {session.config.batch_size} at once: "
+            f"{session.batches.why}",
+        ),
         ("photos to train on", f"{len(session.train.rows)}"),
         (
             "photos to validate with",

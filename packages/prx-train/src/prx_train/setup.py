@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from prx_train import data, model
+from prx_train.batching import Batches, choose_batches
 from prx_train.budget import Budget, parse_budget, settled
 from prx_train.caching import TensorCache, TextCache
-from prx_train.checkpoint import Progress
+from prx_train.checkpoint import Progress, read_progress
 from prx_train.checks import check
 from prx_train.config import ResolvedConfig, TrainConfig, resolve
 from prx_train.crew import Crew, join_crew
@@ -93,6 +94,7 @@ class _Begun:
     base: model.Base
     space: model.Space
     identity: dict[str, Any]
+    batches: Batches
     progress: Progress
     saved: Path | None
     journal: Journal
@@ -106,13 +108,22 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callab
     say = say if crew.first else lambda text: None
     base = model.open_base(settings)
     space = base.space(crew.device)
-    config = resolve(settings, resolution=base.default_resolution, shift=space.shift)
-    check(config, base, space, crew, cache=_cache_folder(config))
+    resolution = settings.resolution or base.default_resolution
+    check(settings, base, space, crew, resolution=resolution, cache=_cache_folder(settings))
+    saved = newest_checkpoint(run, crew, say)
+    begun = None if saved is None else read_progress(saved)[1]
+    batches = choose_batches(settings, base, space, crew, resolution=resolution, begun=begun)
+    config = resolve(
+        settings,
+        resolution=resolution,
+        shift=space.shift,
+        batch_size=batches.batch_size,
+        accumulate=batches.accumulate,
+    )
     folder = find_folder(config.dataset, stream=config.stream)
     files = data.split_files(folder)
     found = fingerprint(folder, [*files["train"], *files["validation"]], image=config.image_column)
     identity = identify(config, found, weights=weight_marks(base.folder, base.digest_of), processes=crew.size)
-    saved = newest_checkpoint(run, crew, say)
     progress = progress_of(saved, identity)
     journal = Journal(say, writes=crew.first)
     clock.already = already_spent(run, progress)
@@ -129,6 +140,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callab
         base=base,
         space=space,
         identity=identity,
+        batches=batches,
         progress=progress,
         saved=saved,
         journal=journal,
@@ -240,7 +252,7 @@ def restore_rehearsal(session: Session) -> bool:
     return True
 
 
-def _cache_folder(config: ResolvedConfig) -> Path:
+def _cache_folder(config: TrainConfig) -> Path:
     return config.cache or config.output / "cache"
 
 

@@ -6,6 +6,7 @@ Nothing else in the package builds, calls, loads or saves a network of theirs.
 from prx_train.model.base import Base, open_base, pipeline_folder
 from prx_train.model.export import draw, load, load_pipeline, save_pipeline, save_with_base
 from prx_train.model.lora import add_lora, load_lora, merge_lora, save_lora
+from prx_train.model.memory import Needs, needs
 from prx_train.model.space import Space
 from prx_train.model.text import MAX_TOKENS, TextEncoder, load_text_encoder, minilm_folder
 from prx_train.model.transformer import load_transformer, new_transformer, predict, with_weights
@@ -13,6 +14,7 @@ from prx_train.model.transformer import load_transformer, new_transformer, predi
 __all__ = [
     "MAX_TOKENS",
     "Base",
+    "Needs",
     "Space",
     "TextEncoder",
     "add_lora",
@@ -24,6 +26,7 @@ __all__ = [
     "load_transformer",
     "merge_lora",
     "minilm_folder",
+    "needs",
     "new_transformer",
     "open_base",
     "pipeline_folder",

@@ -24,6 +24,8 @@ TINY = Path(__file__).parent.parent / "prx-tiny"
 
 _PIXEL_TOKENS = 256
 """Of a pixel pipeline that does not say; diffusers' default."""
+_LATENT_TOKENS = 256
+"""Of the published latent pipelines; a tokenizer without a limit has a huge one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,28 @@ class Base:
         """Side in pixels that the pipeline draws by default; 64 for a new model."""
         return int(self.index.get("default_sample_size") or 512) if self.index else 64
 
+    @property
+    def encoder_folder(self) -> Path:
+        """Of the text encoder.
+
+        Raises:
+            ModelError: a new model is to have one that is not installed.
+        """
+        if self.folder is None:
+            return self.config.text_encoder or _minilm_folder()
+        return self.folder / "text_encoder"
+
+    @property
+    def text_tokens(self) -> int:
+        """The most that a caption has."""
+        if self.folder is None:
+            return MAX_TOKENS
+        if not self.is_latent:
+            return int(self.index.get("prompt_max_tokens", _PIXEL_TOKENS))
+        settings = self.folder / "tokenizer" / "tokenizer_config.json"
+        found = read_json(settings).get("model_max_length") if settings.is_file() else None
+        return min(int(found or _LATENT_TOKENS), _LATENT_TOKENS)
+
     def space(self, device: str) -> Space:
         """Where the transformer works, with the autoencoder loaded."""
         if self.folder is None:
@@ -74,14 +98,14 @@ class Base:
     def text_encoder(self, device: str) -> TextEncoder:
         """The pipeline's text encoder; for a new model the one that was set, or MiniLM."""
         if self.folder is None:
-            folder = self.config.text_encoder or _minilm_folder()
+            folder = self.encoder_folder
             return load_text_encoder(folder, folder, device=device, max_tokens=MAX_TOKENS)
         clean: Callable[[str], str] = clean_thoroughly if self.is_latent else clean_lightly
         return load_text_encoder(
-            self.folder / "text_encoder",
+            self.encoder_folder,
             self.folder / "tokenizer",
             device=device,
-            max_tokens=None if self.is_latent else int(self.index.get("prompt_max_tokens", _PIXEL_TOKENS)),
+            max_tokens=None if self.is_latent else self.text_tokens,
             # T5Gemma's encoder alone is no AutoModel, so the class that the pipeline names is taken.
             model_class=str(self.index["text_encoder"][1]),
             clean=clean,

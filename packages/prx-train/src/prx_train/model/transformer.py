@@ -12,6 +12,9 @@ from prx_train.config import ModelConfig
 from prx_train.errors import ModelError
 from prx_train.storage import read_json
 
+_TEXT_WIDTH = 384
+"""Of MiniLM; where a new model's own is not known yet, and matters little."""
+
 
 def new_transformer(size: ModelConfig, *, text_width: int, seed: int) -> Any:
     """A PRX transformer for RGB pixels that predicts grey at first.
@@ -62,12 +65,19 @@ def transformer_outline(pipeline: Path) -> Any:
     folder = pipeline / "transformer"
     try:
         with torch.device("meta"):
-            outline = diffusers.PRXTransformer2DModel.from_config(read_json(folder / "config.json"))
+            outline = outlined(pipeline, ModelConfig())
     except (OSError, ValueError, TypeError) as error:
         raise ModelError(f"'{pipeline}' holds no PRX transformer: {str(error).splitlines()[0]}") from None
     if not any(folder.glob("*.safetensors")):
         raise ModelError(f"'{pipeline}' holds no PRX transformer: its weights are not there as safetensors.")
     return outline
+
+
+def outlined(pipeline: Path | None, size: ModelConfig) -> Any:
+    """A transformer of the configuration of a pipeline's, or without one of a new one's, on whatever device is set."""
+    if pipeline is None:
+        return new_transformer(size, text_width=_TEXT_WIDTH, seed=0)
+    return diffusers.PRXTransformer2DModel.from_config(read_json(pipeline / "transformer" / "config.json"))
 
 
 def with_weights(transformer: Any, weights: Mapping[str, Tensor]) -> Any:
