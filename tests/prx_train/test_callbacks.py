@@ -1,5 +1,6 @@
 """What callers may do while a run goes on, and curves for others to draw."""
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
 from prx_train import Callback, ConfigError, ModelError, Run, TrainConfig, Training, fit, load
+from prx_train.trackers import Tracker, tracker_callbacks
 
 
 class Notes(Callback):
@@ -84,7 +87,10 @@ def test_tensorboard_has_the_curves_and_all_of_it_lies_in_the_run(settings: dict
 def test_two_runs_of_one_process_log_into_their_own_folders_with_trackio(
     settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("trackio")
+    # It asks for an older Pillow than the one that is tested with, so the environment of the tests lacks it. With what
+    # `pip install --no-deps --target FOLDER trackio gradio_client httpx httpcore h11 orjson python-dotenv uvicorn
+    # starlette python-multipart websockets` puts into a folder at the end of PYTHONPATH, this runs.
+    pytest.importorskip("trackio", reason="trackio asks for another Pillow than the one that is tested with")
     monkeypatch.delenv("TRACKIO_DIR", raising=False)
     logged = {**settings, "budget": "2 steps", "trackers": ["trackio"]}
 
@@ -97,6 +103,21 @@ def test_two_runs_of_one_process_log_into_their_own_folders_with_trackio(
     for run in runs:
         assert [file.stem for file in (run.output / "logs").glob("*.db")] == [run.output.name]
     assert "TRACKIO_DIR" not in os.environ
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb", "trackio"])
+def test_a_tracker_is_accelerates_own_or_told_to_be_missing(name: str) -> None:
+    """Of those that are not installed, too, the class that would be taken has what is asked of it."""
+    kind = LOGGER_TYPE_TO_CLASS[name]
+    assert kind.name == name
+    assert kind.requires_logging_directory == (name == "tensorboard")
+    if importlib.util.find_spec(name) is None:
+        with pytest.raises(ConfigError, match=f"'{name}', which is not installed; pip install {name}"):
+            tracker_callbacks((name,))
+        return
+    (found,) = tracker_callbacks((name,))
+    assert isinstance(found, Tracker)
+    assert found._kind is kind
 
 
 def test_unknown_trackers_are_told_before_any_work(settings: dict[str, Any]) -> None:
