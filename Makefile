@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MDS := .venv-mds
 MINUTES ?= 5
 OUTPUT ?= runs/demo
 PHOTOS ?=
@@ -11,7 +12,7 @@ PHOTOS ?=
 demo: $(VENV)/.ready
 	$(BIN)/python examples/one_day.py $(if $(PHOTOS),--photos "$(PHOTOS)") --minutes $(MINUTES) --output "$(OUTPUT)"
 
-test: $(VENV)/.ready
+test: $(VENV)/.ready $(MDS)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
@@ -49,7 +50,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/precision.py
 
 clean:
-	rm -rf $(VENV) runs .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(MDS) runs .mypy_cache .pytest_cache .ruff_cache
 
 # pip and not uv, so that Python and make are all that a fresh machine needs; `uv sync` reads the same files.
 $(VENV)/.ready: pyproject.toml constraints.txt packages/prx-data/pyproject.toml packages/prx-train/pyproject.toml
@@ -59,4 +60,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt packages/prx-data/pyproject.toml 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  --editable "packages/prx-data[aesthetic,captions-local,captions-server,clip,hub,http,matte,nsfw,text]" --editable "packages/prx-train[minilm,lora,tensorboard]" --group dev
+	touch $@
+
+# mosaicml-streaming, which reads our MDS in a test, pins older versions of much that the tests use. So it has an
+# environment of its own, without what it pins: of that it imports torch, numpy and tqdm, and sees those of $(VENV).
+$(MDS)/.ready: $(VENV)/.ready
+	$(BIN)/python -m venv --clear --without-pip $(MDS)
+	$(BIN)/python -m pip --python $(MDS) install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --no-deps mosaicml-streaming brotli catalogue cramjam python-snappy zstd
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$($(MDS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/venv.pth"
 	touch $@

@@ -39,3 +39,18 @@ def photos() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mds_python() -> Path:
+    """The interpreter of the environment in which mosaicml-streaming is installed: see the Makefile.
+
+    On CI it must be there; elsewhere a test that needs it is skipped.
+    """
+    python = REPOSITORY / ".venv-mds" / "bin" / "python"
+    if not python.exists():
+        message = f"mosaicml-streaming is not at {python}; `make .venv-mds/.ready` installs it"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return python

@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import webdataset
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from prx_data import ConfigError, SourceError, WorkspaceError, curate, export
 from prx_data.cli import main
 from prx_data.exports import FORMATS
-from prx_data.exports.mds import aspect_buckets, nearest
 
 from .conftest import draw_product, encode
 
@@ -106,54 +102,6 @@ def read_webdataset(out: Path, split: str) -> Iterator[tuple[str, bytes, str, Ro
         yield sample["__key__"], sample[suffix], sample["txt"].decode(), json.loads(sample["json"])
 
 
-def read_shard(path: Path) -> Iterator[Row]:
-    """One MDS shard by the format's description, a field after the other."""
-    data = path.read_bytes()
-    (number,) = struct.unpack_from("<I", data)
-    offsets = struct.unpack_from(f"<{number + 1}I", data, 4)
-    facts = json.loads(data[4 * (number + 2) : offsets[0]])
-    columns = list(zip(facts["column_names"], facts["column_encodings"], facts["column_sizes"], strict=True))
-    assert (facts["version"], facts["format"], facts["compression"]) == (2, "mds", None)
-    assert offsets[-1] == len(data)
-    for place in offsets[:-1]:
-        sizes: list[int] = []
-        for _, _, size in columns:
-            if size is None:
-                sizes += struct.unpack_from("<I", data, place)
-                place += 4
-            else:
-                sizes.append(size)
-        row: Row = {}
-        for (name, encoding, _), size in zip(columns, sizes, strict=True):
-            value = data[place : place + size]
-            place += size
-            decoders: dict[str, Callable[[bytes], Any]] = {
-                "bytes": bytes,
-                "str": bytes.decode,
-                "int": lambda raw: struct.unpack("<q", raw)[0],
-                "json": json.loads,
-            }
-            row[name] = decoders[encoding](value)
-        yield row
-
-
-def read_mds(out: Path, split: str) -> dict[str, list[Row]]:
-    """Rows by bucket."""
-    found = {}
-    for index in sorted((out / split).glob("*/index.json")):
-        facts = json.loads(index.read_text())
-        assert facts["version"] == 2
-        rows = []
-        for shard in facts["shards"]:
-            path = index.parent / shard["raw_data"]["basename"]
-            assert path.stat().st_size == shard["raw_data"]["bytes"]
-            part = list(read_shard(path))
-            assert len(part) == shard["samples"]
-            rows += part
-        found[index.parent.name] = rows
-    return found
-
-
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_webdataset_reads_what_is_in_the_dataset(dataset: Path, tmp_path: Path, split: str) -> None:
@@ -174,66 +122,6 @@ def test_webdataset_reads_what_is_in_the_dataset(dataset: Path, tmp_path: Path, 
     assert {name: one["bytes"] for name, one in files.items()} == {
         f"{split}/{path.name}": path.stat().st_size for path in shards
     }
-
-
-def test_mds_holds_the_rows_by_bucket(dataset: Path, tmp_path: Path) -> None:
-    manifest = export(dataset, tmp_path / "out", format="mds", shard_bytes=12_000, resolution=256, patch_size=16)
-    assert manifest["caption_keys"] == [["caption", 1.0], ["caption_dense", 0.75], ["caption_short", 0.25]]
-    buckets = aspect_buckets(256, 16)
-    for split in ("train", "validation"):
-        expected, found = rows_in(dataset, split), read_mds(tmp_path / "out", split)
-        assert sorted(row["key"] for rows in found.values() for row in rows) == sorted(expected)
-        for name, rows in found.items():
-            assert [row["key"] for row in rows] == sorted(row["key"] for row in rows)
-            for row in rows:
-                known = expected[row["key"]]
-                assert row["image"] == known["image"]["bytes"]
-                assert (row["original_width"], row["original_height"]) == (known["width"], known["height"])
-                assert row["caption"] == known["caption"]
-                assert row["caption_short"] == (known["caption_short"] or "")
-                assert row["caption_dense"] == known["captions"][0]["text"]
-                assert row["metadata"]["tags"] == known["tags"]
-                width, height = nearest(known["width"], known["height"], buckets)
-                assert name == f"{width}x{height}"
-    assert all(path.stat().st_size <= 12_000 for path in (tmp_path / "out").rglob("*.mds"))
-    assert max(len(list(path.glob("*.mds"))) for path in (tmp_path / "out" / "train").iterdir()) > 1
-
-
-def test_mosaicml_streaming_reads_the_mds(dataset: Path, tmp_path: Path) -> None:
-    """The trainer's own reader; it pins old versions of much, so that it is not among the tests' requirements."""
-    streaming = pytest.importorskip("streaming.base.format")
-    export(dataset, tmp_path / "out", format="mds", shard_bytes=30_000)
-    for folder in (tmp_path / "out" / "train").iterdir():
-        shards = json.loads((folder / "index.json").read_text())["shards"]
-        readers = [streaming.reader_from_json(str(folder), "", shard) for shard in shards]
-        for reader in readers:
-            reader.validate(allow_unsafe_types=False)
-        rows = [reader[number] for reader in readers for number in range(len(reader))]
-        assert rows == read_mds(tmp_path / "out", "train")[folder.name]
-
-
-@settings(deadline=None)
-@given(st.integers(20, 1500), st.integers(20, 1500), st.sampled_from([(512, 32), (512, 16), (1024, 32), (256, 16)]))
-def test_a_bucket_is_the_one_that_the_trainer_resizes_to(width: int, height: int, grid: tuple[int, int]) -> None:
-    resolution, patch = grid
-    area = (resolution // patch) ** 2
-    # The slow way: of all grids of patches those to which no row and no column can be added.
-    sides = range(1, 2 * resolution // patch + 1)
-    known = {
-        (across * patch, down * patch)
-        for across in sides
-        for down in sides
-        if across * down <= area
-        and (across * (down + 1) > area or (across + 1) * down > area)
-        and any(
-            area / 2 <= side * side <= 2 * area and other == area // side
-            for side, other in ((across, down), (down, across))
-        )
-    }
-    buckets = aspect_buckets(resolution, patch)
-    assert set(buckets) == known
-    chosen = nearest(width, height, buckets)
-    assert all(abs(chosen[0] / chosen[1] - width / height) <= abs(w / h - width / height) for w, h in known)
 
 
 @pytest.mark.parametrize("how", ["whole", "train"])
