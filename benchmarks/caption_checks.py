@@ -318,6 +318,7 @@ def main() -> None:
         print(f"{check:<12}{''.join(cells)}")
     _print_outputs("outputs", "later")
     _print_outputs("tails", "later tails", "colors")
+    _print_outputs("fresh")
 
 
 def _show(made: Sequence[Made], judged: Sequence[frozenset[str]]) -> None:
