@@ -35,8 +35,8 @@ from benchmarks import caption_phrases as phrases
 SPLITS = ("tune", "held out", "last")
 _TIED: dict[str, frozenset[str]] = {
     # Faults that bring others with them, which are then neither right nor wrong to complain about.
-    "refusal": frozenset({"length", "cut_off", "preamble", "product"}),
-    "preamble": frozenset({"markup"}),
+    "refusal": frozenset({"length", "cut_off", "preamble", "product", "speculation"}),
+    "preamble": frozenset({"markup", "speculation"}),
     "repetition": frozenset({"length", "cut_off"}),
     "language": frozenset({"length", "cut_off"}),
     "length": frozenset({"cut_off", "repetition"}),
@@ -318,7 +318,7 @@ def main() -> None:
         print(f"{check:<12}{''.join(cells)}")
     _print_outputs("outputs", "later")
     _print_outputs("tails", "later tails", "colors")
-    _print_outputs("fresh")
+    _print_outputs("fresh", "later fresh")
 
 
 def _show(made: Sequence[Made], judged: Sequence[frozenset[str]]) -> None:

@@ -1,8 +1,11 @@
-"""What assistants say beside a caption, in any of its sentences; in four other languages, the frequent phrases."""
+"""What assistants say beside a caption, in any of its sentences, and what they guess at."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from prx_data.captions.text import words
+from prx_data.captions.words import MATERIALS, word_set
 
 _PICTURE = r"(?:image|photo|photograph|picture|snapshot|screenshot)"
 _TELLS = (
@@ -39,6 +42,22 @@ _OF_THE_PICTURE = re.compile(
     rf"|\b(?:in|within|from|throughout) the (?:given |provided )?{_PICTURE}(?! (?:of|frame|album|print|book|on)\b)\b",
     re.IGNORECASE,
 )
+_IMPRESSION = re.compile(
+    r"^\W*(?:overall,? )?(?:the|its|this) (?:[\w-]+ ){0,2}?"
+    r"(?:composition|mood|atmosphere|ambian?ce|aesthetics?|vibe|(?<=overall )(?:feel|effect|style))"
+    rf" (?:of (?:[\w-]+ ){{1,4}})?{_TELLS}\b"
+    rf"|\b(?:style|mood|composition|quality|focus|subject|background) of the {_PICTURE}\b"
+    r"|\b(?:evok|convey|creat|exud|radiat|giv|add|impart|bring)(?:e?s|ing|es)? (?:[\w-]+ ){0,3}"
+    r"(?:sense|feeling|feel|mood|atmosphere|ambian?ce|vibe|air|touch|impression) of\b"
+    r"|\bspeaks? (?:of|to)\b|\b(?:worth (?:noting|mentioning)|should be noted|noteworthy)\b"
+    r"|^\W*(?:in (?:conclusion|summary|short|terms of|essence)|to (?:sum|summari[sz]e)|all in all)\b"
+    r"|\bthe photographer (?:has|have|uses?|chose|took)\b"
+    r"|\bI (?:[a-z]+)\b|^\W*(?:alt text|title|label)\b\W"
+    r"|^\W*the viewer\b|\bthe viewer's (?:eyes?|attention|gaze|focus)\b|\b(?:invit|draw)\w* (?:the|in the) viewer\b"
+    r"|\bdraw(?:s|ing) (?:the eye|attention)\b",
+    re.IGNORECASE,
+)
+"""What the picture is like, and does to who looks at it; `facing the viewer` is a view."""
 _BEARS_A_PICTURE = re.compile(
     r"\b(?:prints?|printed|graphics?|paint(?:ed|ing)|posters?|postcards?|illustrat\w+|embroider\w+|screen"
     rf"|{_PICTURE}s? (?:of|on|frame|album|book|print))\b",
@@ -53,10 +72,36 @@ def english_aside(sentence: str, text: str) -> str | None:
         sentence: Without what stands in quotation marks.
         text: All sentences; where one tells of a picture on the product, `the image` may be that one.
     """
-    found = _ANY.search(sentence)
+    found = _ANY.search(sentence) or _IMPRESSION.search(sentence)
     if found is None and not _BEARS_A_PICTURE.search(text):
         found = _OF_THE_PICTURE.search(sentence)
     return found[0].strip(" ,(") if found else None
+
+
+_GUESS = re.compile(
+    r"\b(?i:possibly|probably|perhaps|maybe|presumably|supposedly|conceivably|potentially|likely|unlikely)\b"
+    r"|\b(?:may|might|could|would|must|should) "
+    r"(?!not\b|look\b|be (?:\w+ly )?(?:seen|made out|read|glimpsed|counted)\b)[a-z]+"
+    r"|\b(?i:seems?|appears?) to (?:have been|enjoy|want|like|wait)\b|\b(?:tastes?|smells?) (?!of wood)[a-z]+"
+    r"|\b(?i:suggest|impl|indicat|hint)(?:s|ies|es|ing|ying)? (?:at )?that (?:\w+ ){0,4}?"
+    r"(?:somebody|someone|they|he|she|it|the (?:owner|person|photo\w*|picture|image|game|product|item|brand))\b"
+    r"|\b(?i:(?:it is|it's|is) (?:unclear|unknown|uncertain|not clear|hard to tell|difficult to (?:tell|say)))\b"
+)
+_OF = word_set("made woven knitted crafted cut cast sewn of from in out a an some either")
+_QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")
+
+
+def speculation(text: str) -> str | None:
+    """What an English caption guesses at and does not see; None if it guesses at nothing but a stuff.
+
+    Words in quotation marks do not count. What something is made of is seen by its look: `possibly linen` passes.
+    """
+    bare = _QUOTED.sub("", text)
+    for found in _GUESS.finditer(bare):
+        following = [one for one in words(bare[found.end() :])[:8] if one not in _OF]
+        if not MATERIALS & set(following[:2]):
+            return f"says {found[0]!r}"
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

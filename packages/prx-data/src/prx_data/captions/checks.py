@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from prx_data.captions.agreement import Agreement
+from prx_data.captions.asides import speculation
 from prx_data.captions.contradictions import color_contradiction, product_contradiction
 from prx_data.captions.plain import markup, preamble, refusal
 from prx_data.captions.protocol import Kind, PhotoFacts
@@ -17,7 +18,7 @@ from prx_data.captions.template import Template
 from prx_data.captions.text import first_value, sentences, words
 from prx_data.captions.words import DANGLING, LANGUAGES
 
-VERSION = "3"
+VERSION = "4"
 """Changes when the same caption may be judged otherwise."""
 
 Words = Annotated[int, Field(ge=1)]
@@ -28,8 +29,8 @@ class Failure:
     """One thing that is wrong with a caption."""
 
     check: str
-    """`empty`, `refusal`, `preamble`, `markup`, `repetition`, `cut_off`, `language`, `length`, `color`, `product` or
-    `agreement`."""
+    """`empty`, `refusal`, `preamble`, `speculation`, `markup`, `repetition`, `cut_off`, `language`, `length`, `color`,
+    `product` or `agreement`."""
     detail: str
 
     def __str__(self) -> str:
@@ -44,9 +45,9 @@ class Checks(BaseModel):
     language: str = "en"
     """The language that captions are asked for in, and have to be in: a code such as `en` or `de`.
 
-    `color` and `product` look at English captions only. `refusal` and `preamble` know English best, of German, French,
-    Spanish and Italian the frequent phrases, and of other languages nothing; `markup` knows English advertising. The
-    words that nothing ends with (`cut_off`) are English. All else is the same for each language.
+    `color`, `product` and `speculation` look at English captions only. `refusal` and `preamble` know English best, of
+    German, French, Spanish and Italian the frequent phrases, and of other languages nothing; `markup` knows English
+    advertising. The words that nothing ends with (`cut_off`) are English. All else is the same for each language.
     """
     dense_words: tuple[Words, Words] = (20, 220)
     """Fewest and most words of a dense caption."""
@@ -97,14 +98,16 @@ class Checks(BaseModel):
         product = where.product(facts.metadata)
         catalogue = first_value(facts.metadata, where.color_columns)
         low, high = self.dense_words if kind == "dense" else self.short_words
-        english = self.language == "en"
+        foreign = wrong_language(text, self.language)
+        english = self.language == "en" and foreign is None
         found = {
             "refusal": refusal(text, self.language),
             "preamble": preamble(text, self.language),
+            "speculation": speculation(text) if english else None,
             "markup": markup(text),
             "repetition": repetition(text),
             "cut_off": cut_off(text, whole_sentences=kind == "dense", finished=finished),
-            "language": wrong_language(text, self.language),
+            "language": foreign,
             "length": wrong_length(text, low, high),
             "color": color_contradiction(text, catalogue, facts.color, product) if english else None,
             "product": product_contradiction(text, product) if english else None,
@@ -121,10 +124,11 @@ class Checks(BaseModel):
 _STUTTER = re.compile(r"(.{1,12}?)\1{7,}", re.DOTALL)
 _LOOP_TIMES = 3
 _LONGEST_PERIOD = 24
+_SPAN, _DISTINCT = 36, 0.4  # words on end, and the share of them that are different
 
 
 def repetition(text: str) -> str | None:
-    """Why it runs in circles: the same words three times on end, a sentence twice, or a few words again and again."""
+    """Why it runs in circles: the same words three times on end, a sentence twice, or hardly any others."""
     said = words(text)
     for period in range(1, min(_LONGEST_PERIOD, len(said) // 2) + 1):
         run = 0
@@ -140,6 +144,9 @@ def repetition(text: str) -> str | None:
         again = sum(times - 1 for times in fours.values())
         if again >= 0.2 * (len(said) - 3):
             return f"says {max(fours, key=lambda one: fours[one])!r} again and again"
+    for place in range(max(1, len(said) - _SPAN + 1) if len(said) >= _SPAN else 0):
+        if len(set(said[place : place + _SPAN])) <= _DISTINCT * _SPAN:
+            return f"says little else than {' '.join(said[place : place + 8])!r}"
     found = _STUTTER.search(text)
     return f"repeats {found[1]!r}" if found and found[1].strip() else None
 

@@ -1,5 +1,6 @@
 """Whether a caption says another colour or another kind of product than is known."""
 
+import re
 from collections.abc import Collection
 
 from prx_data.captions.text import STOPS, sentences, stem, tokens
@@ -18,10 +19,16 @@ from prx_data.captions.words import (
     word_set,
 )
 
-_BOUNDARY = word_set("with on against in over under at by from that which while is are was has have featuring")
+_BOUNDARY = word_set(
+    "with on against in over under at by from that which while is are was has have featuring "
+    "lies stands hangs rests sits leans shows features"
+)
 _COPULA = word_set("is are appears appear looks fades remains")
 _BESIDE = word_set("on over against beside near behind with under by like to for at from next above below into atop")
 _DETERMINERS = word_set("a an the its his her their this that these those")
+_MAIN_PARTS = word_set("body shell canopy exterior outside upholstery uppers casing housing fabric cloth")
+"""Of these a product has the colour that it is sold by, if it has one."""
+_JOINED = re.compile(r"[&/|+]")
 _CLAUSE = word_set("and or but while where")
 _AHEAD = 4  # words between a colour and the noun that it belongs to
 
@@ -116,6 +123,8 @@ def _owner(words: list[str], place: int, own: Collection[str], groups: Collectio
         if owner := _noun(words[at], own, groups):
             follows = at + 1 < len(words) and _noun(words[at + 1], own, groups) == "product"
             return "product" if follows else owner  # canvas sneakers are sneakers
+    if words[place + 1 : place + 2] in (["and"], ["or"]) and place + 2 < len(words) and words[place + 2] in COLORS:
+        return _owner(words, place + 2, own, groups)  # a red and cream scarf is red, too
     stands_alone = not _goes_on(words, place) or words[place + 1] in ("and", "or")
     if not stands_alone:
         return ""
@@ -136,6 +145,8 @@ def _subject(before: list[str], own: Collection[str], groups: Collection[str]) -
     clause = before[starts[-1] if starts else 0 :]
     for at, word in enumerate(clause):
         if (word == "it" and at == 0) or (word == "surface" and clause[at - 1 : at] == ["its"]):
+            return "product"
+        if word in _MAIN_PARTS and _DETERMINERS & set(clause[max(0, at - 1) : at]):
             return "product"
         if (owner := _noun(word, own, groups)) and not _BESIDE & set(clause[max(0, at - 2) : at]):
             return owner
@@ -162,11 +173,14 @@ def product_contradiction(text: str, product: str) -> str | None:
         text: The caption.
         product: Name and kind of the product, in words: `Chaz Hoodie, Hoodies & Sweatshirts`.
     """
-    wanted, own = _groups(product), {stem(word) for word in tokens(product) if word in PRODUCTS}
+    wanted = _groups(product)
+    own = {stem(word) for word in tokens(product) if PRODUCTS.get(word, frozenset()) & wanted}
     if not wanted:
         return None
-    named = [one for sentence in sentences(text) for one in _things(tokens(sentence))]
-    if not named or any(_same(word, own, wanted) for word, _ in named):
+    said = sentences(text)
+    named = [one for sentence in said for one in _things(tokens(sentence))]
+    first = [(word, True) for word, _ in _things(tokens(said[0]))] if said else []
+    if not named or any(subject and _same(word, own, wanted) for word, subject in named + first):
         return None
     others = [word for word, subject in named if subject and word not in VAGUE_PRODUCTS and word not in COLORS]
     return f"shows {' and '.join(dict.fromkeys(others))}, and the metadata says {product!r}" if others else None
@@ -188,11 +202,14 @@ def _goes_on(words: list[str], place: int) -> bool:
 
 
 def _groups(product: str) -> frozenset[str]:
+    """Of the nouns of a name; of two that stand together the last says what it is: a desk lamp is a lamp."""
     found: frozenset[str] = frozenset()
-    said = tokens(product)
+    said = tokens(_JOINED.sub(",", product))
     for place, word in enumerate(said):
-        if word not in COLORS or not _goes_on(said, place):
-            found |= PRODUCTS.get(word, frozenset())
+        groups = PRODUCTS.get(word, frozenset())
+        following = PRODUCTS.get(said[place + 1], frozenset()) if place + 1 < len(said) else groups
+        if (word not in COLORS or not _goes_on(said, place)) and (not following or groups & following):
+            found |= groups
     return found
 
 

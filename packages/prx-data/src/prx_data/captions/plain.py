@@ -10,8 +10,11 @@ _EXCUSES = re.compile(
     r"^\W*(?:(?:i(?:'m| am) |my )?(?:\w+ )?(?:sorry|apolog\w+|unfortunately|regrettably)"
     r"|as an? (?:\w+ ){0,3}(?:ai|assistant|model))\b"
     r"|\bas an? (?:ai|language model|assistant)\b|\bunable to (?:assist|help|comply|process|view|describe|identify)\b"
-    r"|^\W*(?:error|warning|content (?:not|is not|un)\s*available)\b"
-    r"|\b(?:was|were|been) (?:blocked|flagged|rejected|filtered)\b"
+    r"|^\W*(?:error|warning|(?:content|caption|description|image|photo|picture) (?:is )?(?:not |un)available)\b"
+    r"|\b(?:was|were|been|content|request|response|image|photo|picture) (?:blocked|flagged|rejected|filtered)\b"
+    r"|\b(?:image|photo|picture|file) (?:was )?not (?:found|loaded|supported|received|given|provided)\b"
+    r"|\b(?:without|no|lacking) (?:\w+ )?(?:access to|visual input|image input|input image)\b"
+    r"|\b(?:inappropriate|better not|unethical) to (?:comment|describe|speculate|identify|discuss|say)\b"
     r"|\b(?:could not|cannot|can't|couldn't) be (?:processed|described|displayed|loaded|identified)\b"
     r"|\bno (?:image|photo|picture|file|description) (?:\w+ )?(?:was|is|has|were)\b"
     r"|\bagainst (?:\w+ ){1,2}(?:policy|policies|guidelines)\b",
@@ -43,6 +46,8 @@ _NOT_ANSWERED = re.compile(
     r"(?:not|n't|doesn't|isn't|didn't|too|violat\w*|fail\w*|missing|blank|empty|corrupt\w*|unavailable)\b"
     r"|\bno (?:[\w-]+ )?(?:description|caption|answer|information|details|data) (?:\w+ )?"
     r"(?:available|given|provided|found)\b"
+    rf"|^\W*{_PICTURE} (?:(?:could|can|was|is|has|does|did) )?(?:not|n't|cannot)\b"
+    r"|\b(?:i|we) have no (?:vision|eyes|access|image|way)\b|\b(?:upload|attachment) (?:\w+ ){0,2}not\b"
     r"|^\W*(?:unanswerable|unavailable|unknown|undefined|null|none|n/?a)\b",
     re.IGNORECASE,
 )
@@ -92,7 +97,8 @@ _PREAMBLES = re.compile(
     r"(?:see|observe|notice|find|look|looking|would describe|shown|presented|have)\b"
     r"|(?:this|that|it|these|those) (?:is|are|appears to be|seems to be|looks like) (?:an? |the )?"
     rf"(?:[\w-]+ ){{0,2}}?{_MEDIUM}\b"
-    r"|(?:the )?(?:main |primary |central )?(?:subject|focus|focal point|object|item) (?:of|in|here|shown|is)\b"
+    r"|(?:the )?(?:main |primary |central )?(?:subject|focus|focal point|object|item|product)"
+    r" (?:of|in|here|shown|pictured|is)\b"
     r"|(?:displayed|presented|shown|seen) before (?:us|you|me)\b"
     rf"|(?:what (?:is|we see|you see)|what's) |(?:let me|let's|looking at|based on|judging by|below is|below you)\b"
     r"|as (?:shown|seen|requested|you can see|we can see)\b"
@@ -146,10 +152,23 @@ _ADVERTISING = re.compile(
     r"|\b(?:buy|order|shop|get) (?:(?:it|yours|them|one) )?(?:now|today|online)\b"
     r"|\badd (?:(?:it|this|them) )?to (?:your )?(?:cart|basket|bag)\b|\bfree (?:shipping|delivery|returns)\b"
     r"|\bwhile (?:stocks?|supplies) lasts?\b|\b(?:limited|special) (?:offer|stock)\b"
-    r"|\bclick (?:here|on|the)\b",
+    r"|\bclick (?:here|on|the)\b|\b(?:your|yours|yourself|our)\b|\byou (?:will|'ll|can|won't|deserve|love|get)\b"
+    r"|\b(?:sku|rrp|msrp)\b|\bwas \d+,? now\b|\bhurry\b|\b\d(?:\.\d)? stars\b|\b(?:in stock|sold out)\b|\bbestsell\w+"
+    r"|\bkeeps? (?:\w+ ){1,2}(?:cold|hot|warm|dry|cool|safe|fresh|comfortable)\b"
+    r"|\bfor (?:anyone|those|everyone|\w+ lovers) who\b"
+    r"|\bmust-have\b|\b(?:perfect|ideal|great|excellent|stylish|reliable|versatile)"
+    r" (?:addition|choice|option|companion|gift|pick|piece)\b"
+    r"|\b(?:perfect|ideal|great|suitable) for (?:\w+ )?"
+    r"(?:any|every|all|everyday|daily|those|anyone|casual|formal)\b"
+    r"|\bpairs? (?:perfectly|effortlessly|beautifully|well|easily) with\b|\b(?:stocks?|supplies) lasts?\b"
+    r"|^\W*(?:discover|experience|elevate|enjoy|indulge|embrace|explore|introducing|enhance|unleash) \w"
+    r"|^\W*(?:upgrade|treat|transform|complete|step|stay|meet|bring|make|give|add|try|choose|say|keep|take|pair|wear|use|brighten|refresh|update)"
+    r" (?:(?:a|an|the|this|these|it|them|yourself|into|in|any|every|some|more|up|out|control|goodbye|hello) )",
     re.IGNORECASE,
 )
-"""Prices, addresses and what sells."""
+"""Prices, addresses and what sells: in the second person, in the imperative."""
+_SEPARATED = re.compile(r"\||::|•|·|(?<= )~(?= )")
+_LABEL = re.compile(r"^\W*[A-Z][a-z]+(?: [a-z]+)?: \S")
 _MONEY = re.compile(
     r"\b(?:bills?|notes?|banknotes?|coins?) of [$€£¥₹]?\d+(?: ?(?:[€£¥₹]|[a-z]+))?"
     r"|[$€£¥₹]?\d+[ -]?(?:[€£¥₹]|euros?|dollars?|pounds?)?[ -](?:bills?|notes?|banknotes?|coins?)\b",
@@ -171,9 +190,16 @@ def markup(text: str) -> str | None:
     if _WHOLLY_QUOTED.fullmatch(stripped):
         return "is in quotation marks as a whole"
     bare = _QUOTED.sub("", stripped)
-    if found := _MARKUP.search(stripped) or _PICTOGRAPHS.search(bare) or _ADVERTISING.search(_MONEY.sub("", bare)):
+    if found := _MARKUP.search(stripped) or _PICTOGRAPHS.search(bare):
         return f"holds {found[0][:24]!r}"
+    if len(_SEPARATED.findall(bare)) > 1:
+        return "is a list with separators"
+    labels = [found[0] for one in sentences(bare) if (found := _LABEL.match(one))]
+    if len(labels) > 1:
+        return f"is a list: {labels[0]!r}"
     for sentence in sentences(bare):
+        if (found := _ADVERTISING.search(_MONEY.sub("", sentence))) and not refusal(sentence):
+            return f"holds {found[0][:24]!r}"
         said = re.findall(r"[^\W\d_]{2,}", sentence)
         capitals = sum(one.isupper() for one in said)
         if capitals >= max(_CAPITALS_LEAST, _CAPITALS_SHARE * len(said)):
