@@ -3,14 +3,14 @@
 Those of the set `outputs` were written when version 1 of the checks was done, by somebody who had read it, and the
 checks were widened for them: `FIRST` has what version 1 made of them. Those of `later` were written after that, and
 nothing was changed for them but that phrases which version 1 knew and the widened checks did not (`the image you
-provided displays`) are known again, and its excuses since version 4. Those of `tails` (faults after a good beginning, and good captions whose ends
-tempt) and of `colors` (what the catalogue says and what was measured differ) were written when version 2 was done,
-before anything was changed, and by whoever then changed it: they are new, but not strange to version 3. Those of
-`later tails` were written when it was done; what they showed at first is what to expect, and was mended afterwards.
-Those of `fresh` were written when version 3 was done, by somebody who had not read its phrases, and measured before
-anything was changed; `speculation` was no check then, and `invented`, lettering that nobody can read, is none. Those
-of `later fresh` were written after these were mended, by whoever mended them: what they showed at first is what to
-expect, and was mended afterwards.
+provided displays`) are known again, and its excuses since version 4. Those of `tails` (faults after a good beginning,
+and good captions whose ends tempt) and of `colors` (what the catalogue says and what was measured differ) were
+written when version 2 was done, before anything was changed, and by whoever then changed it: they are new, but not
+strange to version 3. Those of `later tails` were written when it was done; what they showed at first is what to
+expect, and was mended afterwards. Those of `fresh` were written when version 3 was done, by somebody who had not read
+its phrases, and measured before anything was changed; `speculation` was no check then, and `invented`, lettering that
+nobody can read, is none. Those of `later fresh` were written after these were mended, by whoever mended them: what
+they showed at first is what to expect, and was mended afterwards.
 Product names and colours are what a shop's metadata says.
 """
 

@@ -1,6 +1,6 @@
 """Looks photos up by their embeddings: by words, by another photo; and says which of some labels they show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, runtime_checkable
@@ -57,53 +57,65 @@ class Hits:
         return self.show()._repr_html_()
 
 
-@dataclass(frozen=True)
 class Embedded:
-    """The photos of a workspace that have an embedding."""
+    """The photos of a workspace that have an embedding: read a block after the other, and each time anew."""
 
-    origins: list[str]
-    """The first of each content."""
-    keys: list[str]
-    vectors: npt.NDArray[np.float16]
-    every: Mapping[str, str]
-    """The key of each origin, also of contents that occur again, and of photos without an embedding."""
+    def __init__(self, store: WorkspaceStore, measure: Measure) -> None:
+        """Read what photos there are, and no embedding yet."""
+        photos = store.photos(["origin", "key"]).to_pydict()
+        self._store, self._measure = store, measure
+        self.origin_of: Mapping[str, str] = dict(zip(reversed(photos["key"]), reversed(photos["origin"]), strict=True))
+        """The first origin of each key."""
+        self.key_of: Mapping[str, str] = dict(zip(photos["origin"], photos["key"], strict=True))
+        """The key of each origin, also of contents that occur again, and of photos without an embedding."""
 
-    @classmethod
-    def of(cls, store: WorkspaceStore, measure: Measure) -> "Embedded":
-        """All that was measured, ordered by origin.
+    def blocks(self) -> Iterator[tuple[list[str], npt.NDArray[np.float16]]]:
+        """Keys and embeddings of some thousand photos, shape (photos, dimensions), in the order of the files.
 
         Raises:
-            WorkspaceError: Nothing was.
+            WorkspaceError: Nothing was measured.
         """
-        (column,) = measure.schema.names
-        table = store.measured(measure.name, measure.version, ["key", column])
-        rows = {key: row for row, key in enumerate(table["key"].to_pylist())}
-        found = table[column].is_valid().to_pylist()
-        photos = store.photos(["origin", "key"]).to_pydict()
-        first = dict(zip(reversed(photos["key"]), reversed(photos["origin"]), strict=True))
-        known = [(origin, key) for key, origin in first.items() if key in rows and found[rows[key]]]
-        known.sort()
-        picked = [rows[key] for _, key in known]
-        vectors = matrix(table[column].take(picked), np.float16)
-        every = dict(zip(photos["origin"], photos["key"], strict=True))
-        return cls([origin for origin, _ in known], [key for _, key in known], vectors, every)
+        (column,) = self._measure.schema.names
+        seen: set[str] = set()
+        for shard in self._store.shards(self._measure.name, self._measure.version, ["key", column]):
+            for start in range(0, len(shard), _BLOCK):
+                block = shard.slice(start, _BLOCK)
+                keys, is_there = block["key"].to_pylist(), block[column].is_valid().to_pylist()
+                first = {key: row for row, key in reversed(list(enumerate(keys))) if is_there[row]}
+                rows = sorted(first[key] for key in first.keys() & self.origin_of.keys() - seen)
+                seen |= first.keys()
+                if rows:
+                    yield [keys[row] for row in rows], matrix(block[column], np.float16)[rows]
 
-    def cosines(self, wanted: Vectors) -> Vectors:
-        """With some unit vectors: shape (photos, vectors)."""
-        found = np.empty((len(self.vectors), len(wanted)), dtype=np.float32)
-        for start in range(0, len(found), _BLOCK):
-            found[start : start + _BLOCK] = self.vectors[start : start + _BLOCK].astype(np.float32) @ wanted.T
-        return found
+    def vector(self, key: str) -> Vectors | None:
+        """One photo's embedding, shape (dimensions,); None if it has none."""
+        for keys, vectors in self.blocks():
+            if key in keys:
+                return np.asarray(vectors[keys.index(key)], dtype=np.float32)
+        return None
+
+    def whole(self) -> tuple[list[str], npt.NDArray[np.float16]]:
+        """All keys and embeddings, ordered by origin: two bytes for each number."""
+        found = list(self.blocks())
+        keys = [key for some, _ in found for key in some]
+        order = sorted(range(len(keys)), key=lambda row: self.origin_of[keys[row]])
+        vectors = np.concatenate([vectors for _, vectors in found]) if found else np.zeros((0, 1), np.float16)
+        return [keys[row] for row in order], vectors[order]
 
     def nearest(self, wanted: Vectors, limit: int, *, without: str = "") -> pa.Table:
-        """The photos nearest to one vector, the nearest first; but for the one with the key `without`."""
-        cosines = self.cosines(wanted[None])[:, 0]
-        order = [row for row in np.argsort(-cosines, kind="stable").tolist() if self.keys[row] != without][:limit]
+        """The photos nearest to one unit vector, the nearest first; but for the one with the key `without`."""
+        best: list[tuple[float, str, str]] = []  # negative cosine, origin, key: what sorts first is nearest
+        for keys, vectors in self.blocks():
+            cosines = vectors.astype(np.float32) @ wanted
+            worst = best[-1][0] if len(best) == limit else np.inf
+            rows = np.flatnonzero(-cosines <= worst).tolist()
+            found = [(-float(cosines[row]), self.origin_of[keys[row]], keys[row]) for row in rows]
+            best = sorted([*best, *(one for one in found if one[2] != without)])[:limit]
         return pa.table(
             {
-                "origin": pa.array([self.origins[row] for row in order], pa.string()),
-                "key": pa.array([self.keys[row] for row in order], pa.string()),
-                "similarity": pa.array(cosines[order], pa.float32()),
+                "origin": pa.array([origin for _, origin, _ in best], pa.string()),
+                "key": pa.array([key for *_, key in best], pa.string()),
+                "similarity": pa.array([-negative for negative, *_ in best], pa.float32()),
             }
         )
 
@@ -172,7 +184,7 @@ class Searchable(WorkspaceStore):
         """
         measure, tower = text_tower(self.measures)
         _check_limit(limit)
-        table = Embedded.of(self, measure).nearest(tower.texts([text])[0], limit)
+        table = Embedded(self, measure).nearest(tower.texts([text])[0], limit)
         return Hits(f"“{text}”", table, self.locators())
 
     def similar(self, photo: str | Path, *, by: str | None = None, limit: int = 24) -> Hits:
@@ -190,16 +202,13 @@ class Searchable(WorkspaceStore):
         """
         measure = _embedding(self.measures, by)
         _check_limit(limit)
-        embedded = Embedded.of(self, measure)
-        key = embedded.every.get(str(photo), "")
-        if key in embedded.keys:
-            vector = embedded.vectors[embedded.keys.index(key)].astype(np.float32)
-        elif key:
+        embedded = Embedded(self, measure)
+        key = embedded.key_of.get(str(photo), "")
+        vector = embedded.vector(key) if key else _measured(measure, Path(photo))
+        if vector is None:
             raise SourceError(
                 f"{str(photo)!r} has no embedding: it holds no picture, or measure() was not called since."
             )
-        else:
-            vector, key = _measured(measure, Path(photo)), ""
         return Hits(f"like {photo}", embedded.nearest(vector, limit, without=key), self.locators())
 
     def tags(self, labels: Sequence[str], *, prompt: str = PROMPT) -> pa.Table:
@@ -220,14 +229,21 @@ class Searchable(WorkspaceStore):
         if prompt.count("{}") != 1:
             raise ConfigError(f"prompt = {prompt!r} is wrong: it should hold {{}} once, where the label goes.")
         measure, tower = text_tower(self.measures)
-        embedded = Embedded.of(self, measure)
-        probable = tower.probabilities(embedded.cosines(tower.texts([prompt.replace("{}", one) for one in labels])))
-        best = probable.argmax(axis=1)
+        embedded, texts = Embedded(self, measure), tower.texts([prompt.replace("{}", one) for one in labels])
+        found: list[tuple[str, str, str, float]] = []
+        for keys, vectors in embedded.blocks():
+            probable = tower.probabilities(vectors.astype(np.float32) @ texts.T)
+            best = probable.argmax(axis=1).tolist()
+            found += [
+                (embedded.origin_of[key], key, labels[tag], float(row[tag]))
+                for key, tag, row in zip(keys, best, probable, strict=True)
+            ]
+        origins, keys_, tags, probabilities = zip(*sorted(found), strict=True) if found else ((), (), (), ())
         return pa.table(
             {
-                "origin": pa.array(embedded.origins, pa.string()),
-                "key": pa.array(embedded.keys, pa.string()),
-                "tag": pa.array([labels[one] for one in best.tolist()], pa.string()),
-                "probability": pa.array(probable[np.arange(len(best)), best], pa.float32()),
+                "origin": pa.array(origins, pa.string()),
+                "key": pa.array(keys_, pa.string()),
+                "tag": pa.array(tags, pa.string()),
+                "probability": pa.array(probabilities, pa.float32()),
             }
         )

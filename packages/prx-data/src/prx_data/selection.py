@@ -249,8 +249,8 @@ class Selection:
         except ConfigError as error:
             limit = self.asking.checks.max_better_fits
             raise ConfigError(f"captions.checks.max_better_fits = {limit:g} looks with a CLIP. {error}") from error
-        embedded = Embedded.of(self.workspace, measure)
-        return Agreement(keys=embedded.keys, vectors=embedded.vectors, texts=tower.texts)
+        keys, vectors = Embedded(self.workspace, measure).whole()
+        return Agreement(keys=keys, vectors=vectors, texts=tower.texts)
 
     def to_caption(self, kept: Sequence[KeptPhoto]) -> list[PhotoToCaption]:
         """What a captioner needs to know of photos that are kept."""

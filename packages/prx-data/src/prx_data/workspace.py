@@ -16,7 +16,7 @@ found by comparing keys.
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,13 +176,21 @@ class WorkspaceStore:
 
     def measured(self, name: str, version: str, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of one measure, ordered by key, whether or not their photos are still in the source."""
+        table = pa.concat_tables(self.shards(name, version, columns)).sort_by("key")
+        return table.filter(_first_of_each(table["key"]))
+
+    def shards(self, name: str, version: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The same, one file after the other and in any order; a key may come twice.
+
+        Raises:
+            WorkspaceError: There is none.
+        """
         shards = sorted(measure_folder(self.folder, name, version).glob("*.parquet"))
         if not shards:
             raise WorkspaceError(
                 f"The workspace {self.folder} has no measure {name!r} of version {version!r} yet: call measure()."
             )
-        table = pa.concat_tables(pq.read_table(shard, columns=columns) for shard in shards).sort_by("key")
-        return table.filter(_first_of_each(table["key"]))
+        return (pq.read_table(shard, columns=columns) for shard in shards)
 
     def backlog(self, versions: Mapping[str, str]) -> Backlog:
         """The photos whose contents have no row of some measures, given the version of each by its name."""

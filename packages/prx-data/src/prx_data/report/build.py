@@ -71,7 +71,7 @@ def build_report(
         "leaks": lambda: _leaks(pictures, decisions),
         "scores": lambda: score_blocks(pictures, content.columns, rules, profile),
         "clusters": lambda: _clusters(pictures, decisions, names),
-        "map": lambda: map_blocks(pictures, decisions, content.columns, embedding),
+        "map": lambda: map_blocks(pictures, decisions, content.columns, embedding, names),
     }
     blocks = [*_funnel(totals, ignored), *({"kind": "text", "text": note} for note in notes)]
     with steps("report", len(parts)) as step:

@@ -1,11 +1,14 @@
 """Blocks to HTML: the page that docs/dataset-format.md describes. Everything is escaped; pictures are `data:` URIs."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+
+_EMBEDDED = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*,[^\s\"'()\\<>]*")
 
 
 def render(report: Mapping[str, Any], *, whole_page: bool = True) -> str:
@@ -29,14 +32,20 @@ def _template() -> jinja2.Template:
     )
     environment.filters["picture"] = _picture
     environment.filters["share"] = _share
+    environment.filters["color"] = _color
     return environment.get_template("page.html")
 
 
 def _picture(uri: str) -> str:
     """Let only embedded pictures through: a page that needs the network is not self-contained."""
-    if not uri.startswith("data:image/"):
+    if not _EMBEDDED.fullmatch(uri):
         raise ValueError("A report shows only data:image/ URIs.")
     return uri
+
+
+def _color(hue: int | None) -> str:
+    """A colour of a hue in degrees; grey for none."""
+    return "hsl(0 0% 60%)" if hue is None else f"hsl({int(hue)} 60% 48%)"
 
 
 def _share(value: float, rows: list[Mapping[str, Any]]) -> str:
