@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from prx_data import Clip, ConfigError, Rules, Settings, SourceError, Workspace, WorkspaceError, cli, curate
@@ -232,6 +233,12 @@ def test_search_from_the_command_line(
     ]
     assert set(labels) <= {"shoe", "dress"}
     assert labels
+    (data,) = (tmp_path / "dataset" / "data").glob("train-*.parquet")
+    rows = pq.read_table(data, columns=["cluster", "cluster_name"]).to_pylist()
+    assert {row["cluster_name"] for row in rows} <= set(labels)
+    named = {row["cluster"]: row["cluster_name"] for row in rows}
+    assert all(named[row["cluster"]] == row["cluster_name"] for row in rows)
+    assert f"the largest are: {labels[0]} (" in (tmp_path / "dataset" / "README.md").read_text()
     report = json.loads((tmp_path / "dataset" / "report.json").read_text())
     (drawn,) = [block for block in report["blocks"] if block["kind"] == "map"]
     assert len(drawn["points"]) == 8

@@ -72,6 +72,8 @@ No duplicate group and no product has photos in two splits.
 
 {_captions(rows)}
 
+{_clusters(rows)}
+
 {_sources(rows)}
 
 Columns: {named}.
@@ -129,6 +131,12 @@ def _statistics(rows: Sequence[Row]) -> str:
         for name, (text, found) in values.items()
     ]
     return _table(("", "least", "median", "most"), lines)
+
+
+def _clusters(rows: Sequence[Row]) -> str:
+    sizes = Counter((row["cluster"], row["cluster_name"]) for row in rows).most_common()
+    named = ", ".join(f"{cell(name or f'number {number}')} ({size:,})" for (number, name), size in sizes[:_SHOWN])
+    return f"Visual clusters (`cluster`, `cluster_name`): {len(sizes):,}, the largest are: {named}."
 
 
 def _captions(rows: Sequence[Row]) -> str:

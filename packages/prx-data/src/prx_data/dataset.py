@@ -49,6 +49,7 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("family", pa.string()),
     ("group", pa.string()),
     ("cluster", pa.int32()),
+    ("cluster_name", pa.string()),
     ("centroid_distance", pa.float32()),
     ("outlier", pa.bool_()),
     ("rarity", pa.float32()),
@@ -95,6 +96,8 @@ class Content:
     config: Mapping[str, Any]
     """The settings, as they are shown in the manifest."""
     versions: Mapping[str, Any]
+    cluster_names: Mapping[int, str]
+    """What clusters show, by their numbers; no or an empty name where nothing tells."""
 
     def digest(self) -> str:
         """Changes when the dataset would."""
@@ -126,6 +129,7 @@ class Content:
                 "family": one.family,
                 "group": one.group,
                 "cluster": one.place.cluster,
+                "cluster_name": self.cluster_names.get(one.place.cluster) or None,
                 "centroid_distance": one.place.centroid_distance,
                 "outlier": one.place.outlier,
                 "rarity": one.place.rarity,

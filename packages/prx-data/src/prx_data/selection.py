@@ -77,7 +77,7 @@ class Selection:
         self.captioner: Captioner = Template()
         self.asking = Asking()
         self.cluster_labels: Sequence[str] = ()
-        """What the report names clusters by, see `cluster_names`."""
+        """What the dataset and the report name clusters by, see `cluster_names`."""
 
     @property
     def verdicts(self) -> pa.Table:
@@ -290,7 +290,7 @@ class Selection:
             profile=self.settings.profile,
             ignored=self.workspace.ignored_files,
             notes=self.notes,
-            names=self.cluster_names(self.cluster_labels),
+            names=content.cluster_names,
             embedding=self.settings.embedding,
         )
 
@@ -318,6 +318,7 @@ class Selection:
                 "measures": measures,
                 "captioner": captioner,
             },
+            cluster_names=self.cluster_names(self.cluster_labels),
         )
 
 
