@@ -43,6 +43,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/duplicates.py ../shared/images
 	$(BIN)/python benchmarks/join.py
 	$(BIN)/python benchmarks/caption_checks.py ../shared/images
+	$(BIN)/python benchmarks/agreement.py
 	$(BIN)/python benchmarks/captioning.py ../shared/images
 	$(BIN)/python benchmarks/clusters.py
 	$(BIN)/python benchmarks/embedding.py ../shared/images/phone

@@ -55,7 +55,8 @@ class Checks(BaseModel):
     """Fewest and most words of a short caption."""
     max_better_fits: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Largest share of other photos that a sentence may fit better than its own, by the workspace's CLIP; None does not
-    look. 0.95 is where to start: a sentence that says nothing of the photo is beyond it one time in twenty."""
+    look. 0.95 is where to start: a sentence that says nothing of the photo is beyond it one time in twenty. A lower one
+    finds more of these, and complains about the photo's own where the CLIP hardly tells it from others."""
 
     @field_validator("language")
     @classmethod
