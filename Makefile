@@ -41,6 +41,7 @@ bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/resolution_auc.py ../shared/images
 	$(BIN)/python benchmarks/fuzz_decoding.py ../shared/images
 	$(BIN)/python benchmarks/duplicates.py ../shared/images
+	$(BIN)/python benchmarks/clutter.py ../shared/images
 	$(BIN)/python benchmarks/join.py
 	$(BIN)/python benchmarks/caption_checks.py ../shared/images
 	$(BIN)/python benchmarks/agreement.py

@@ -122,8 +122,9 @@ def _opened(data: bytes, draft: int) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     image.draft("RGB", (draft, draft))
     image.load()
-    upright = ImageOps.exif_transpose(image)
+    # Where there is nothing to turn or to convert, each would make a copy.
+    upright = image if image.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
     if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
         rgba = upright.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return upright.convert("RGB")
+    return upright if upright.mode == "RGB" else upright.convert("RGB")
