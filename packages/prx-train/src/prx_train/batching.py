@@ -9,7 +9,7 @@ from prx_train.config import TrainConfig
 from prx_train.crew import Crew
 from prx_train.hardware import free_memory, has_bf16
 
-STEP_PHOTOS = 32
+STEP_PHOTOS = 16
 """Photos of a step, of all processes together."""
 
 _SHARE = 0.8

@@ -108,7 +108,7 @@ class TrainConfig(_Settings):
     batch_size: Count | None = None
     """Pictures that go through the model at once; None for as many of a step's as fit into memory."""
     accumulate: Count | None = None
-    """So many batches make a step; None for one, or for as many as make 32 pictures of all processes where `batch_size`
+    """So many batches make a step; None for one, or for as many as make 16 pictures of all processes where `batch_size`
     is open too."""
     optimizer: Literal["muon", "adamw"] = "adamw"
     """AdamW for everything, or Muon for the matrices of the blocks with AdamW for the rest."""

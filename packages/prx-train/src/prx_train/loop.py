@@ -11,6 +11,7 @@ from prx_train.budget import Budget
 from prx_train.callbacks import Callback, Callbacks
 from prx_train.config import FILLED_IN, TrainConfig
 from prx_train.errors import Stopped
+from prx_train.heartbeat import Heartbeat
 from prx_train.identity import check_identity, identify
 from prx_train.measuring import MEASURED_STEPS, keep_plan
 from prx_train.progress import ProgressLine, announce, validation_interval
@@ -60,7 +61,7 @@ def fit(
         _check_finished(config, run)
         say(f"{run.output}: finished already; choose another output to train again")
         return run
-    with told(config):
+    with told(config), Heartbeat(run.clock_file, clock):
         trackers = tracker_callbacks(config.trackers)
         try:
             session = start_session(config, run, clock, say, stop)

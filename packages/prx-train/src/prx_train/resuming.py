@@ -59,7 +59,7 @@ def go_on(session: Session, saved: Path) -> None:
 
 
 def already_spent(run: Run, progress: Progress) -> float:
-    """Seconds of earlier starts, work that was lost with a kill included: it took its time all the same."""
+    """Seconds of earlier starts that are on record, work that was lost with a kill included; see `Heartbeat` too."""
     last = max((float(row["seconds"]) for row in run.metrics), default=0.0)
     return max(progress.seconds, last, booked(run.ledger_file))
 

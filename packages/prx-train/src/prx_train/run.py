@@ -54,6 +54,11 @@ class Run:
         return self.output / "ledger.jsonl"
 
     @property
+    def clock_file(self) -> Path:
+        """Seconds that the run has spent, written down every second."""
+        return self.output / "spent.txt"
+
+    @property
     def left_out_file(self) -> Path:
         """One JSON line for each row whose picture turned out to be broken: `key`, `place` and `reason`."""
         return self.output / "left_out.jsonl"
@@ -128,7 +133,7 @@ def open_run(output: Path) -> Run:
     run = Run(output)
     if reason := unwritable(output):
         raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {reason}.")
-    planned = {run.plan_file.name, "cache", ".plan"}
+    planned = {run.plan_file.name, run.clock_file.name, "cache", ".plan"}
     # Another process of the same run may be at this very place: what it has half written is nothing foreign.
     others = [path.name for path in output.iterdir() if not path.match(".*.tmp")]
     sweep(output, older_than=_STALE)

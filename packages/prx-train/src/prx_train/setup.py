@@ -126,7 +126,7 @@ def _begin(settings: TrainConfig, run: Run, clock: Clock, say: Say, stop: Callab
     identity = identify(config, found, weights=weight_marks(base.folder, base.digest_of), processes=crew.size)
     progress = progress_of(saved, identity)
     journal = Journal(say, writes=crew.first)
-    clock.already = already_spent(run, progress)
+    clock.already = max(clock.already, already_spent(run, progress))
     ledger = Ledger(run.ledger_file, clock, journal, device=crew.device, devices=crew.devices)
     schedule = _schedule(config, clock, crew, progress)
     if crew.first:
