@@ -6,14 +6,24 @@ A server in a process of its own answers each request after a fixed time, howeve
 not the bottleneck. `bare` sends requests that were prepared before, and reads the answers; `captions` is the whole
 stage: reading, decoding and encoding photos, checking answers, writing each to disk. Both keep 32 requests in flight. A
 photo is asked about twice, for a paragraph and for a line. The rounds alternate, and the ratio is that of the medians.
+
+The second pair of rows has a server that answers 24 at a time, as one whose model is the bottleneck. `bare, 24 at a
+time` asks it itself; `with faults` is the stage behind a proxy in a process of its own, which of every 40 requests
+refuses 2, answers 2 three seconds late and cuts the answers to 2. `answers` are what the server gave: a cut one
+is asked for again, so that of 38 answers 36 are captions. It stops if a caption is lost, or if one that was there is
+asked for again. A run ends with requests that were repeated and keep nothing else busy: many photos show what counts.
 """
 
 import argparse
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from socket import socket
 from statistics import median
@@ -27,30 +37,70 @@ from prx_data import PhotoFacts
 from prx_data.captions import Asking, Captioning, CaptionStore, PhotoToCaption, Request, Server
 from prx_data.captions.pictures import data_url
 
-_IN_FLIGHT = 32
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.prx_data.caption_server import Faults
+
+_IN_FLIGHT, _AT_A_TIME = 32, 24
 _TEXT = (
     "A garment of soft cloth with neat seams, a narrow trim and a small label, seen from the front. It hangs straight "
     "before a plain ground, in even light that leaves hardly a shadow."
 )
 
 
-def serve(port: int, seconds: float) -> None:
-    """Answer everything after `seconds`."""
+def serve(port: int, seconds: float, at_a_time: int) -> None:
+    """Answer everything after `seconds`, so many at a time."""
+    free = asyncio.Semaphore(at_a_time)
 
     async def answer(request: web.Request) -> web.Response:
         await request.read()
-        await asyncio.sleep(seconds)
+        async with free:
+            await asyncio.sleep(seconds)
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": _TEXT}}
         return web.json_response({"choices": [choice], "usage": {"total_tokens": 900}})
 
+    _listen(port, [web.post("/v1/chat/completions", answer)])
+
+
+def disturb(port: int, upstream: str) -> None:
+    """Stand between a server and who asks it, with faults; tell at `/seen` what was done with how many requests."""
+    faults = Faults(upstream)
+
+    async def seen(_: web.Request) -> web.Response:
+        return web.json_response(faults.seen)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await faults(request)
+
+    _listen(port, [web.post("/v1/chat/completions", answer), web.get("/v1/seen", seen)])
+
+
+def _listen(port: int, routes: Sequence[web.RouteDef]) -> None:
     app = web.Application(client_max_size=64 << 20)
-    app.router.add_post("/v1/chat/completions", answer)
+    app.router.add_routes(routes)
     web.run_app(app, host="127.0.0.1", port=port, print=lambda *_: None, access_log=None)
 
 
+@contextmanager
+def started(name: str, *words: object) -> Iterator[str]:
+    """`serve` or `disturb` in a process of its own; yields its address."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = "import sys, ast, benchmarks.captioning as one; getattr(one, sys.argv[1])(*ast.literal_eval(sys.argv[2]))"
+    command = [sys.executable, "-c", code, name, repr((port, *words))]
+    process = subprocess.Popen(command, cwd=Path(__file__).parent.parent)
+    try:
+        _wait(port)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def to_caption(home: Path, count: int) -> list[PhotoToCaption]:
-    """The first photos of `catalogue`."""
-    paths = sorted((home / "catalogue").glob("*.jpg"))[:count]
+    """The first photos of `catalogue`; from the beginning again if these are too few."""
+    paths = list(islice(cycle(sorted((home / "catalogue").glob("*.jpg"))), count))
     return [
         PhotoToCaption(
             facts=PhotoFacts(key=f"{number:064x}", metadata={}, color="", background=""),
@@ -71,8 +121,20 @@ def captions(photos: Sequence[PhotoToCaption], url: str) -> float:
         start = perf_counter()
         found = captioning.write(photos)
         taken = perf_counter() - start
+    texts = [text for one in found.values() for text in one.captions if text.source == "m"]
     assert all(one.failure is None for one in found.values())
+    assert len(texts) == 2 * len(photos)
     return taken
+
+
+def captions_with_faults(photos: Sequence[PhotoToCaption], upstream: str) -> tuple[float, dict[str, int]]:
+    """Seconds of the whole stage behind the proxy, and what that did."""
+    with started("disturb", upstream) as url:
+        taken = captions(photos, url)
+        with urllib.request.urlopen(f"{url}/seen", timeout=10) as answer:  # noqa: S310
+            seen: dict[str, int] = json.load(answer)
+    assert seen["whole"] + seen.get("slow", 0) == 2 * len(photos), f"asked for again: {seen}"
+    return taken, seen
 
 
 def bodies(photos: Sequence[PhotoToCaption]) -> list[dict[str, Any]]:
@@ -113,30 +175,32 @@ def main() -> None:
     options = parser.parse_args()
     photos = to_caption(options.home, options.photos)
     prepared = bodies(photos)
-    with socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/v1"
-    command = [
-        sys.executable,
-        "-c",
-        "import sys, benchmarks.captioning as one; one.serve(int(sys.argv[1]), float(sys.argv[2]))",
-    ]
-    process = subprocess.Popen([*command, str(port), str(options.seconds)], cwd=Path(__file__).parent.parent)
-    try:
-        _wait(port)
-        times: dict[str, list[float]] = {"bare": [], "captions": []}
-        for _ in range(options.rounds):
-            times["bare"].append(asyncio.run(bare(prepared, url)))
-            times["captions"].append(captions(photos, url))
-    finally:
-        process.terminate()
-        process.wait()
-    rates = {name: len(prepared) / median(found) for name, found in times.items()}
     print(f"{len(prepared)} captions of {len(photos)} photos, {_IN_FLIGHT} in flight, {options.seconds:g} s an answer")
-    print(f"{'':<12}{'captions/s':>12}{'share of bare':>16}")
-    for name, rate in rates.items():
-        print(f"{name:<12}{rate:>12.1f}{rate / rates['bare']:>16.3f}")
+    print(f"{'':<22}{'captions/s':>12}{'share of bare':>16}{'answers/s':>12}{'share of bare':>16}")
+    with started("serve", options.seconds, len(prepared)) as url:
+        pairs = [(asyncio.run(bare(prepared, url)), captions(photos, url)) for _ in range(options.rounds)]
+    _print("bare", "captions", len(prepared), pairs)
+    with started("serve", options.seconds, _AT_A_TIME) as url:
+        pairs, answers = [], []
+        for _ in range(options.rounds):
+            alone = asyncio.run(bare(prepared, url))
+            taken, seen = captions_with_faults(photos, url)
+            pairs.append((alone, taken))
+            answers.append(sum(seen.values()) - seen.get("500", 0) - seen.get("429", 0))
+    _print(f"bare, {_AT_A_TIME} at a time", "with faults", len(prepared), pairs, answers)
+    print(f"faults of the last round: {', '.join(f'{name} {number}' for name, number in sorted(seen.items()))}")
+
+
+def _print(
+    peer: str, name: str, count: int, pairs: Sequence[tuple[float, float]], answers: Sequence[int] | None = None
+) -> None:
+    """Two rows, from the seconds that the peer and ours took for `count` captions, and the answers that ours needed."""
+    bare_rate = count / median(alone for alone, _ in pairs)
+    rate = count / median(taken for _, taken in pairs)
+    needed = answers or [count] * len(pairs)
+    answered = median(number / taken for number, (_, taken) in zip(needed, pairs, strict=True))
+    for what, captioned, given in ((peer, bare_rate, bare_rate), (name, rate, answered)):
+        print(f"{what:<22}{captioned:>12.1f}{captioned / bare_rate:>16.3f}{given:>12.1f}{given / bare_rate:>16.3f}")
 
 
 def _wait(port: int) -> None:

@@ -136,4 +136,4 @@ def test_other_scores_are_folded_and_those_of_the_profile_come_first(workspace: 
     # Each explorer has its own buttons, in folds too.
     radios = re.findall(r'<input type="radio" name="([^"]+)" id="([^"]+)"', page)
     assert len({name for _, name in radios}) == len(radios)
-    assert len({name for name, _ in radios}) == page.count('class="score"')
+    assert len({name for name, _ in radios}) == page.count('class="score"') + page.count('class="maps"')
