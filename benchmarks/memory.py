@@ -78,25 +78,27 @@ def resident(field: str) -> float:
 
 
 @contextmanager
-def counted() -> Iterator[dict[int, int]]:
-    """Bytes of each storage that autograd keeps within."""
+def counted() -> Iterator[tuple[dict[int, int], set[int]]]:
+    """Bytes of each storage that autograd keeps within, and those that do not count: weights, whole or turned."""
     kept: dict[int, int] = {}
+    weights: set[int] = set()
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
-        if not isinstance(tensor, torch.nn.Parameter):
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield kept
+        yield kept, weights
 
 
 class Peaks(prx_train.Callback):
     """What a run holds, and its peak after its steps."""
 
-    def __init__(self, kept: dict[int, int]) -> None:
+    def __init__(self, kept: dict[int, int], weights: set[int]) -> None:
         self.found: dict[str, float] = {"process": resident("VmRSS"), "kept": 0.0}
-        self.kept = kept
+        self.kept, self.weights = kept, weights
 
     def on_start(self, training: prx_train.Training) -> None:
         """Counts weights."""
@@ -104,6 +106,7 @@ class Peaks(prx_train.Callback):
         network: Any = session.transformer
         parts = [network, session.encoder.model, session.space.vae]
         everything = sum(p.nbytes for part in parts for p in part.parameters())
+        self.weights |= {p.untyped_storage().data_ptr() for part in parts for p in part.parameters()}
         trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
         self.found |= {"weights": everything / _GB, "adapters": 4 * _FLOAT * trained / _GB}
         self.found["parameters"] = sum(p.numel() for p in network.parameters())
@@ -120,8 +123,8 @@ class Peaks(prx_train.Callback):
 
 def child(base: Path, dataset: Path, resolution: int, batch: int, *, checkpointing: bool) -> None:
     """Train, and print what was found as JSON."""
-    with tempfile.TemporaryDirectory() as name, counted() as kept:
-        peaks = Peaks(kept)
+    with tempfile.TemporaryDirectory() as name, counted() as (kept, weights):
+        peaks = Peaks(kept, weights)
         config = prx_train.TrainConfig(
             dataset=dataset,
             output=Path(name) / "run",
