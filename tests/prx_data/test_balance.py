@@ -125,7 +125,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     random = np.random.default_rng(5)
     for number in range(8):
         pixels = np.full((240, 320, 3), (20, 60, 120), dtype=np.uint8)
-        pixels[40 + 9 * number : 90 + 9 * number, ::16] = random.integers(120, 256, 3)
+        pixels[40 + 9 * number : 90 + 9 * number, 90:230] = random.integers(120, 256, 3)
         pixels[:, 150 : 160 + 6 * number] = 230
         (home / "photos" / f"b{number}.png").write_bytes(encode(Image.fromarray(pixels), "PNG"))
     workspace = Workspace(home / "work")

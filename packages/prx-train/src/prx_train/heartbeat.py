@@ -1,6 +1,7 @@
 """Time that no other record tells of: a start that was killed while it got ready has spent it all the same."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -13,12 +14,13 @@ _SECONDS = 1.0
 class Heartbeat:
     """Writes down once a second how much a run has spent, while it is at work; the first of several processes does.
 
-    The clock goes on from where the last beat of an earlier start stood.
+    The clock goes on from where the last beat of an earlier start stood. A start that is refused, and leaves no run
+    behind, has spent nothing.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """`path` is the file of the beats."""
-        self._path, self._clock, self._ended = path, clock, Event()
+    def __init__(self, path: Path, clock: Clock, begun: Callable[[], bool] = lambda: True) -> None:
+        """`path` is the file of the beats; `begun` says whether there is a run, which this start may have begun."""
+        self._path, self._clock, self._begun, self._ended = path, clock, begun, Event()
         self._thread = Thread(target=self._go_on, daemon=True, name="heartbeat")
         # What starts several processes tells each its number before anything else does.
         self._first = os.environ.get("RANK", "0") == "0"
@@ -33,7 +35,10 @@ class Heartbeat:
         self._ended.set()
         if self._first:
             self._thread.join()
-            self._beat()
+            if self._begun():
+                self._beat()
+            else:
+                self._path.unlink(missing_ok=True)
 
     def _go_on(self) -> None:
         while not self._ended.wait(_SECONDS):

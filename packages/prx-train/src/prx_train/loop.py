@@ -61,7 +61,7 @@ def fit(
         _check_finished(config, run)
         say(f"{run.output}: finished already; choose another output to train again")
         return run
-    with told(config), Heartbeat(run.clock_file, clock):
+    with told(config), Heartbeat(run.clock_file, clock, run.config_file.is_file):
         trackers = tracker_callbacks(config.trackers)
         try:
             session = start_session(config, run, clock, say, stop)

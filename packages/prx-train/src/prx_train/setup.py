@@ -209,6 +209,7 @@ def _prepare(begun: _Begun) -> _Prepared:
     config, base, space, ledger, say = begun.config, begun.base, begun.space, begun.ledger, begun.say
     encoder = base.text_encoder(begun.crew.device)
     base.check(channels=space.channels, text_width=encoder.width)
+    ledger.close("load", items=1, unit="checkpoints")
     begun.crew.poll()
     train, validation = _load_data(config, base.patch_size * space.compression, begun.folder)
     ledger.close("load", items=len(train.rows) + len(validation.rows), unit="photos")
