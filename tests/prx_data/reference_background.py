@@ -69,6 +69,11 @@ def mode(colors: Lab) -> Lab:
 
 def first_color(half: Lab, grain: Floats) -> tuple[float, Lab]:
     spread = ndimage.maximum_filter(half[..., 0], 3) - ndimage.minimum_filter(half[..., 0], 3)
+    outermost = np.concatenate([half[0], half[-1], half[1:-1, 0], half[1:-1, -1]])
+    color = mode(outermost)
+    same = float((delta_e(outermost, color) < 2).mean())
+    if same >= 0.97 and color[0] > 20:
+        return same, color
     border = ring((half.shape[0], half.shape[1]), 0.06)
     flat = half[border & (grain < 0.08) & (spread < 1) & (half[..., 0] > 20)]
     share = 0.0

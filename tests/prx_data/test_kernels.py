@@ -62,7 +62,8 @@ def test_masks_of_any_size_are_followed_like_scipys(mask: Mask, times: int) -> N
     np.testing.assert_array_equal(masks.shrunk(mask, times), reference.shrunk(mask, times))
     subject = masks.subject_of(mask)
     covered = reference.grown(reference.shrunk(~mask, 1), 1) | subject
-    np.testing.assert_array_equal(masks.open_ground(mask, subject), ~reference.grown(covered, 2))
+    for around in (2, 5):
+        np.testing.assert_array_equal(masks.open_ground(mask, subject, around), ~reference.grown(covered, around))
 
 
 @settings(deadline=None)
@@ -160,7 +161,7 @@ def test_a_surface_that_is_there_is_found() -> None:
 
 def test_textures_are_those_of_whole_arrays(regions: list[Region]) -> None:
     for region in regions:
-        where, own = masks.open_ground(region.mask, region.subject), own_color(region)
+        where, own = masks.open_ground(region.mask, region.subject, 2), own_color(region)
         whole = interleaved(region.lab)
         light = region.light.astype(np.float64)
         detail = np.abs(light - ndimage.median_filter(light, 3, mode="nearest")) * 100 / 255

@@ -115,6 +115,22 @@ def test_a_bar_of_the_pictures_own_ground_is_none() -> None:
     assert borders(np.asarray(padded)) == dict.fromkeys(SIDES, 0.0)
 
 
+def test_what_ends_straight_on_a_ground_that_goes_all_round_is_no_bar() -> None:
+    pixels = np.full((300, 300, 3), 215, dtype=np.uint8)
+    for left in range(20, 280, 54):  # a row of bottles, on one line
+        pixels[90 + left // 4 : 250, left : left + 50] = (160, 40, 50)
+    assert not any(borders(pixels).values())
+    pixels[90:250, :8] = (40, 60, 160)  # three sides show the ground, too
+    assert not any(borders(pixels).values())
+
+
+def test_a_frame_of_a_line_is_cut_off() -> None:
+    pixels = np.full((1200, 1200, 3), 255, dtype=np.uint8)
+    pixels[400:800, 400:800] = (160, 40, 50)
+    pixels[:4] = pixels[-4:] = pixels[:, :4] = pixels[:, -4:] = 60
+    assert 0 < max(bars(Picture(pixels)).values()) < 0.01
+
+
 def test_bars_turn_with_the_picture(photos: Path) -> None:
     image = pictures(photos, "phone", 3)[0]
     padded = Image.new("RGB", (image.width, image.height + 30), "black")

@@ -17,11 +17,13 @@ from prx_data.measures.background_maps import middle, ring_places
 from prx_data.measures.background_parts import pieces
 from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
+from prx_data.measures.borders import bars
 from prx_data.measures.color import hex_color
 from prx_data.measures.color_names import Shade, dominant_colors
+from prx_data.measures.inset import FRAMED, inset
 from prx_data.measures.kernels import ground, texture
 from prx_data.measures.masks import Mask
-from prx_data.picture import Pixels
+from prx_data.picture import Picture, Pixels
 
 VERSION = "9"
 
@@ -121,7 +123,8 @@ def background(pixels: Pixels) -> Background:
     Args:
         pixels: Upright sRGB, uint8 of shape (height, width, 3).
     """
-    return judged(divide(pixels))
+    picture = Picture(pixels)
+    return judged(divide(pixels, bars(picture), inset=inset(picture).score > FRAMED))
 
 
 def background_mask(pixels: Pixels) -> Mask:

@@ -11,6 +11,7 @@ from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.background_region import divide
 from prx_data.measures.borders import bars
 from prx_data.measures.color_names import Shade, color_name, sure_name
+from prx_data.measures.inset import FRAMED, inset
 from prx_data.picture import Picture
 
 _RENAMED = {"color": "background_color"}
@@ -40,7 +41,7 @@ class BackgroundColumns:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        region = divide(picture.level(DETAIL_SIDE), bars(picture))
+        region = divide(picture.level(DETAIL_SIDE), bars(picture), inset=inset(picture).score > FRAMED)
         return as_columns(measure.judged(region))
 
 

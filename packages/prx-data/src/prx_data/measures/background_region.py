@@ -62,7 +62,8 @@ class Region:
     """Height and width of the picture with its bars."""
     inner: tuple[slice, slice]
     """Where in it the inner picture lies."""
-
+    inset: bool
+    """Whether it is a photo set into a plain frame, which shows what is pictured there."""
     frame: float
     """Share of the frame that bars cover, in [0, 1); see `bars`."""
 
@@ -75,12 +76,13 @@ class Region:
         return whole
 
 
-def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None) -> Region:
+def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None, *, inset: bool = False) -> Region:
     """Divide one picture into bars, ground, subject and the rest.
 
     Args:
         pixels: Upright sRGB, uint8 of shape (height, width, 3).
         bars: What was found in it, see `prx_data.measures.borders.bars`; None to look for them here.
+        inset: Whether it is a photo set into a plain frame, see `prx_data.measures.inset`.
     """
     reduced = level(pixels)
     bars = bars_of(Picture(pixels)) if bars is None else bars
@@ -115,6 +117,7 @@ def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None) -> Region:
         doubt=masks.doubt(np.ascontiguousarray(off[::2, ::2]), TOLERANCE / _SLACK, TOLERANCE * _SLACK),
         shape=shape,
         inner=inner,
+        inset=inset,
         frame=1 - (1 - bars["left"] - bars["right"]) * (1 - bars["top"] - bars["bottom"]),
     )
 

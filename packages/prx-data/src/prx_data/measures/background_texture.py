@@ -3,8 +3,8 @@
 Grain is a mean over the border zone that weighs its corners most, subject or not: a product, even one that the frame
 cuts off, rarely covers a corner, and a shelf always does. So no decision about what the subject is can forgive clutter,
 but for one: where a part of the border is as flat as only a studio makes it, what covers the rest in one piece is a
-subject that the frame cuts off, unless it ends in a straight line. Light and shade are forgiven everywhere: a fold in a
-sheet moves a colour towards black, and whatever else lies there moves it aside.
+subject, unless it reaches the frame and ends in a straight line, or is a photo set into a plain frame. Light and shade
+are forgiven everywhere: a fold in a sheet moves a colour towards black, and whatever else lies there moves it aside.
 
 What a photo cannot show is no evidence: a soft one shows little grain, whatever is in it, and one without colours no
 noise of colours.
@@ -21,6 +21,7 @@ from prx_data.measures.background_region import Region
 from prx_data.measures.kernels import ground, masks, straight, texture
 from prx_data.measures.kernels.ground import LEAST_STUDIO
 from prx_data.measures.kernels.lab import halved
+from prx_data.measures.masks import Mask
 
 WEIGHTS: dict[str, float] = {
     "grain": -2.4,
@@ -54,6 +55,7 @@ _HUES_RING = 0.08  # of the shorter side
 _STRAIGHT = 0.2  # of the side: a body that ends in one straight line as long as that is a shelf rather than a subject
 _REST = 0.3  # of what is not ground along the border: more than that beside the subject, and it is not one subject
 _MANY = 6  # things that halve it
+_AROUND, _MORE = 2, 3  # pixels around a thing that show its edge rather than the ground; and more before a studio's
 _FEW_OPEN = 0.03  # of the frame: less open ground shows too little of its lines
 
 
@@ -114,17 +116,19 @@ def clutter_components(region: Region, own: Floats, ground_share: float, rest: f
     detail, mask = region.detail, region.mask
     weight = _corners((detail.shape[0], detail.shape[1]))
     depth, half = ring_depth((mask.shape[0], mask.shape[1])), (mask.shape[0] // 2, mask.shape[1] // 2)
-    divided = max(straight.divided(region.steps[0], mask, depth), straight.divided(region.steps[1], mask.T, depth))
-    in_front = 0.0 if divided else _studio_subject(region, rest)
+    free = not region.inset and region.studio >= LEAST_STUDIO and rest < _REST and _stands_free(region.subject)
+    steps = () if free else ((region.steps[0], mask), (region.steps[1], mask.T))
+    divided = max((straight.divided(lines, seen, depth) for lines, seen in steps), default=0.0)
+    in_front = 0.0 if divided else _studio_subject(region, rest, free)
     if in_front:
         open_weight = weight * (1 - in_front * halved(region.subject[None].astype(np.float32))[0])
         weight = open_weight / open_weight.sum() if open_weight.sum() > _LEAST_WEIGHT else weight
     mixed = _mixed(region)
-    open_ground = masks.open_ground(mask, region.subject)
+    open_ground = masks.open_ground(mask, region.subject, _AROUND + round(in_front * _MORE))
     enough = _ramp(np.count_nonzero(open_ground) / (_FEW_OPEN * open_ground.size))
     return {
         "grain": _weighted_mean(detail, weight, _GRAIN_CAP),
-        "mottle": texture.mottle(region.lab, open_ground),
+        "mottle": (enough if free else 1) * texture.mottle(region.lab, open_ground),
         "lines": enough * texture.directions(region.light, open_ground),
         "hues": texture.hues(region.lab, region.subject, own, in_front, ring_depth(half, _HUES_RING)),
         "divided": divided,
@@ -157,12 +161,20 @@ def softness(detail: Floats, coarse: Floats) -> float:
     return max(found, 1.0)
 
 
-def _studio_subject(region: Region, rest: float) -> float:
-    """How sure it is that what the frame cuts off is one subject in front of a studio's ground, in [0, 1]."""
+def _studio_subject(region: Region, rest: float, free: bool) -> float:
+    """How sure it is that what covers the border is one subject in front of a studio's ground, in [0, 1].
+
+    `free` says that the frame does not cut it off.
+    """
     if region.studio < LEAST_STUDIO:
         return 0.0
-    ends = max(straight.longest_end(region.mask), straight.longest_end(region.mask.T))
+    ends = 0.0 if free else max(straight.longest_end(region.mask), straight.longest_end(region.mask.T))
     return _ramp(region.studio / LEAST_STUDIO - 1) * _ramp(1 - rest / _REST) * _ramp(2 - ends / _STRAIGHT)
+
+
+def _stands_free(subject: Mask) -> bool:
+    """Whether ground shows on all sides of a subject: a box, and no shelf, whatever its edges."""
+    return not (subject[0].any() or subject[-1].any() or subject[:, 0].any() or subject[:, -1].any())
 
 
 @lru_cache(maxsize=16)

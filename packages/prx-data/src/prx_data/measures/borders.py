@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from prx_data.measures.inset import FRAMED, inset
+from prx_data.measures.inset import FRAMED, LEAST_WIDTH, inset
 from prx_data.measures.lines import SIDES, Color, Side, color_of_line, depth, lines_from, outermost, plain_lines
 from prx_data.picture import Picture, Pixels
 
@@ -29,10 +29,12 @@ Plane = npt.NDArray[np.uint8]
 def bars(picture: Picture) -> dict[Side, float]:
     """What `borders` finds, but a frame on four sides only where its inner edges are as straight as `inset` asks.
 
-    A box, a book or a poster before a plain ground has four sharp edges too, and is the product.
+    A box, a book or a poster before a plain ground has four sharp edges too, and is the product. A frame that is too
+    thin for `inset` is cut off anyway: little is lost.
     """
     found = picture.of_level(borders, WORKING_SIDE)
-    return dict.fromkeys(SIDES, 0.0) if all(found.values()) and inset(picture).straight <= FRAMED else found
+    wide = all(found.values()) and max(found.values()) >= LEAST_WIDTH
+    return dict.fromkeys(SIDES, 0.0) if wide and inset(picture).straight <= FRAMED else found
 
 
 def borders(pixels: Pixels) -> dict[Side, float]:
@@ -41,8 +43,9 @@ def borders(pixels: Pixels) -> dict[Side, float]:
     A plain background is uniform too. A bar differs from it in that its inner edge is straight, sharp and all along:
     just inside of it, at least four fifths of the line have another colour. A frame has such an edge on four sides,
     each as long as what it frames. White margins are a product photo's ground: white counts only as two bars of one
-    width on opposite sides of a picture that is not white on the other two. A bar on one side alone is a
-    quarter at most.
+    width on opposite sides of a picture that is not white on the other two. What three sides share or
+    all four is a ground as well, unless it is a frame: a row of bottles ends as straight as a bar does. A bar on one
+    side alone is a quarter at most.
 
     Args:
         pixels: uint8 RGB of shape (height, width, 3); a longer side of 256 to 511 pixels is enough.
@@ -57,7 +60,7 @@ def borders(pixels: Pixels) -> dict[Side, float]:
     if all(lines.values()) and all(white.values()):
         return widths
     pairs: tuple[tuple[Side, Side], ...] = (("top", "bottom"), ("left", "right"))
-    for first, second in pairs:
+    for first, second in pairs if not _surrounds(pixels, lines) else ():
         barred = [side for side in (first, second) if lines[side] and _has_edge(pixels, side, lines[side])]
         if any(white[side] for side in barred) and (len(barred) < 2 or abs(lines[first] - lines[second]) > 2):
             continue
@@ -73,6 +76,13 @@ def _distance(pixels: Pixels, color: Color) -> Plane:
     """Largest difference of a channel from a colour, in levels."""
     off = cv2.absdiff(pixels, (*color, 0))
     return np.asarray(np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]))
+
+
+def _surrounds(pixels: Pixels, lines: Mapping[Side, int]) -> bool:
+    """Whether one colour lies along three sides or four."""
+    colors = np.array([color_of_line(outermost(pixels, side)) for side in SIDES if lines[side]], dtype=np.int16)
+    alike = (np.abs(colors[:, None] - colors).max(axis=2) <= _SAME).sum(axis=1)
+    return bool(alike.max() >= 3)
 
 
 def _bar_lines(pixels: Pixels, side: Side) -> int:

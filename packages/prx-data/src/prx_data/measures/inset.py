@@ -19,6 +19,8 @@ WORKING_SIDE = 256
 """Frames are looked for in the level of the pyramid whose longer side is the last one of at least this many pixels."""
 FRAMED = 0.7
 """Scores above it are frames: `benchmarks/frames.py` prints how many, and how many boxes."""
+LEAST_WIDTH = 0.01
+"""Share of the longer side: thinner frames are not seen."""
 _STRAIGHT = 0.25  # pixels of the whole picture that a part of an edge may be off it
 _SHADOW = 6.0  # levels just outside the edge: no frame has that
 _FLAT = 4.0  # levels by which the picture has to vary along one of its edges: a plain carton does not

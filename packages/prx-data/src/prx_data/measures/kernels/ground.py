@@ -17,6 +17,7 @@ TOLERANCE = 9.0
 """ΔE from the fitted surface that still is background."""
 
 _FLAT_DETAIL, _FLAT_SPREAD, _FLAT_REACH = 0.08, 1.0, 2.0  # L of detail; of 3x3 patches; ΔE from their one colour
+_ALL_ROUND = 0.97  # of the outermost line
 _LEAST_LIGHT = 20.0  # L: what is too dark to be seen is flat as well
 _BALL, _SETTLED = 12.0, 0.3  # ΔE around a mode; in one channel that it may still move
 _DIGITS = 24  # cells of ΔE 10 along a and b: they span fewer
@@ -85,11 +86,31 @@ def _spread(light: Floats, y: int, x: int) -> Scalar:
     return most - least
 
 
+@kernel("Tuple((float64, UniTuple(float32, 3)))(float32[:, :, ::1])")
+def _around(half: Planes) -> tuple[float, tuple[float, float, float]]:
+    """Share of the outermost line all round that has its commonest colour, in [0, 1], and that."""
+    height, width = half.shape[1:]
+    places, number = np.empty(2 * (height + width), dtype=np.int64), 0
+    for y in range(height):
+        for x in range(0, width, 1 if y in (0, height - 1) else max(width - 1, 1)):
+            places[number] = y * width + x
+            number += 1
+    colors = half.reshape(3, height * width)
+    color = mode(colors, places[:number])
+    same = 0
+    for place in places[:number]:
+        same += _apart(colors, place, color[0], color[1], color[2]) < _FLAT_REACH * _FLAT_REACH
+    return same / number, color
+
+
 @kernel("Tuple((float64, UniTuple(float32, 3)))(float32[:, :, ::1], float32[:, ::1], int64[::1], int64[::1])")
 def first_color(
     half: Planes, grain: Floats, border: Places, narrow: Places
 ) -> tuple[float, tuple[float, float, float]]:
     """How much of the border is one perfectly flat colour, in [0, 1]; and that, or else the border's commonest colour.
+
+    A box may leave so little of the ground that nothing in the border is flat; if the outermost line has one colour all
+    round, that is the ground's.
 
     Args:
         half: Planes at half the working size, plane by plane: shape (3, height, width).
@@ -99,6 +120,9 @@ def first_color(
     """
     height, width = grain.shape
     colors = half.reshape(3, height * width)
+    around, color = _around(half)
+    if around >= _ALL_ROUND and color[0] > _LEAST_LIGHT:
+        return around, color
     flat, found = np.empty(len(border), dtype=np.int64), 0
     for place in border:
         y, x = place // width, place % width

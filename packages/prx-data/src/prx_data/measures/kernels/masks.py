@@ -211,15 +211,15 @@ def _opened(bits: Bits, width: int) -> Bits:
     return _grown(_others(_grown(_others(bits, width), width, 1), width), width, 1)
 
 
-@kernel("boolean[:, ::1](boolean[:, ::1], boolean[:, ::1])")
-def open_ground(mask: Mask, subject: Mask) -> Mask:
-    """Everything but the subject and other things that have a body, with two pixels around them."""
+@kernel("boolean[:, ::1](boolean[:, ::1], boolean[:, ::1], int64)")
+def open_ground(mask: Mask, subject: Mask, around: int) -> Mask:
+    """Everything but the subject and other things that have a body, with some pixels around them."""
     width = mask.shape[1]
     things, covered = _opened(_others(_packed(mask), width), width), _packed(subject)
     for y in range(things.shape[0]):
         for word in range(things.shape[1]):
             things[y, word] |= covered[y, word]
-    return _unpacked(_others(_grown(things, width, 2), width), width)
+    return _unpacked(_others(_grown(things, width, around), width), width)
 
 
 @kernel("boolean[:, ::1](boolean[:, ::1], int64)")
