@@ -1,15 +1,20 @@
 """The background measure on kinds of products that shops show: boxes, white ones, hollow ones, sets."""
 
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from prx_data.measures.background import background
 
 from .composites import read
+
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (200, 200, 200), (40, 60, 160)])
@@ -35,3 +40,64 @@ def test_clutter_in_a_white_frame_is_no_box(photos: Path) -> None:
         framed = np.full((1000, 1000, 3), 255, dtype=np.uint8)
         framed[40:-40, 40:-40] = np.asarray(Image.fromarray(read(path)).resize((920, 920)))
         assert background(framed).cleanliness < 0.5
+
+
+def mug(ground: int, color: int) -> tuple[Pixels, Mask]:
+    """A pale mug with a dark handle and a soft shadow, on a ground hardly lighter, as a JPEG; and where it is."""
+    light, covered = np.full((800, 800), float(ground)), np.zeros((800, 800), dtype=np.uint8)
+    cv2.ellipse(covered, (400, 690), (200, 25), 0, 0, 360, 1, -1)
+    light *= 1 - 0.35 * cv2.GaussianBlur(covered.astype(np.float64), (0, 0), 15)
+    covered[:] = 0
+    cv2.circle(covered, (590, 400), 110, 1, -1, cv2.LINE_AA)
+    light[covered > 0] = ground
+    cv2.circle(light, (590, 400), 100, color * 0.8, 24, cv2.LINE_AA)
+    covered[120:680, 190:590] = 1
+    light[120:680, 190:590] = color
+    noisy = light + np.random.default_rng(3).normal(scale=1.0, size=light.shape)
+    buffer = BytesIO()
+    Image.fromarray(np.rint(noisy).clip(0, 255).astype(np.uint8)).convert("RGB").save(buffer, "JPEG", quality=88)
+    return read(buffer), covered > 0
+
+
+@pytest.mark.parametrize(("ground", "color"), [(255, 243), (248, 236), (215, 201)])
+def test_a_pale_product_is_more_than_what_stands_out_of_it(ground: int, color: int) -> None:
+    pixels, covered = mug(ground, color)
+    found = background(pixels)
+    assert found.fill == pytest.approx(covered.mean(), abs=0.06)
+    assert found.fill_side == pytest.approx(0.72, abs=0.06)
+    assert found.cleanliness > 0.95
+    level = round(100 - found.whiteness), round(100 - background(np.full_like(pixels, ground)).whiteness)
+    assert abs(level[0] - level[1]) <= 1
+
+
+def test_a_soft_shadow_is_no_pale_product() -> None:
+    light = np.full((800, 800), 250.0)
+    shade = np.zeros((800, 800))
+    shade[300:700, 150:650] = 1
+    light *= 1 - 0.12 * cv2.GaussianBlur(shade, (0, 0), 60)
+    light[250:550, 300:500] = 60
+    found = background(np.rint(light).astype(np.uint8)[:, :, None].repeat(3, axis=2))
+    assert found.fill == pytest.approx(0.094, abs=0.02)
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (12, 12, 13)])
+def test_a_ring_has_its_own_colour_and_not_that_of_the_ground(ground: tuple[int, int, int]) -> None:
+    pixels = np.full((800, 800, 3), ground, dtype=np.uint8)
+    cv2.circle(pixels, (400, 400), 250, (180, 30, 40), 36, cv2.LINE_AA)
+    found = background(pixels)
+    assert found.subject_colors[0].name == "red"
+    assert found.subject_colors[0].share > 0.9
+    assert found.contrast > 40
+
+
+def test_a_set_is_no_clutter() -> None:
+    pixels = np.full((800, 800, 3), 255, dtype=np.uint8)
+    colors = ((180, 40, 40), (40, 90, 170), (50, 130, 70), (230, 180, 40), (120, 60, 140), (240, 120, 60))
+    for number, color in enumerate(colors):
+        top, left = 100 + 320 * (number // 3), 100 + 220 * (number % 3)
+        pixels[top : top + 260, left : left + 120] = color
+    found = background(pixels)
+    assert found.parts == 6
+    assert found.things == 0
+    assert found.detached > 0
+    assert found.cleanliness > 0.9

@@ -14,7 +14,7 @@ import numpy as np
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
 from prx_data.measures.background_maps import middle, ring_places
-from prx_data.measures.background_parts import pieces
+from prx_data.measures.background_parts import SEEN, pieces
 from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
 from prx_data.measures.borders import bars
@@ -29,6 +29,7 @@ VERSION = "9"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
+_HOLLOW = 0.5  # of a subject: less that is unlike the ground, and that shows through it
 _WHOLE_SIDE = 0.9  # of a side of the frame: what covers that is more often a floor or a wall than a subject
 
 
@@ -79,7 +80,8 @@ class Background:
     contrast: float
     """Median ΔE of the subject from the ground, ≥ 0; below about 10 it is white on white, 0 without a subject."""
     subject_colors: tuple[Shade, ...]
-    """Up to three dominant colours of the subject, largest first; empty if there is no subject."""
+    """Up to three dominant colours of the subject, largest first; empty if there is no subject. Where most of it has
+    the ground's own colour, as inside a ring, that is left out, and of the contrast too."""
     fill: float
     """Share of the frame that the subject covers, in [0, 1]."""
     fill_side: float
@@ -107,7 +109,7 @@ class Background:
     parts: int
     """Large things that straight strips of empty ground divide: above 1 several packshots or several products."""
     things: int
-    """How many things stand on a clean ground apart from the subject: the second shoe, or what lies about."""
+    """How many things lie about on a clean ground, apart from the subject and less than a third as large."""
     detached: float
     """Share of the picture under things that stand on a clean ground apart from the subject, in [0, 1)."""
 
@@ -142,7 +144,7 @@ def judged(region: Region) -> Background:
     border = ring_places((mask.shape[0], mask.shape[1]))
     ground_share, rest, purity = ground.along_border(mask, subject, region.off, border, _PURE)
     components = clutter_components(region, own, ground_share, rest)
-    found = pieces(region)
+    found, seen = pieces(region), _seen(region)
     return Background(
         cleanliness=cleanliness(components, found["things"]),
         share=float(region.framed(mask, outside=True).mean()),
@@ -153,14 +155,21 @@ def judged(region: Region) -> Background:
         whiteness=math.dist((light, a, b), (100, 0, 0)),
         color=hex_color(own),
         doubt=region.doubt if ground_share >= _COMMON and _is_subject(subject) else 1.0,
-        contrast=texture.median(region.off, subject),
-        subject_colors=dominant_colors(region.lab, subject),
+        contrast=texture.median(region.off, seen),
+        subject_colors=dominant_colors(region.lab, seen),
         **framing(region.framed(subject, outside=False), region.inner),
         frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
         **found,
     )
+
+
+def _seen(region: Region) -> Mask:
+    """The subject, without the ground that shows through it if that is most: a ring, a chair, a bicycle."""
+    seen = region.subject & (region.off > SEEN)
+    hollow = 0 < np.count_nonzero(seen) < _HOLLOW * np.count_nonzero(region.subject)
+    return seen if hollow else region.subject
 
 
 def _is_subject(subject: Mask) -> bool:

@@ -13,9 +13,11 @@ from prx_data.measures.background_region import Region
 from prx_data.measures.kernels import masks
 from prx_data.measures.masks import Mask
 
-_SEEN = 2.0  # ΔE from the ground from which on something is there
+SEEN = 2.0
+"""ΔE from the ground from which on something is there."""
 _PART = (0.01, 0.1)  # the least that is a part, of the picture and of all that stands in front of the ground
 _PEAK = 20.0  # ΔE from the ground that a thing reaches somewhere: shadows do not
+_SMALL = 1 / 3  # of the subject: what is larger is another product
 _LEAST_THING = 3  # pixels of one
 
 
@@ -35,14 +37,15 @@ def pieces(region: Region) -> Pieces:
     "Hierarchical representation of optically scanned documents"). Not told apart are a sheet of packshots and one photo
     of several things, such as a pair of shoes that stand apart.
 
-    `things`: how many lie on the ground that nothing joins to the subject. What reaches the frame on a side that the
-    subject reaches too goes on outside it, and does not count. `detached`: their share of the inner picture, in [0, 1).
+    `detached`: share of the inner picture, in [0, 1), under what stands on the ground and nothing joins to the subject.
+    What reaches the frame on a side that the subject reaches too goes on outside it, and does not count. `things`: how
+    many of these are less than a third as large as the subject: what is as large is another product of a set.
     """
     things = ~region.mask
     number = np.count_nonzero(things)
-    runs, apart = masks.apart(region.mask, region.subject, region.off, _SEEN, _PEAK)
+    runs, apart = masks.apart(region.mask, region.subject, region.off, SEEN, _PEAK)
     least = max(_PART[0] * things.size, _PART[1] * number)
-    seen = things | (region.off > _SEEN) if runs > 1 or apart else None
+    seen = things | (region.off > SEEN) if runs > 1 or apart else None
     count, share = (0, 0.0) if seen is None or not apart or not region.subject.any() else _detached(region, seen)
     return {
         "parts": int(number >= least) if seen is None or runs <= 1 else _cut(things, seen, least),
@@ -70,4 +73,5 @@ def _detached(region: Region, seen: Mask) -> tuple[int, float]:
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         if own[edge].any():
             apart[edge] = False
-    return int(np.count_nonzero(apart)), float(boxes[apart, cv2.CC_STAT_AREA].sum() / seen.size)
+    small = boxes[apart, cv2.CC_STAT_AREA] < _SMALL * np.count_nonzero(region.subject)
+    return int(np.count_nonzero(small)), float(boxes[apart, cv2.CC_STAT_AREA].sum() / seen.size)

@@ -27,6 +27,11 @@ _FLAT_RING = 0.06  # the border in which a studio's ground is looked for, in par
 _FAINT_TOLERANCE = 3.0  # ΔE where nothing stands out at the first: white on white
 _FAINT_FILL = 0.01
 _FAINT_RIM = 0.12  # width of the border that is asked then, in parts of the shorter side
+_MOSTLY_FLAT = 0.5  # of the border: a ground on which something pale would be seen
+_PALE_GROWTH = 1.25  # times the subject that was found at first
+# ΔE of a ground before a sharp outline, and how much of that is clear: of composites with a soft shadow 0.31 at most,
+# and 0.73 at least of 23 white shirts and cartons.
+_CLEAR, _SHARP = 1.5, 0.5
 _SETTLED = 0.002  # of the frame: where the mask moves by less, the surface is found
 _FITS = 8  # rounds at most: a spot's light on a backdrop is followed step by step; a horizon is not
 _SLACK = 1.5  # factor by which the tolerance is moved to see how sure the mask is
@@ -102,6 +107,8 @@ def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None, *, inset: b
     subject = masks.subject_of(mask)
     if np.count_nonzero(subject) < _FAINT_FILL * mask.size and np.count_nonzero(mask) >= LEAST_SHARE * mask.size:
         mask, subject, surface, squares = _faint(lab, mask) or (mask, subject, surface, squares)
+    elif flat >= _MOSTLY_FLAT:
+        mask, subject, surface, squares = _pale(lab, mask, subject) or (mask, subject, surface, squares)
     off = np.sqrt(squares)
     return Region(
         light=light,
@@ -132,14 +139,36 @@ def _faint(lab: Lab, mask: Mask) -> tuple[Mask, Mask, Lab, Floats] | None:
 
     What is faint was taken for ground and drew the surface to itself, so that the border's own colour is asked.
     """
-    rim = mask & ring((mask.shape[0], mask.shape[1]), _FAINT_RIM)
-    own = np.median(lab[:, rim if rim.any() else mask], axis=1).astype(np.float32)
-    weights = np.zeros((6, 3))
-    weights[0] = own
-    surface, squares = ground.departures(lab, weights, *positions((mask.shape[0], mask.shape[1]), 1))
+    surface, squares = _of_border(lab, mask)
     near = masks.border_connected_below(squares, _FAINT_TOLERANCE**2)
     found = masks.subject_of(near)
     return (near, found, surface, squares) if _FAINT_FILL <= found.mean() < 0.9 else None
+
+
+def _pale(lab: Lab, mask: Mask, subject: Mask) -> tuple[Mask, Mask, Lab, Floats] | None:
+    """The same of what was found in part: a white mug of which only the handle and the shadow stand out.
+
+    At the finer tolerance soft shadows stand out too; but a product begins sharply, with nothing to be seen before.
+    """
+    surface, squares = _of_border(lab, mask)
+    least = _PALE_GROWTH * np.count_nonzero(subject)
+    if np.count_nonzero(squares > _FAINT_TOLERANCE**2) < least:
+        return None
+    near = masks.border_connected_below(squares, _FAINT_TOLERANCE**2)
+    found = masks.subject_of(near)
+    if not least <= np.count_nonzero(found) < 0.9 * found.size:
+        return None
+    before = masks.grown(found, 2) & ~masks.grown(found, 1)
+    clear = np.count_nonzero(before & (squares < _CLEAR**2))
+    return (near, found, surface, squares) if clear > _SHARP * np.count_nonzero(before) else None
+
+
+def _of_border(lab: Lab, mask: Mask) -> tuple[Lab, Floats]:
+    """The colour of the ground near the frame as a surface, and the squared ΔE from it."""
+    rim = mask & ring((mask.shape[0], mask.shape[1]), _FAINT_RIM)
+    weights = np.zeros((6, 3))
+    weights[0] = np.median(lab[:, rim if rim.any() else mask], axis=1).astype(np.float32)
+    return ground.departures(lab, weights, *positions((mask.shape[0], mask.shape[1]), 1))
 
 
 def _inside(bars: Mapping[Side, float], shape: tuple[int, int]) -> tuple[slice, slice]:

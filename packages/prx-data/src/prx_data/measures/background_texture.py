@@ -77,8 +77,8 @@ class Clutter(TypedDict):
 def cleanliness(components: Clutter, things: int = 0) -> float:
     """Cleanliness in [0, 1]: falls with each component but chroma, and rises with that where the border is ground.
 
-    It falls with the things that lie apart from the subject, too: by 3 % for one, as the second of a pair of shoes,
-    and to a half for six. None of the photos that the weights were fitted to has any to speak of, so that this is set.
+    It falls with the things that lie about the subject, too: by 3 % for one, and to a half for six. None of the photos
+    that the weights were fitted to has any to speak of, so that this is set.
 
     A saturated ground is a backdrop that somebody chose, and the same noise measures more ΔE on it. In a soft photo
     grain counts for more, and in one without colours what speaks of colours is taken as neutral. The weights are a
