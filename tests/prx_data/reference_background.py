@@ -153,9 +153,10 @@ def row_steps(lab: Lab) -> Mask:
     return wanted
 
 
-def seam(steps: Mask) -> float:
+def seam(steps: Mask, mask: Mask) -> float:
     margin = max(2, round(0.15 * len(steps)))
-    return float(steps[margin:-margin].mean(axis=1).max()) if len(steps) > 2 * margin else 0.0
+    rows = [row for row in range(margin, len(steps) - margin) if not mask[row - 2 : row + 3, [0, -1]].all()]
+    return float(steps[rows].mean(axis=1).max()) if rows else 0.0
 
 
 def divided(steps: Mask, mask: Mask) -> float:

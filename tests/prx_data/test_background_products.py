@@ -101,3 +101,22 @@ def test_a_set_is_no_clutter() -> None:
     assert found.things == 0
     assert found.detached > 0
     assert found.cleanliness > 0.9
+
+
+def test_a_necklace_is_more_than_its_pendant() -> None:
+    pixels = np.full((800, 800, 3), 255, dtype=np.uint8)
+    cv2.ellipse(pixels, (400, 300), (220, 220), 0, 10, 170, (150, 110, 40), 5, cv2.LINE_AA)
+    cv2.circle(pixels, (400, 560), 45, (150, 110, 40), -1, cv2.LINE_AA)
+    found = background(pixels)
+    assert found.margin_left == pytest.approx(0.23, abs=0.03)
+    assert found.margin_top == pytest.approx(0.42, abs=0.03)
+    assert found.fill < 0.04
+
+
+def test_a_wide_row_of_things_has_no_seam() -> None:
+    pixels = np.full((600, 600, 3), 255, dtype=np.uint8)
+    for number in range(8):
+        pixels[200 - 10 * number : 450, 8 + 73 * number : 80 + 73 * number] = (160 - 15 * number, 20 + 20 * number, 50)
+    assert background(pixels).collage < 0.95
+    pixels[400:] = (90, 140, 200)
+    assert background(pixels).collage > 0.95

@@ -92,6 +92,9 @@ def test_what_is_apart_is_found_like_scipy(seed: int, shape: tuple[int, int], sh
     labels = ndimage.label(seen)[0]
     joined = np.isin(labels, np.unique(labels[subject & seen])) & seen
     assert left == bool((seen & (off > 20) & ~joined).any())
+    labels = ndimage.label(subject | (off > 9))[0]
+    whole = np.isin(labels, np.setdiff1d(labels[subject], [0]))
+    np.testing.assert_array_equal(masks.with_thin_parts(subject, off, 9.0), whole)
 
 
 @settings(deadline=None)
@@ -115,7 +118,8 @@ def test_straight_lines_counted_row_by_row(seed: int, shape: tuple[int, int], no
     assert straight.divided(steps, mask, depth) == pytest.approx(reference.divided(steps, mask))
     turned = np.ascontiguousarray(steps.T)
     assert straight.divided(turned, mask.T, depth) == pytest.approx(reference.divided(turned, mask.T))
-    assert straight.seam(steps) == pytest.approx(reference.seam(steps))
+    assert straight.seam(steps, mask) == pytest.approx(reference.seam(steps, mask))
+    assert straight.seam(turned, mask.T) == pytest.approx(reference.seam(turned, mask.T))
 
 
 def test_lab_is_scikit_images_of_every_shade() -> None:

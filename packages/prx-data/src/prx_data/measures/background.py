@@ -21,7 +21,7 @@ from prx_data.measures.borders import bars
 from prx_data.measures.color import hex_color
 from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.inset import FRAMED, inset
-from prx_data.measures.kernels import ground, texture
+from prx_data.measures.kernels import ground, masks, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
 
@@ -30,6 +30,8 @@ VERSION = "9"
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
 _HOLLOW = 0.5  # of a subject: less that is unlike the ground, and that shows through it
+_STUDIO = 0.5  # of the border: a ground that flat has no lines of its own
+_STRONG = 15.0  # ΔE from it that no shadow's rim reaches
 _WHOLE_SIDE = 0.9  # of a side of the frame: what covers that is more often a floor or a wall than a subject
 
 
@@ -157,7 +159,7 @@ def judged(region: Region) -> Background:
         doubt=region.doubt if ground_share >= _COMMON and _is_subject(subject) else 1.0,
         contrast=texture.median(region.off, seen),
         subject_colors=dominant_colors(region.lab, seen),
-        **framing(region.framed(subject, outside=False), region.inner),
+        **framing(region.framed(_whole(region), outside=False), region.inner),
         frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
@@ -170,6 +172,13 @@ def _seen(region: Region) -> Mask:
     seen = region.subject & (region.off > SEEN)
     hollow = 0 < np.count_nonzero(seen) < _HOLLOW * np.count_nonzero(region.subject)
     return seen if hollow else region.subject
+
+
+def _whole(region: Region) -> Mask:
+    """The subject with its chains, cables and straps, which on a studio's ground are nothing else."""
+    if region.studio < _STUDIO:
+        return region.subject
+    return masks.with_thin_parts(region.subject, region.off, _STRONG)
 
 
 def _is_subject(subject: Mask) -> bool:

@@ -25,7 +25,7 @@ def collage(region: Region) -> float:
 
     Seen where the two pictures differ along it: two packshots side by side on one white have no seam.
     """
-    return max(straight.seam(steps) for steps in region.steps)
+    return max(straight.seam(region.steps[0], region.mask), straight.seam(region.steps[1], region.mask.T))
 
 
 def overlay(region: Region) -> float:

@@ -45,14 +45,25 @@ def row_steps(lab: Planes) -> Mask:
     return found
 
 
-@kernel("float64(boolean[:, ::1])")
-def seam(steps: Mask) -> float:
-    """The largest share of a row that steps, in [0, 1], not near the frame's edge."""
+@kernel("float64(boolean[:, ::1], Array(boolean, 2, 'A', readonly=True))")
+def seam(steps: Mask, mask: Mask) -> float:
+    """The largest share of a row that steps, in [0, 1], not near the frame's edge.
+
+    Rows at whose two ends the ground goes on upwards and downwards are left out: a wide box ends there.
+
+    Args:
+        steps: See `row_steps`.
+        mask: Where the ground shows.
+    """
     height, width = steps.shape
     margin = max(2, int(np.rint(_SEAM_MARGIN * height)))
     most = 0
     for y in range(margin, height - margin):
-        number = 0
+        number, bare = 0, True
+        for row in range(y - 2, y + 3):
+            bare &= mask[row, 0] & mask[row, width - 1]
+        if bare:
+            continue
         for x in range(width):
             number += steps[y, x]
         most = max(most, number)
