@@ -107,7 +107,7 @@ def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None, *, inset: b
     subject = masks.subject_of(mask)
     if np.count_nonzero(subject) < _FAINT_FILL * mask.size and np.count_nonzero(mask) >= LEAST_SHARE * mask.size:
         mask, subject, surface, squares = _faint(lab, mask) or (mask, subject, surface, squares)
-    elif flat >= _MOSTLY_FLAT:
+    elif flat >= _MOSTLY_FLAT and _more_than(subject, half, color):
         mask, subject, surface, squares = _pale(lab, mask, subject) or (mask, subject, surface, squares)
     off = np.sqrt(squares)
     return Region(
@@ -145,18 +145,22 @@ def _faint(lab: Lab, mask: Mask) -> tuple[Mask, Mask, Lab, Floats] | None:
     return (near, found, surface, squares) if _FAINT_FILL <= found.mean() < 0.9 else None
 
 
+def _more_than(subject: Mask, half: Lab, color: tuple[float, float, float]) -> bool:
+    """Whether more than a subject stands out from the ground's first colour at the finer tolerance; see `_pale`."""
+    off = half - np.array(color, dtype=np.float32)[:, None, None]
+    seen = np.count_nonzero(np.einsum("cyx,cyx->yx", off, off) > _FAINT_TOLERANCE**2)
+    return 4 * seen >= _PALE_GROWTH * np.count_nonzero(subject)
+
+
 def _pale(lab: Lab, mask: Mask, subject: Mask) -> tuple[Mask, Mask, Lab, Floats] | None:
     """The same of what was found in part: a white mug of which only the handle and the shadow stand out.
 
     At the finer tolerance soft shadows stand out too; but a product begins sharply, with nothing to be seen before.
     """
     surface, squares = _of_border(lab, mask)
-    least = _PALE_GROWTH * np.count_nonzero(subject)
-    if np.count_nonzero(squares > _FAINT_TOLERANCE**2) < least:
-        return None
     near = masks.border_connected_below(squares, _FAINT_TOLERANCE**2)
     found = masks.subject_of(near)
-    if not least <= np.count_nonzero(found) < 0.9 * found.size:
+    if not _PALE_GROWTH * np.count_nonzero(subject) <= np.count_nonzero(found) < 0.9 * found.size:
         return None
     before = masks.grown(found, 2) & ~masks.grown(found, 1)
     clear = np.count_nonzero(before & (squares < _CLEAR**2))
