@@ -149,7 +149,7 @@ def _more_than(subject: Mask, half: Lab, color: tuple[float, float, float]) -> b
     """Whether more than a subject stands out from the ground's first colour at the finer tolerance; see `_pale`."""
     off = half - np.array(color, dtype=np.float32)[:, None, None]
     seen = np.count_nonzero(np.einsum("cyx,cyx->yx", off, off) > _FAINT_TOLERANCE**2)
-    return 4 * seen >= _PALE_GROWTH * np.count_nonzero(subject)
+    return bool(4 * seen >= _PALE_GROWTH * np.count_nonzero(subject))
 
 
 def _pale(lab: Lab, mask: Mask, subject: Mask) -> tuple[Mask, Mask, Lab, Floats] | None:
