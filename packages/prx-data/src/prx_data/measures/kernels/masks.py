@@ -289,20 +289,13 @@ def subject_of(mask: Mask) -> Mask:
 
 @kernel("boolean[:, ::1](boolean[:, ::1], float32[:, ::1], float32)")
 def with_thin_parts(subject: Mask, off: Floats, strong: float) -> Mask:
-    """A subject and what is 4-connected to it by what is farther than a ΔE from the ground: chains, cables, straps.
-
-    Args:
-        subject: Where the subject is.
-        off: ΔE from the ground.
-        strong: The ΔE.
-    """
+    """A subject and what is 4-connected to it by what is farther than a ΔE from the ground: chains, cables, straps."""
     height, width = subject.shape
     found = _packed(subject)
     inside = _others(_below(off, np.nextafter(strong, np.float32(np.inf))), width)
     for y in range(height):
         for word in range(found.shape[1]):
             inside[y, word] |= found[y, word]
-    for y in range(height):
         _fill_row(found[y], inside[y])
     _flood(found, inside, 0, height - 1)
     return _unpacked(found, width)
