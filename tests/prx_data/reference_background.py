@@ -42,13 +42,18 @@ def shrunk(mask: Mask, times: int) -> Mask:
     return np.asarray(ndimage.binary_erosion(mask, iterations=times, border_value=1))
 
 
-def subject_of(mask: Mask) -> Mask:
+def parts_of(mask: Mask) -> tuple[npt.NDArray[np.int32], Floats]:
+    """Numbers of the parts that are not ground, from 1, and what each weighs."""
     labels, count = ndimage.label(grown(shrunk(~mask, 1), 1))
-    if not count:
-        return np.zeros_like(mask)
     y, x = (np.linspace(-1, 1, side) if side > 1 else np.array([-1.0]) for side in mask.shape)
     central = (np.exp(-2 * (y[:, None] ** 2 + x[None] ** 2)) + 0.05)[::2, ::2]
-    sums = ndimage.sum_labels(central, labels[::2, ::2], np.arange(1, count + 1))
+    return labels, np.asarray(ndimage.sum_labels(central, labels[::2, ::2], np.arange(1, count + 1)))
+
+
+def subject_of(mask: Mask) -> Mask:
+    labels, sums = parts_of(mask)
+    if not len(sums):
+        return np.zeros_like(mask)
     return ~border_connected(labels != 1 + int(np.argmax(sums)))
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -68,9 +68,12 @@ def test_masks_of_any_size_are_followed_like_scipys(mask: Mask, times: int) -> N
 
 @settings(deadline=None)
 @given(st.integers(0, 10_000), sides, st.integers(1, 6))
+@example(seed=384, shape=(8, 13), times=2)
 def test_the_subject_is_the_heaviest_part(seed: int, shape: tuple[int, int], times: int) -> None:
     random = np.random.default_rng(seed)
     mask = ~reference.grown(random.random(shape) < 0.02, times)
+    heaviest = np.sort(reference.parts_of(mask)[1])[-2:]
+    assume(len(heaviest) < 2 or heaviest[1] - heaviest[0] > 1e-9)  # of two that weigh the same either will do
     np.testing.assert_array_equal(masks.subject_of(mask), reference.subject_of(mask))
     assert straight.box(mask)[0] == mask.sum()
     if mask.any():
