@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from prx_data.measures.background_region import divide
+from prx_data.picture import Picture
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -25,7 +26,7 @@ def sheet(shots: Sequence[Pixels], columns: int, side: int = 420) -> Pixels:
 
 def main_picture(pixels: Pixels, side: int = 1400, fill: float = 0.9) -> Image.Image:
     """A packshot cut to its subject's box and a little more, so large that it fills a white square's side."""
-    region = divide(pixels)
+    region = divide(Picture(pixels))
     rows, columns = (np.flatnonzero(region.subject.any(axis=axis)) for axis in (1, 0))
     scale = pixels.shape[0] / region.shape[0]
     ends = (columns[0] - 1, rows[0] - 1, columns[-1] + 2, rows[-1] + 2)

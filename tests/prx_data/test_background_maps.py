@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from prx_data.measures.background_maps import DETAIL_SIDE, fitted, level, middle, positions, ring, ring_places
+from prx_data.measures.background_maps import DETAIL_SIDE, fitted, middle, positions, ring, ring_places
 from prx_data.measures.kernels.lab import halved
+from prx_data.picture import Picture
 
 
 @given(st.sampled_from([(7, 5), (30, 64)]), st.sampled_from([0.1, 0.3]))
@@ -34,7 +35,7 @@ def test_the_middle_of_an_odd_number_is_the_median(values: npt.NDArray[np.float3
 @given(st.integers(1, 1500), st.integers(1, 1500))
 def test_any_size_becomes_the_working_one(height: int, width: int) -> None:
     pixels = np.full((height, width, 3), (10, 200, 90), dtype=np.uint8)
-    found = fitted(level(pixels))
+    found = fitted(Picture(pixels).level(DETAIL_SIDE))
     assert max(found.shape[:2]) == DETAIL_SIDE
     assert not any(side % 4 for side in found.shape[:2])
     assert (found == (10, 200, 90)).all()

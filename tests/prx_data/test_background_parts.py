@@ -12,6 +12,7 @@ from scipy import ndimage
 from prx_data.measures.background import background
 from prx_data.measures.background_parts import pieces
 from prx_data.measures.background_region import divide
+from prx_data.picture import Picture
 
 from .composites import read
 from .sheets import main_picture, sheet, written
@@ -64,7 +65,7 @@ def boxes(heights: list[int], widths: list[int], gap: int) -> Pixels:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(24, 40), min_size=1, max_size=2), st.lists(st.integers(24, 40), min_size=1, max_size=2))
 def test_boxes_are_counted_and_all_but_one_are_apart(heights: list[int], widths: list[int]) -> None:
-    region = divide(boxes(heights, widths, 12))
+    region = divide(Picture(boxes(heights, widths, 12)))
     found = pieces(region)
     assert found["parts"] == len(heights) * len(widths)
     labels, count = ndimage.label(~region.mask | (region.off > 2), np.ones((3, 3)))

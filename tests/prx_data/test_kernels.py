@@ -19,7 +19,7 @@ from skimage.color import rgb2lab
 
 from prx_data.decoding import decode
 from prx_data.measures import kernels, standard_measures
-from prx_data.measures.background_maps import DETAIL_SIDE, middle, positions, ring, ring_depth, ring_places
+from prx_data.measures.background_maps import middle, positions, ring, ring_depth, ring_places
 from prx_data.measures.background_region import Region, _ground, divide
 from prx_data.measures.kernels import compiled, ground, lab, luma, masks, straight, texture
 from prx_data.picture import Picture
@@ -42,7 +42,7 @@ def regions(photos: Path) -> list[Region]:
     shapes = [(1, 1), (16, 256), (300, 40), (97, 203)]
     made = [Picture(random.integers(0, 256, (*shape, 3), dtype=np.uint8)) for shape in shapes]
     plain = [Picture(np.full((70, 50, 3), color, dtype=np.uint8)) for color in (0, 130, 255)]
-    return [divide(one.level(DETAIL_SIDE)) for one in (*pictures, *made, *plain) if one is not None]
+    return [divide(one) for one in (*pictures, *made, *plain) if one is not None]
 
 
 def interleaved(planes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

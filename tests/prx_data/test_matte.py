@@ -88,7 +88,7 @@ def test_the_network_is_asked_only_where_the_classical_mask_is_unsure(tmp_path: 
 
 
 def test_a_mask_is_put_where_the_picture_is() -> None:
-    region = divide(noisy_scene())
+    region = divide(Picture(noisy_scene()))
     probability = np.zeros(region.shape, dtype=np.float32)
     probability[40:80, 30:60] = 0.9
     matte = with_matte(region, probability)

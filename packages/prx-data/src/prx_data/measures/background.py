@@ -17,10 +17,8 @@ from prx_data.measures.background_maps import middle, ring_places
 from prx_data.measures.background_parts import SEEN, pieces
 from prx_data.measures.background_region import LEAST_SHARE, Region, divide
 from prx_data.measures.background_texture import cleanliness, clutter_components
-from prx_data.measures.borders import bars
 from prx_data.measures.color import hex_color
 from prx_data.measures.color_names import Shade, dominant_colors
-from prx_data.measures.inset import FRAMED, inset
 from prx_data.measures.kernels import ground, masks, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
@@ -127,13 +125,12 @@ def background(pixels: Pixels) -> Background:
     Args:
         pixels: Upright sRGB, uint8 of shape (height, width, 3).
     """
-    picture = Picture(pixels)
-    return judged(divide(pixels, bars(picture), inset=inset(picture).score > FRAMED))
+    return judged(divide(Picture(pixels)))
 
 
 def background_mask(pixels: Pixels) -> Mask:
     """Which pixels are background: bool of the working size (long side 128, aspect ratio kept)."""
-    region = divide(pixels)
+    region = divide(Picture(pixels))
     return region.framed(region.mask, outside=True)
 
 

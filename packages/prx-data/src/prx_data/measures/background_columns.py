@@ -7,11 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from prx_data.measures import background as measure
-from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.background_region import divide
-from prx_data.measures.borders import bars
 from prx_data.measures.color_names import Shade, color_name, sure_name
-from prx_data.measures.inset import FRAMED, inset
 from prx_data.picture import Picture
 
 _RENAMED = {"color": "background_color"}
@@ -41,8 +38,7 @@ class BackgroundColumns:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        region = divide(picture.level(DETAIL_SIDE), bars(picture), inset=inset(picture).score > FRAMED)
-        return as_columns(measure.judged(region))
+        return as_columns(measure.judged(divide(picture)))
 
 
 def as_columns(found: measure.Background, mask: str = "classical") -> dict[str, Any]:

@@ -21,16 +21,6 @@ Lab = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float32]
 
 
-def level(pixels: Pixels) -> Pixels:
-    """Means of 2x2 pixels, again and again, down to less than twice the detail's size."""
-    while max(pixels.shape[:2]) >= 2 * DETAIL_SIDE and min(pixels.shape[:2]) > 1:
-        height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
-        pixels = np.asarray(
-            cv2.resize(pixels[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
-        )
-    return pixels
-
-
 def fitted(pixels: Pixels) -> Pixels:
     """At a long side of `DETAIL_SIDE` pixels and a short one that four divides; small pictures enlarged."""
     scale = DETAIL_SIDE / max(pixels.shape[:2])

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.background_maps import Floats, Lab, fitted, level, positions, ring, ring_places
+from prx_data.measures.background_maps import DETAIL_SIDE, Floats, Lab, fitted, positions, ring, ring_places
 from prx_data.measures.borders import bars as bars_of
+from prx_data.measures.inset import FRAMED, inset
 from prx_data.measures.kernels import ground, masks
 from prx_data.measures.kernels.ground import TOLERANCE
 from prx_data.measures.kernels.lab import halved, srgb_to_lab
@@ -81,17 +82,9 @@ class Region:
         return whole
 
 
-def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None, *, inset: bool = False) -> Region:
-    """Divide one picture into bars, ground, subject and the rest.
-
-    Args:
-        pixels: Upright sRGB, uint8 of shape (height, width, 3).
-        bars: What was found in it, see `prx_data.measures.borders.bars`; None to look for them here.
-        inset: Whether it is a photo set into a plain frame, see `prx_data.measures.inset`.
-    """
-    reduced = level(pixels)
-    bars = bars_of(Picture(pixels)) if bars is None else bars
-    detail = fitted(reduced)
+def divide(picture: Picture) -> Region:
+    """Divide one picture into bars, ground, subject and the rest."""
+    bars, detail = bars_of(picture), fitted(picture.level(DETAIL_SIDE))
     shape = (detail.shape[0] // 2, detail.shape[1] // 2)
     inner = _inside(bars, shape)
     if any(bars.values()):
@@ -124,7 +117,7 @@ def divide(pixels: Pixels, bars: Mapping[Side, float] | None = None, *, inset: b
         doubt=masks.doubt(np.ascontiguousarray(off[::2, ::2]), TOLERANCE / _SLACK, TOLERANCE * _SLACK),
         shape=shape,
         inner=inner,
-        inset=inset,
+        inset=inset(picture).score > FRAMED,
         frame=1 - (1 - bars["left"] - bars["right"]) * (1 - bars["top"] - bars["bottom"]),
     )
 

@@ -62,11 +62,9 @@ def inset(picture: Picture) -> Inset:
     straight = sum(sorted(shares)[:2]) / 2
     if shadow > _SHADOW:
         return none
-    return (
-        Inset(straight=straight, widths=none.widths)
-        if varies < _FLAT
-        else Inset(score=straight, straight=straight, widths=widths)
-    )
+    if varies < _FLAT:
+        return Inset(straight=straight, widths=none.widths)
+    return Inset(score=straight, straight=straight, widths=widths)
 
 
 def _edge(

@@ -22,10 +22,7 @@ from PIL import Image
 from prx_data.errors import ConfigError
 from prx_data.measures import background as classical
 from prx_data.measures.background_columns import BackgroundColumns, as_columns
-from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.background_region import Region, divide
-from prx_data.measures.borders import bars
-from prx_data.measures.inset import FRAMED, inset
 from prx_data.measures.kernels import masks
 from prx_data.picture import Picture, Pixels
 
@@ -147,7 +144,7 @@ class MatteBackground:
 
     def __call__(self, picture: Picture) -> Mapping[str, Any]:
         """See `prx_data.measures.background.background`."""
-        region = divide(picture.level(DETAIL_SIDE), bars(picture), inset=inset(picture).score > FRAMED)
+        region = divide(picture)
         found = classical.judged(region)
         if found.doubt <= self.max_doubt:
             return as_columns(found)

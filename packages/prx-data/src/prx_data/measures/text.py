@@ -19,9 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from prx_data.errors import ConfigError
-from prx_data.measures.background_maps import DETAIL_SIDE
 from prx_data.measures.background_region import Region, divide
-from prx_data.measures.borders import bars
 from prx_data.measures.masks import Mask, components, grown, opened
 from prx_data.picture import Picture
 
@@ -99,7 +97,7 @@ class Text:
         shape = (max(1, round(height * _GRID / max(height, width))), max(1, round(width * _GRID / max(height, width))))
         if not lines:
             return {"text_share": 0.0, "text_beside": 0.0, "text_lines": [], "text_boxes": []}
-        region = divide(picture.level(DETAIL_SIDE), bars(picture))
+        region = divide(picture)
         product = _hull(_product(region, covered([one.box for one in lines], region.shape)), shape)
         beside = [one.box for one in lines if product[covered([one.box], shape)].mean() < _PRINT]
         return {
