@@ -164,6 +164,15 @@ def test_another_configuration_of_the_launcher_is_refused_before_any_work(
     assert not list((tmp_path / "run").iterdir())
 
 
+def test_asked_for_again_it_is_finished(runs: dict[str, tuple[Run, Run]]) -> None:
+    two, said = runs["plain"][1], list[str]()
+    settings = {**json.loads(two.config_file.read_text()), "trackers": ()}
+    assert fit(TrainConfig(**settings), say=said.append).finished
+    assert "finished already" in said[0]
+    with pytest.raises(ConfigError, match="'accumulate' = 3 differs from the 4"):
+        fit(TrainConfig(**{**settings, "accumulate": 3}))
+
+
 def test_one_process_goes_on_with_what_two_left(runs: dict[str, tuple[Run, Run]], tmp_path: Path) -> None:
     one, two = runs["plain"]
     settings = json.loads(one.config_file.read_text())

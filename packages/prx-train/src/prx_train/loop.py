@@ -22,6 +22,7 @@ from prx_train.session import Session, every
 from prx_train.setup import restore_rehearsal, start_session
 from prx_train.stages import finish, rehearse, save, validate, write_rehearsal
 from prx_train.step import probe, step
+from prx_train.storage import read_json
 from prx_train.trackers import tracker_callbacks
 
 
@@ -209,6 +210,8 @@ def _check_finished(config: TrainConfig, run: Run) -> None:
     """A finished run is not trained on, but asking for it with other settings is a mistake to be told of."""
     begun = run.summary["identity"]
     now = identify(config, begun["dataset"])
+    if config.accumulate == read_json(run.config_file)["accumulate"]:
+        now["accumulate"] = begun["accumulate"]  # that of all processes, however many ask now
     left_open = {key: begun[key] for key in FILLED_IN if now[key] is None}
     unread = {key: begun[key] for key in begun if key.startswith("weights.")}
     check_identity({**now, **left_open, **unread}, begun)
