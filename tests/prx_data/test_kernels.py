@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -264,6 +265,34 @@ def test_processes_load_no_linear_algebra_until_somebody_asks_for_it() -> None:
         "assert product[0, 0] == 4 and 'scipy.linalg' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_kept_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """And is where a file changed, or where they are to be kept elsewhere."""
+    mark = compiled._mark()
+    if mark is None or not os.access(mark.parent, os.W_OK):
+        pytest.skip("kernels are not kept beside their files here")
+    code = "import sys; from prx_data.measures.kernels import compile_all; compile_all(); print('numba' in sys.modules)"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
+    mark.unlink()
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "True\n"
+    assert mark.exists()
+    copy = tmp_path / "kernels" / "compiled.py"
+    copy.parent.mkdir()
+    for source in Path(kernels.__file__).parent.glob("*.py"):
+        shutil.copy2(source, copy.parent)
+    monkeypatch.setattr(compiled, "__file__", str(copy))
+    same = compiled._mark()
+    copy.write_text(copy.read_text() + "\n")
+    other = compiled._mark()
+    assert same is not None
+    assert other is not None
+    assert mark.name == same.name != other.name
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert compiled._mark() is None
 
 
 def test_a_kernel_that_is_not_kept_is_compiled_where_all_are_loaded(tmp_path: Path) -> None:

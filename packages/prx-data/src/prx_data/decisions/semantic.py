@@ -5,10 +5,11 @@ that a border between two clusters divides. Here a vector is also compared with 
 border it lies near to: if two unit vectors are at most δ apart and in two clusters, one of them lies within δ / 2 of
 the plane between the two centroids. So no pair is missed, and few clusters have to be looked into.
 
-Most vectors are near no other, which is found out first, cluster by cluster: they are kept, and stand for none. Pairs of
-the others are not listed: a crowd of n near vectors has n² / 2. The better half is decided first, what it keeps is
+Most vectors are near no other, which is found out first, cluster by cluster: they are kept, and stand for none. Pairs
+of the others are not listed: a crowd of n near vectors has n² / 2. The better half is decided first, what it keeps is
 compared with the worse half, and what is then left of that is decided; each half in the same way, down to a few vectors
-that are decided one by one. So a vector is compared with keepers, and what is stored is one row for each that is dropped.
+that are decided one by one. So a vector is compared with keepers, and what is stored is one row for each that is
+dropped.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prx_data.decisions.clusters import Clusters, Floats, Index, Vectors
+from prx_data.decisions.company import Company
 from prx_data.decisions.groups import Alike, agreeing
 
 _BLOCK = 1024
@@ -25,7 +27,6 @@ _CHUNK = 1 << 17  # pairs whose likeness is asked for at a time
 _HELD = 1 << 27  # bytes of vectors that are held as float32 at a time
 _LEAF = 256  # vectors that are decided one by one
 _READING, _LOOKING = 50, 1000  # cosines that cost as much as reading a vector, and as looking into a cluster
-_ROUNDING = 1e-5  # of a cosine in float32, which depends on what else is multiplied with it
 _SLACK = 1e-3  # of float16 components and of norms that are 1 only nearly
 
 
@@ -113,39 +114,11 @@ class _Search:
     """Some ranks and their vectors, while these are decided."""
 
     def in_company(self) -> Index:
-        """Those that another one is near to, whatever `alike` says; some more where a cosine is `least` but for rounding.
-
-        Neighbours in rank are compared first, as of a crowd all have company after that: it is then compared with those
-        that have none so far, not with itself.
-        """
-        met = np.zeros(len(self.order), dtype=bool)
+        """Those that another one is near to, whatever `alike` says."""
         everybody = np.arange(len(self.order))
-        for cell, members, _ in self._members(everybody, everybody[:0]):
-            for part in self._blocks(members):
-                self._meet(part, part, met)
-            guests, crowd, alone = self._guests(cell, everybody), members[met[members]], members[~met[members]]
-            for end, part in enumerate(self._blocks(alone), 1):
-                if len(members) > self.block:  # in other blocks than before
-                    self._meet(part, part, met)
-                self._meet(part, np.concatenate([alone[end * self.block :], crowd, guests]), met)
-            guests = guests[~met[guests]]
-            for part in self._blocks(crowd):
-                self._meet(part, guests, met)
-        return np.flatnonzero(met)
-
-    def _meet(self, part: Index, others: Index, met: npt.NDArray[np.bool_]) -> None:
-        """Mark those of a block and of others that are near each other; a block may meet itself."""
-        vectors = self._vectors(part)
-        for rest in self._blocks(others):
-            cosines = self._vectors(rest) @ vectors.T
-            if others is part:
-                np.fill_diagonal(cosines, -1)
-            if cosines.max() >= self.least - _ROUNDING:
-                row, column = np.nonzero(cosines >= self.least - _ROUNDING)
-                met[rest[row]] = met[part[column]] = True
-
-    def _blocks(self, ranks: Index) -> list[Index]:
-        return [ranks[start : start + self.block] for start in range(0, len(ranks), self.block)]
+        company = Company(embeddings=self.embeddings, order=self.order, least=self.least, block=self.block)
+        members = self._members(everybody, everybody[:0])
+        return company.find((own, self._guests(cell, everybody)) for cell, own, _ in members)
 
     def decide(self, ranks: Index) -> None:
         """Find the keepers among some that nothing better reaches than they are."""

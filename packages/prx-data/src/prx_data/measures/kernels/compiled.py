@@ -4,9 +4,15 @@ numba is imported at the first call. It compiles a file's functions again when t
 what the file imports: a kernel takes other kernels and numbers from its own file alone.
 """
 
+import hashlib
+import os
+import platform
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, update_wrapper
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 Scalar: TypeAlias = Any
@@ -63,12 +69,38 @@ def load_all() -> None:
 
 
 def compile_all() -> None:
-    """The same, with a bar if it takes more than a moment, as it does the first time on a machine."""
+    """Have every kernel compiled and kept, so that each process only loads it; with a bar, as it takes a while.
+
+    Where that was done, nothing is: a mark beside the files says so, as even asking numba takes half a second.
+    """
+    mark = _mark()
+    if mark is not None and mark.exists():
+        return
     from tqdm import tqdm
 
     with _without_compiler():
         for one in tqdm(_called(), desc="compiling, once", unit="kernel", disable=None, leave=False, delay=2.0):
             _ = one.compiled
+    kept = {Path(one.compiled.stats.cache_path) for one in _called() if one.compiled.stats.cache_path}
+    if mark is not None and kept == {mark.parent}:
+        for old in mark.parent.glob(f"{mark.stem}.*"):
+            old.unlink(missing_ok=True)
+        mark.touch()
+
+
+def _mark() -> Path | None:
+    """Says that numba has kept all kernels beside their files; None where it is told to keep them elsewhere.
+
+    Its name changes with what numba looks at, and with numba. Whoever removes what was kept removes the folder, and the
+    mark with it; without that, each process compiles what it misses.
+    """
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return None
+    folder = Path(__file__).parent
+    found = [(one.name, one.stat().st_size, one.stat().st_mtime_ns) for one in sorted(folder.glob("*.py"))]
+    digest = hashlib.sha256(repr([found, version("numba"), version("llvmlite"), platform.machine()]).encode())
+    host = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # processors differ, and folders may be shared
+    return folder / "__pycache__" / f"compiled-{sys.implementation.cache_tag}-{host}.{digest.hexdigest()[:16]}"
 
 
 @contextmanager
