@@ -265,6 +265,22 @@ def test_words_of_scripts_without_spaces_are_counted_by_letters() -> None:
     assert wrong_length("一件", 3, 10) == "1 words, and 3 are the fewest"
 
 
+def test_a_text_that_is_far_too_long_is_not_looked_at_further() -> None:
+    (one,) = Checks().failures(f"{DENSE} " * 4000, "dense", HOODIE)
+    assert str(one).startswith("length: ")
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x1b", "\u2028", "\ud83d"])
+def test_letters_that_no_text_has_are_no_plain_text(letter: str) -> None:
+    assert checks_of(DENSE.replace("hoodie", f"hoodie{letter}", 1)) == ["markup"]
+
+
+def test_nothing_from_a_model_that_was_stopped_says_so() -> None:
+    assert [str(one) for one in Checks().failures("", "dense", HOODIE, finished=False)] == [
+        "empty: the model was stopped before it wrote any"
+    ]
+
+
 @given(st.text())
 def test_any_text_gets_an_answer(text: str) -> None:
     for kind in ("dense", "short"):

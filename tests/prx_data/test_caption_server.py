@@ -117,7 +117,7 @@ def test_a_key_is_not_carried_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None
 
     with serving(fixed) as other, serving(moved) as url:
         (answer,) = Server(url, model="m").write(requests(1))
-    assert answer.problem.startswith("the server answers 307")
+    assert answer.problem == f"the server answers 307: captions.url should lead to {other}/chat/completions by itself"
     assert fixed.bodies == []
 
 
@@ -198,6 +198,74 @@ def test_a_photo_that_is_none_is_not_sent() -> None:
         (answer,) = Server(url, model="m").write([broken])
     assert answer.problem == "the photo cannot be decoded any more"
     assert fixed.bodies == []
+
+
+def answered(body: str, *, status: int = 200) -> Answer:
+    """What a server that says the same at any time is understood as."""
+
+    async def say(request: web.Request) -> web.Response:
+        return web.Response(text=body, status=status, content_type="application/json")
+
+    with serving(say) as url:
+        (answer,) = Server(url, model="m", retries=0).write(requests(1))
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("choice", "text", "finished"),
+    [
+        ('{"message": {"content": [{"type": "text", "text": "a hat"}]}}', "a hat", True),
+        (
+            '{"message": {"content": [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "a hat"}]}}',
+            "a hat",
+            True,
+        ),
+        ('{"message": {"content": null, "reasoning_content": "Hm."}, "finish_reason": "length"}', "", False),
+        ('{"message": {"content": null, "refusal": "I cannot."}}', "I cannot.", True),
+        ('{"message": {"content": "a"}, "finish_reason": "content_filter"}', "a", False),
+    ],
+)
+def test_the_shapes_that_an_answer_comes_in(choice: str, text: str, finished: bool) -> None:
+    answer = answered(f'{{"choices": [{choice}], "usage": {{"total_tokens": -7}}}}')
+    assert (answer.text, answer.finished, answer.tokens, answer.problem) == (text, finished, 0, "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"choices": [{"message": {"content": "a hat"}}], "usage": {"total_tokens": Infinity}}',
+        '{"choices": [{"message": {"content": ["a hat"]}}]}',
+        "[" * 100_000,
+        'data: {"choices": [{"delta": {"content": "a hat"}}]}',
+    ],
+)
+def test_what_is_no_completion_is_that_photos_problem(body: str) -> None:
+    assert answered(body).problem.startswith("the answer is no chat completion: ")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ('{"object": "error", "message": "no such model"}', "no such model"),
+        ('{"detail": "too large"}', "too large"),
+        ('{"error": {"message": "half \\ud83d a smile"}}', "half ? a smile"),
+    ],
+)
+def test_errors_are_told_in_the_servers_words(body: str, said: str) -> None:
+    assert answered(body, status=400).problem == f"the server answers 400: {said}"
+
+
+def test_what_is_not_wanted_any_more_is_not_asked_again() -> None:
+    asked = []
+
+    async def busy(request: web.Request) -> web.Response:
+        asked.append(request)
+        return web.Response(status=429, headers={"Retry-After": "600"})
+
+    (one,) = requests(1)
+    with serving(busy) as url:
+        assert list(Server(url, model="m").write([replace(one, is_wanted=lambda: not asked)])) == []
+    assert len(asked) == 1
 
 
 def test_what_is_not_wanted_any_more_is_not_sent() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from prx_data import Checks, PhotoFacts
+from prx_data.captions.contradictions import color_contradiction, product_contradiction
 
 from .test_caption_checks import DENSE, checks_of
 
@@ -90,6 +91,33 @@ def test_of_two_nouns_the_last_says_what_it_is() -> None:
     assert failure.check == "product"
     shoes = PhotoFacts(key="k", metadata={"name": "Shoes & Bags"}, color="", background="")
     assert Checks().failures("A pair of shoes on white", "short", shoes) == ()
+
+
+def test_a_noun_that_only_says_which_has_colors_of_its_own() -> None:
+    assert color_contradiction("Brass lamp with a dome shade on a black desk", "Brass", "yellow", "Desk Lamp") is None
+    assert color_contradiction("Clear case, shown on a purple phone", "Clear", "white", "Phone Case") is None
+    assert color_contradiction("Bright pink desk lamp", "Brass", "yellow", "Desk Lamp") is not None
+    assert color_contradiction("Bright red case for a black phone", "Blue", "blue", "Phone Case") is not None
+
+
+def test_what_is_printed_on_it_is_no_noun() -> None:
+    said = 'Carton with a pale blue front. Large letters in black spell "OAT MILK" above a drawing of a cup.'
+    assert color_contradiction(said, "", "blue", "Oat Milk") is None
+    assert color_contradiction("Carton of black oat milk", "", "blue", "Oat Milk") is not None
+
+
+def test_a_light_shade_is_no_light() -> None:
+    assert color_contradiction("A jacket in light green with contrast stitching", "Black", "black", "Jacket")
+
+
+def test_categories_in_the_plural_are_known() -> None:
+    assert product_contradiction("Blue poster with a sailing boat", "Book Cover Art Print, Posters") is None
+    assert product_contradiction("Blue umbrella with a wooden handle", "Sailing, Posters") is not None
+
+
+def test_kinds_of_jewellery_are_told_apart() -> None:
+    assert product_contradiction("Silver bracelet with round links", "Silver Necklace") is not None
+    assert product_contradiction("Silver necklace with a round pendant", "Pendant") is None
 
 
 def test_words_of_another_language_are_no_other_products() -> None:

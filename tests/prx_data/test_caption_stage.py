@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_data import ConfigError, PhotoFacts, Template
+from prx_data import CaptionError, ConfigError, PhotoFacts, Template
 from prx_data.captions import (
     Answer,
     Asking,
@@ -140,7 +140,7 @@ def test_the_users_own_caption_stands_in_and_stays(tmp_path: Path) -> None:
         cluster=0,
         cleanliness=0.5,
     )
-    _, (found,) = write(tmp_path, Scripted({}), [own])
+    _, (found,) = write(tmp_path, Scripted({("short", 0): SHORT}), [own])
     assert (found.default.text, found.default.source, found.default.prompt_version) == ("My hat.", "metadata", "")
     _, (found,) = write(tmp_path, Scripted(), [own])
     assert [caption.kind for caption in found.captions] == ["dense", "short", "metadata"]
@@ -251,6 +251,18 @@ def test_a_budget_of_money_counts_what_earlier_runs_spent(tmp_path: Path) -> Non
     more = Scripted()
     write(tmp_path, more, photos, budget={**budget, "money": 4.0})
     assert len(more.requests) == 2
+
+
+def test_a_budget_of_tokens_that_nobody_counts_is_one_sentence(tmp_path: Path) -> None:
+    scripted, budget = Scripted(tokens=0), Budget(money=1, price_per_1000_tokens=1)
+    with pytest.raises(CaptionError, match=r"scripted does not say how many tokens .* price_per_hour"):
+        write(tmp_path, scripted, [photo(tmp_path, 1), photo(tmp_path, 2)], budget=budget)
+    assert len(CaptionStore(tmp_path / "captions", scripted.version).answers) == 1
+
+
+def test_a_captioner_that_fails_at_all_of_a_few_photos_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CaptionError, match=r"scripted answered none of 4 requests: the server answers 500: no\."):
+        write(tmp_path, Scripted({}), [photo(tmp_path, 1), photo(tmp_path, 2)])
 
 
 def test_a_budget_of_money_counts_what_is_in_flight(tmp_path: Path) -> None:

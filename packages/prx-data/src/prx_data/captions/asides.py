@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prx_data.captions.text import words
+from prx_data.captions.text import QUOTED, words
 from prx_data.captions.words import MATERIALS, word_set
 
 _PICTURE = r"(?:image|photo|photograph|picture|snapshot|screenshot)"
@@ -88,7 +88,6 @@ _GUESS = re.compile(
     r"|\b(?i:(?:it is|it's|is) (?:unclear|unknown|uncertain|not clear|hard to tell|difficult to (?:tell|say)))\b"
 )
 _OF = word_set("made woven knitted crafted cut cast sewn of from in out a an some either")
-_QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")
 
 
 def speculation(text: str) -> str | None:
@@ -96,7 +95,7 @@ def speculation(text: str) -> str | None:
 
     Words in quotation marks do not count. What something is made of is seen by its look: `possibly linen` passes.
     """
-    bare = _QUOTED.sub("", text)
+    bare = QUOTED.sub("", text)
     for found in _GUESS.finditer(bare):
         following = [one for one in words(bare[found.end() :])[:8] if one not in _OF]
         if not MATERIALS & set(following[:2]):

@@ -18,10 +18,13 @@ from prx_data.captions.template import Template
 from prx_data.captions.text import first_value, sentences, words
 from prx_data.captions.words import DANGLING, LANGUAGES
 
-VERSION = "4"
+VERSION = "5"
 """Changes when the same caption may be judged otherwise."""
 
 Words = Annotated[int, Field(ge=1)]
+
+_LETTERS = 30
+"""That no language has in a word on average, spaces included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +97,14 @@ class Checks(BaseModel):
             agreement: What `max_better_fits` is measured by.
         """
         if not text.strip():
-            return (Failure(check="empty", detail="there is no text"),)
+            why = "there is no text" if finished else "the model was stopped before it wrote any"
+            return (Failure(check="empty", detail=why),)
+        low, high = self.dense_words if kind == "dense" else self.short_words
+        if len(text) > _LETTERS * high:  # the other checks look at pairs of sentences, and would take minutes
+            return (Failure(check="length", detail=f"{len(text):,} letters, and {high} words are the most"),)
         where = columns or Template()
         product = where.product(facts.metadata)
         catalogue = first_value(facts.metadata, where.color_columns)
-        low, high = self.dense_words if kind == "dense" else self.short_words
         foreign = wrong_language(text, self.language)
         english = self.language == "en" and foreign is None
         found = {

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 
-from prx_data.captions.text import STOPS, sentences, stem, tokens
+from prx_data.captions.text import QUOTED, STOPS, sentences, stem, tokens
 from prx_data.captions.words import (
     AMBIGUOUS_COLORS,
     COLORS,
@@ -58,7 +58,7 @@ def color_contradiction(text: str, catalogue: str, measured: str, product: str) 
     allowed = known.union(*(NEAR_COLORS[one] for one in known))
     if (seen & near) or any(NEAR_COLORS[one] & told for one in seen):
         allowed |= seen
-    said = _product_colors(text, product)
+    said = _product_colors(QUOTED.sub(",", text), product)  # what is printed on it is no noun
     if not said or any(COLORS[one] & allowed for one in said):
         return None
     facts = [f"catalogue {catalogue!r}"] if color_families(catalogue) else []
@@ -84,7 +84,7 @@ def _unclear(catalogue: str) -> bool:
 
 
 def _product_colors(text: str, product: str) -> list[str]:
-    own = {stem(word) for word in tokens(product) if word not in STOPS}
+    own = {stem(word) for word in _heads(product)}
     groups = _groups(product)
     first = sentences(text)[:1]
     belonging = [(word, _owner(words, place, own, groups)) for words, place, word in _colors(text)]
@@ -131,7 +131,8 @@ def _owner(words: list[str], place: int, own: Collection[str], groups: Collectio
     if _COPULA & set(words[max(0, place - 3) : place]):
         return _subject(words[:place], own, groups)
     if "in" in words[max(0, place - 2) : place]:
-        for word in reversed(words[max(0, place - 6) : place]):
+        shade = words[place - 1] == "light"  # a jacket in light green has no light
+        for word in reversed(words[max(0, place - 6) : place - shade]):
             if word in STOPS:
                 break
             if owner := _noun(word, own, groups):
@@ -203,14 +204,30 @@ def _goes_on(words: list[str], place: int) -> bool:
 
 def _groups(product: str) -> frozenset[str]:
     """Of the nouns of a name; of two that stand together the last says what it is: a desk lamp is a lamp."""
-    found: frozenset[str] = frozenset()
+    return frozenset().union(*(PRODUCTS.get(word, frozenset()) for word in _heads(product, colors=False)))
+
+
+def _heads(product: str, *, colors: bool = True) -> list[str]:
+    """The words of a name, without nouns that only say which: a phone case is no phone, and a desk lamp no desk.
+
+    Args:
+        product: Name and kind of the product.
+        colors: Whether a colour before another word is one of them.
+    """
     said = tokens(_JOINED.sub(",", product))
-    for place, word in enumerate(said):
-        groups = PRODUCTS.get(word, frozenset())
-        following = PRODUCTS.get(said[place + 1], frozenset()) if place + 1 < len(said) else groups
-        if (word not in COLORS or not _goes_on(said, place)) and (not following or groups & following):
-            found |= groups
-    return found
+    return [
+        word
+        for place, word in enumerate(said)
+        if word not in STOPS
+        and (colors or word not in COLORS or not _goes_on(said, place))
+        and not _says_which(word, said[place + 1 : place + 2])
+    ]
+
+
+def _says_which(word: str, following: list[str]) -> bool:
+    groups = PRODUCTS.get(word, frozenset())
+    others = frozenset().union(*(PRODUCTS.get(one, frozenset()) for one in following))
+    return bool(groups and others) and not groups & others
 
 
 def _same(word: str, own: Collection[str], wanted: frozenset[str]) -> bool:

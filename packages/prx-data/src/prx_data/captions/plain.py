@@ -3,9 +3,8 @@
 import re
 
 from prx_data.captions.asides import PHRASES, english_aside
-from prx_data.captions.text import sentences
+from prx_data.captions.text import QUOTED, sentences
 
-_QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")
 _EXCUSES = re.compile(
     r"^\W*(?:(?:i(?:'m| am) |my )?(?:\w+ )?(?:sorry|apolog\w+|unfortunately|regrettably)"
     r"|as an? (?:\w+ ){0,3}(?:ai|assistant|model))\b"
@@ -60,7 +59,7 @@ def refusal(text: str, language: str = "en") -> str | None:
     Words in quotation marks do not count: they may be printed on the product. English excuses are known, and the
     frequent ones of the language if it is one of `asides.PHRASES`.
     """
-    bare = _QUOTED.sub("", text.replace("’", "'"))
+    bare = QUOTED.sub("", text.replace("’", "'"))
     if found := _EXCUSES.search(bare):
         return f"says {found[0].strip()!r}"
     for sentence in sentences(bare):
@@ -124,7 +123,7 @@ def preamble(text: str, language: str = "en") -> str | None:
     plain = text.replace("’", "'")
     if found := _PREAMBLES.match(plain):
         return f"begins with {found[0].strip()!r}"
-    bare = _QUOTED.sub("", plain)
+    bare = QUOTED.sub("", plain)
     said = sentences(bare)
     if found := _ITSELF.search(next(iter(said), "")):
         return f"its first sentence speaks of {found[0].strip(' ,')!r}"
@@ -139,7 +138,7 @@ def preamble(text: str, language: str = "en") -> str | None:
 
 
 _MARKUP = re.compile(
-    r"\n|\*\*|__|(?<!\w)\*\S[^*]*\*(?!\w)|`[^`]+`|^#{1,6}\s|^[-*•–]\s+\S|^\d+[.)]\s+\S"
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\*\*|__|(?<!\w)\*\S[^*]*\*(?!\w)|`[^`]+`|^#{1,6}\s|^[-*•–]\s+\S|^\d+[.)]\s+\S"
     r"|</?[a-z][^<>]*>|<\|[^|]*\|>|\[/?[A-Z_]{2,}\]|&(?:[a-z]{2,8}|#\d+);|https?://|!?\[[^\]]*\]\([^)]*\)"
     r"|(?<!\w)#[a-z]\w+|\[\d{1,3}\]|\$\S[^$]*\$|^[{\[|]|\\[a-z]+\{|\\n|\\u[0-9a-f]{4}|\ufffd",
     re.IGNORECASE,
@@ -183,13 +182,13 @@ _WHOLLY_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]|'[^']*'")
 def markup(text: str) -> str | None:
     """Why it is not plain text: Markdown, HTML, tokens, links, JSON, emoji, lines, quotes, advertising, capitals.
 
-    Quotes are those around all of it. Emoji, prices and capitals in quotation marks do not count: they may be printed
-    on the product.
+    Nor are control characters and halves of surrogate pairs, which no file can hold. Quotes are those around all of it.
+    Emoji, prices and capitals in quotation marks do not count: they may be printed on the product.
     """
     stripped = text.strip()
     if _WHOLLY_QUOTED.fullmatch(stripped):
         return "is in quotation marks as a whole"
-    bare = _QUOTED.sub("", stripped)
+    bare = QUOTED.sub("", stripped)
     if found := _MARKUP.search(stripped) or _PICTOGRAPHS.search(bare):
         return f"holds {found[0][:24]!r}"
     if len(_SEPARATED.findall(bare)) > 1:

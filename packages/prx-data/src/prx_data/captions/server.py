@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
+from prx_data.captions.completions import Retry, read_completion, told
 from prx_data.captions.pictures import data_url
 from prx_data.captions.protocol import Answer, Request
 from prx_data.errors import CaptionError, ConfigError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _FIRST_WAIT = 0.5  # seconds; doubles with each attempt
 _LONGEST_WAIT = 60.0
 _LONGEST_ASKED = 600.0  # seconds that a server may ask us to wait
+_LOOKS = 1.0  # seconds after which a request that waits is looked at again: is it still wanted?
 _PREPARING = 4  # photos that are decoded at a time, ahead of the requests
 _AGAIN = frozenset({408, 409, 425, 429})
 _HOPELESS = frozenset({401, 402, 403, 404})
@@ -31,14 +33,6 @@ _DONE = object()
 _KEPT = "What it answered before is kept; the same command goes on."
 
 Done: TypeAlias = "queue.Queue[Any]"
-
-
-class _Retry(Exception):  # noqa: N818
-    """Something that may be over in a moment."""
-
-    def __init__(self, reason: str, *, wait: float | None = None, reached: bool = True) -> None:
-        super().__init__(reason)
-        self.wait, self.reached = wait, reached
 
 
 @dataclass(frozen=True)
@@ -136,8 +130,9 @@ class Server:
                     if not one[0].is_wanted():
                         continue
                     answer = await self._answer(session, *one, key)
-                    done.put(answer)
-                    outage.see(answer)
+                    if answer is not None:
+                        done.put(answer)
+                        outage.see(answer)
 
             async def prepare_all() -> None:
                 async with asyncio.TaskGroup() as preparing:
@@ -151,8 +146,8 @@ class Server:
                 for _ in range(self.concurrency):
                     tasks.create_task(ask())
 
-    async def _answer(self, session: "ClientSession", request: Request, picture: str | None, key: str) -> Answer:
-        """Ask until there is an answer, or no hope of one."""
+    async def _answer(self, session: "ClientSession", request: Request, picture: str | None, key: str) -> Answer | None:
+        """Ask until there is an answer, or no hope of one; None if meanwhile it is not wanted any more."""
         if picture is None:
             return Answer(request=request, kind=request.kind, problem="the photo cannot be decoded any more")
         problem, reached = "", True
@@ -161,10 +156,10 @@ class Server:
                 return await self._post(session, request, picture, key)
             except _Refused as error:
                 return Answer(request=request, kind=request.kind, problem=str(error))
-            except _Retry as error:
+            except Retry as error:
                 problem, reached = str(error), error.reached
-                if attempt < self.retries:
-                    await asyncio.sleep(_wait(attempt, error.wait))
+                if attempt < self.retries and not await _wanted_after(_wait(attempt, error.wait), request):
+                    return None
         if not reached:
             raise CaptionError(f"The server {_public(self.url)} cannot be reached: {problem}. {_KEPT}")
         return Answer(request=request, kind=request.kind, problem=f"{problem}, {self.retries + 1} times")
@@ -193,19 +188,22 @@ class Server:
             async with session.post(where, json=body, allow_redirects=False) as response:
                 text = _without(key, await response.text(errors="replace"))
                 status, after = response.status, response.headers.get("Retry-After")
+                moved = response.headers.get("Location")
         except TimeoutError:
-            raise _Retry(f"no answer within {self.timeout:g} seconds") from None
+            raise Retry(f"no answer within {self.timeout:g} seconds") from None
         except (aiohttp.ClientError, OSError) as error:
             reached = not isinstance(error, aiohttp.ClientConnectorError)
-            raise _Retry(f"{type(error).__name__}: {error}", reached=reached) from None
+            raise Retry(f"{type(error).__name__}: {error}", reached=reached) from None
         if status in _HOPELESS:
             advice = f"; is the key in {self.key_variable} right?" if status in (401, 403) else ""
-            raise CaptionError(f"The server {_public(self.url)} answers {status}: {_told(text)}{advice}")
+            raise CaptionError(f"The server {_public(self.url)} answers {status}: {told(text)}{advice}")
         if status in _AGAIN or status >= 500:
-            raise _Retry(f"the server answers {status}: {_told(text)}", wait=_asked(after))
+            raise Retry(f"the server answers {status}: {told(text)}", wait=_asked(after))
+        if moved is not None and 300 <= status < 400:
+            raise _Refused(f"the server answers {status}: captions.url should lead to {_public(moved)} by itself")
         if status != 200:
-            raise _Refused(f"the server answers {status}: {_told(text)}")
-        return _read(request, text)
+            raise _Refused(f"the server answers {status}: {told(text)}")
+        return read_completion(request, text)
 
 
 class _Refused(Exception):  # noqa: N818
@@ -283,6 +281,17 @@ def _wait(attempt: int, asked: float | None) -> float:
     return min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**attempt) * jitter
 
 
+async def _wanted_after(seconds: float, request: Request) -> bool:
+    """Wait, but no longer than a request is wanted; whether it still is."""
+    end = asyncio.get_running_loop().time() + seconds
+    while request.is_wanted():
+        left = end - asyncio.get_running_loop().time()
+        if left <= 0:
+            return True
+        await asyncio.sleep(min(left, _LOOKS))
+    return False
+
+
 def _asked(retry_after: str | None) -> float | None:
     """Seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3); None if nothing in it can be read."""
     if not retry_after:
@@ -296,29 +305,6 @@ def _asked(retry_after: str | None) -> float | None:
     except ValueError:
         return None
     return max(0.0, (when.astimezone(UTC) - datetime.now(UTC)).total_seconds())
-
-
-def _read(request: Request, text: str) -> Answer:
-    """The answer in a response; one that is cut short or is something else may be whole next time."""
-    try:
-        body = json.loads(text)
-        choice = body["choices"][0]
-        content = choice["message"]["content"] or ""
-        tokens = int((body.get("usage") or {}).get("total_tokens") or 0)
-        finished = choice.get("finish_reason") != "length"
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        raise _Retry(f"the answer is no chat completion: {text[:80]!r}") from None
-    return Answer(request=request, kind=request.kind, text=str(content).strip(), finished=finished, tokens=tokens)
-
-
-def _told(text: str) -> str:
-    """A server's words about an error, in one line."""
-    try:
-        error = json.loads(text)["error"]
-        text = error["message"] if isinstance(error, dict) else str(error)
-    except (ValueError, KeyError, TypeError):
-        pass
-    return " ".join(str(text).split())[:200] or "without a word"
 
 
 def _without(key: str, text: str) -> str:

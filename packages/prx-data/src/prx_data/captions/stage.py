@@ -13,6 +13,7 @@ from prx_data.captions.protocol import Answer, Caption, Captioner, PhotoFacts, R
 from prx_data.captions.settings import Asking
 from prx_data.captions.store import CaptionStore, Place, Stored
 from prx_data.captions.template import Template
+from prx_data.errors import CaptionError
 from prx_data.progress import progress, tracked
 from prx_data.reading import read_many
 
@@ -114,6 +115,7 @@ class Captioning:
         chosen = ordered[: self.asking.budget.photos] if self.prompts else []
         for attempt in range(self.asking.attempts):
             self._ask(chosen, attempt)
+            self._check_answered()
         own = {
             one.request.facts.key: one
             for one in self.template.write(
@@ -123,6 +125,12 @@ class Captioning:
         if isinstance(self.captioner, Template):
             self.written = len(own)
         return {one.facts.key: self._of(one, own[one.facts.key]) for one in photos}
+
+    def _check_answered(self) -> None:
+        """That a captioner fails at everything is seen with few photos, too."""
+        if self.problems and not self.store.answers:
+            why = next(iter(self.problems.values()))
+            raise CaptionError(f"{self.captioner.source} answered none of {len(self.problems):,} requests: {why}.")
 
     def _ask(self, photos: Sequence[PhotoToCaption], attempt: int) -> None:
         """One round: everything that is missing, each answer kept as it comes."""
@@ -143,6 +151,17 @@ class Captioning:
             else:
                 self.store.add(answer, version)
                 self.written += 1
+        self._check_tokens(answer)
+
+    def _check_tokens(self, answer: Answer) -> None:
+        """A price of tokens that nobody counts would be a budget that never ends."""
+        budget = self.asking.budget
+        if answer.text and not answer.tokens and budget.money is not None and budget.price_per_1000_tokens is not None:
+            raise CaptionError(
+                f"{self.captioner.source} does not say how many tokens an answer took (usage.total_tokens), so that "
+                "captions.budget.price_per_1000_tokens cannot be reckoned with: give price_per_hour, hours or photos "
+                "instead. What it answered is kept."
+            )
 
     def _requests(self, missing: Sequence[tuple[PhotoToCaption, Prompt]], attempt: int) -> Iterator[Request]:
         """Requests with the photos' bytes, until the budget ends them."""

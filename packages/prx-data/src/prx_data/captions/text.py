@@ -8,6 +8,8 @@ from prx_data.captions.words import COLORS, PRODUCTS
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?()]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“(]?\w)")
 STOPS = frozenset(".,;:!?()")
+QUOTED = re.compile(r"[\"“][^\"”\n]{0,80}[\"”]")
+"""What may be printed on the product."""
 
 
 def tokens(text: str) -> list[str]:

@@ -46,6 +46,13 @@ def _inverted(groups: Mapping[str, str]) -> dict[str, frozenset[str]]:
     return {word: frozenset(names) for word, names in found.items()}
 
 
+def _plurals(words: frozenset[str]) -> frozenset[str]:
+    """Of nouns that are not plurals themselves; shops call a category `Posters`."""
+    singular = {one for one in words if not one.endswith("s") or one.endswith("ss")}
+    endings = {one: "es" if one.endswith(("s", "x", "ch", "sh")) else "s" for one in singular}
+    return frozenset(f"{one}{ending}" for one, ending in endings.items())
+
+
 COLORS: Mapping[str, frozenset[str]] = _inverted(_COLORS)
 """Colour word to the families that it may be taken for: `coral` may be orange or pink."""
 
@@ -128,7 +135,12 @@ _PRODUCTS: Mapping[str, str] = {
         "bag, bags, handbag, backpack, backpacks, purse, tote, duffle, duffel, suitcase, satchel, wallet, luggage, "
         "rucksack, briefcase, clutch"
     ),
-    "jewellery": "necklace, bracelet, earrings, earring, ring, rings, brooch, pendant, anklet",
+    "necklace": "necklace, necklaces, pendant, pendants, choker",
+    "bracelet": "bracelet, bracelets, bangle, bangles, anklet",
+    "earring": "earrings, earring",
+    "ring": "ring, rings",
+    "brooch": "brooch, brooches",
+    "case": "case, cases, cover, covers, holder, holders, sleeve, sleeves, strap, straps, protector",
     "watch": "watch, watches, wristwatch, smartwatch",
     "scarf": "scarf, scarves, shawl, stole, bandana, wrap",
     "glove": "glove, gloves, mitten, mittens",
@@ -185,17 +197,24 @@ _PRODUCTS: Mapping[str, str] = {
     "toy": "toy, toys, doll, puzzle, teddy, lego",
     "book": "book, books, notebook, magazine",
 }
-PRODUCTS: Mapping[str, frozenset[str]] = _inverted(_PRODUCTS)
+PRODUCTS: Mapping[str, frozenset[str]] = _inverted(
+    {
+        group: ", ".join(sorted((said := frozenset(words.split(", "))) | _plurals(said)))
+        for group, words in _PRODUCTS.items()
+    }
+)
 """Product noun to its groups; nouns that share one may name the same thing."""
 
-VAGUE_PRODUCTS = word_set(
+_VAGUE = word_set(
     "top tops short body light table bed ring rings console monitor glass tablet "
     "pump pumps clutch vest pant plate camera "
     "fan iron pan pot pots bottle bottles jar jars van saw drill drum fork towel towels curtain curtains "
     "pillow cushion watch watches charger cup cups cap caps book books "
     "wrap tie ties belt belts lens screen mobile counter chest drawers rack shelf basin tray dish tin mirror clock "
-    "stole ruler marker pen pens glasses controller mat mats rug rugs carpet carpets sash candle candles"
+    "stole ruler marker pen pens glasses controller case cases cover covers holder holders "
+    "sleeve sleeves strap straps protector mat mats rug rugs carpet carpets sash candle candles"
 )
+VAGUE_PRODUCTS = _VAGUE | _plurals(_VAGUE)
 """Product nouns that are also other things: alone they prove no contradiction."""
 
 PRODUCE = frozenset({"fruit", "vegetable", "drink"})
