@@ -145,6 +145,20 @@ def test_datasets_reads_the_image_folder(dataset: Path, tmp_path: Path, how: str
         assert files == {key: row["image"]["bytes"] for key, row in expected.items()}
 
 
+def test_an_image_folder_whose_splits_know_different_things_can_be_read(tmp_path: Path) -> None:
+    """What is null in all of one split, and a text that looks like a date in one of them."""
+    train, validation = rows_of(3), rows_of(2, start=3)
+    for number, row in enumerate([*train, *validation]):
+        row |= {"nothing": None, "seen": f"2024-01-0{number + 1}" if number > 2 else "in spring", "size": number}
+        row |= {"caption_failure": "refusal" if number == 1 else None, "sometimes": [1.5, None][number % 2]}
+    dataset = write_dataset(tmp_path / "dataset", {"train": [train], "validation": [validation]})
+    manifest = export(dataset, tmp_path / "out", format="imagefolder")
+    assert manifest["left_out"] == ["caption_failure", "nothing", "seen"]
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {name: rows["size"][:] for name, rows in loaded.items()} == {"train": [0, 1, 2], "validation": [3, 4]}
+    assert loaded["train"]["sometimes"][:] == [1.5, None, 1.5]
+
+
 def test_kohya_folders_hold_pictures_with_their_captions_in_a_line(dataset: Path, tmp_path: Path) -> None:
     export(dataset, tmp_path / "out", format="kohya")
     for split in ("train", "validation"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from prx_data.dataset import check_output, replacing
 from prx_data.errors import ConfigError, WorkspaceError
-from prx_data.exports.folders import write_imagefolder, write_kohya
+from prx_data.exports.folders import untold_columns, write_imagefolder, write_kohya
 from prx_data.exports.mds import aspect_buckets, write_mds
 from prx_data.exports.tars import write_tars
 from prx_data.exports.written import Sample, Written
@@ -17,7 +17,7 @@ from prx_data.storage import write_json
 
 FORMATS = ("webdataset", "mds", "imagefolder", "kohya")
 EXPORT_MANIFEST = "export.json"
-_VERSION = 1
+_VERSION = 2
 _SMALLEST, _LARGEST = 1 << 10, (1 << 32) - 1  # MDS counts a shard's bytes in 32 bits
 
 
@@ -47,7 +47,8 @@ def export(
 
     Returns:
         The manifest: `format`, `settings`, `dataset` (its fingerprint), `splits` (rows), `files` (samples; of shards
-        also bytes and SHA-256) and for `mds` `caption_keys` with weights, as the trainer's configuration takes them.
+        also bytes and SHA-256), for `mds` `caption_keys` with weights, as the trainer's configuration takes them, and
+        for `imagefolder` `left_out`: columns that are not in `metadata.jsonl`, see `folders.untold_columns`.
 
     Raises:
         ConfigError: A setting is wrong; nothing was done.
@@ -67,14 +68,14 @@ def export(
     current = _current(folder, facts)
     if current is not None:
         return current
-    captions = {"caption_keys": _caption_keys(written)} if format == "mds" else {}
+    found = _found(written, format)
     with replacing(folder) as aside:
         files: dict[str, Any] = {}
         for split, rows in written.splits.items():
-            counts = _write_split(aside / split, written, split, {**settings, **captions}, format)
+            counts = _write_split(aside / split, written, split, {**settings, **found}, format)
             _reconcile(split, rows, counts)
             files |= {f"{split}/{name}": _described(aside / split / name, number) for name, number in counts.items()}
-        manifest = {**facts, **captions, "files": files}
+        manifest = {**facts, **found, "files": files}
         write_json(aside / EXPORT_MANIFEST, manifest)
     return manifest
 
@@ -105,7 +106,9 @@ def _write_split(
         names = [name for name, _ in settings["caption_keys"]]
         buckets = aspect_buckets(settings["resolution"], settings["patch_size"])
         return write_mds(folder, samples, settings["shard_bytes"], captions=names, buckets=buckets)
-    return write_imagefolder(folder, samples) if format == "imagefolder" else write_kohya(folder, samples)
+    if format == "imagefolder":
+        return write_imagefolder(folder, samples, frozenset(settings["left_out"]))
+    return write_kohya(folder, samples)
 
 
 def _shown(samples: Iterable[Sample], split: str, rows: int) -> Iterator[Sample]:
@@ -113,6 +116,15 @@ def _shown(samples: Iterable[Sample], split: str, rows: int) -> Iterator[Sample]
         for sample in samples:
             yield sample
             update(1)
+
+
+def _found(written: Written, format: str) -> dict[str, Any]:
+    """What a format has to know of all rows before the first is written."""
+    if format == "mds":
+        return {"caption_keys": _caption_keys(written)}
+    if format == "imagefolder":
+        return {"left_out": sorted(untold_columns(written.columns(split) for split in written.splits))}
+    return {}
 
 
 def _caption_keys(written: Written) -> list[list[Any]]:

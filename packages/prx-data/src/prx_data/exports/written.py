@@ -70,6 +70,15 @@ class Written:
             suffix = image["path"].rpartition(".")[2].replace("jpeg", "jpg")
             yield Sample(key=row["key"], image=image["bytes"], suffix=suffix, columns=_finite(row))
 
+    def columns(self, split: str) -> Iterator[Mapping[str, Any]]:
+        """The rows of a split as `Sample.columns` has them; no picture is read.
+
+        Raises:
+            SourceError: A file is missing or damaged.
+        """
+        for row in self._rows(split, None, pictures=False):
+            yield _finite(row)
+
     def caption_weights(self) -> dict[str, float]:
         """The caption columns that `caption_texts` can give, with their mean weight over the rows that have them.
 
@@ -83,11 +92,12 @@ class Written:
                     weights[column][1] += 1
         return {column: total / number for column, (total, number) in sorted(weights.items())}
 
-    def _rows(self, split: str, columns: list[str] | None) -> Iterator[dict[str, Any]]:
+    def _rows(self, split: str, columns: list[str] | None, *, pictures: bool = True) -> Iterator[dict[str, Any]]:
         for path in self.files(split):
             try:
                 with pq.ParquetFile(path) as file:
-                    wanted = columns and [name for name in columns if name in file.schema_arrow.names]
+                    there = [name for name in file.schema_arrow.names if pictures or name != "image"]
+                    wanted = [name for name in there if columns is None or name in columns]
                     for group in range(file.num_row_groups):
                         yield from file.read_row_group(group, columns=wanted).to_pylist()
             except (OSError, ValueError) as error:  # pyarrow's own errors are either
