@@ -168,11 +168,19 @@ def test_a_cap_and_weights(uneven: Workspace) -> None:
     assert np.mean([one.place.weight for one in weighted]) == pytest.approx(1)
     mass = np.bincount([one.place.cluster for one in weighted], [one.place.weight for one in weighted])
     shares = np.bincount([one.place.cluster for one in drawn_], minlength=len(mass))
-    np.testing.assert_allclose(mass / mass.sum(), shares / 16, atol=1e-6)
+    np.testing.assert_allclose(mass / mass.sum(), shares / 16, atol=1 / 16)  # which draws whole photos
     rare = {one.place.cluster: one.place.rarity for one in weighted}
     count = np.bincount([one.place.cluster for one in weighted])
     for cluster, bits in rare.items():
         assert bits == pytest.approx(-np.log2(count[cluster] / len(weighted)), abs=1e-3)
+
+
+def test_every_weight_is_positive_where_clusters_outnumber_the_target(uneven: Workspace) -> None:
+    one = Settings(duplicate_radius=None, clusters=8, cluster_levels=1, balance=1, balance_as="weights")
+    kept = uneven.select(settings=one).decisions.kept
+    mass = np.bincount([one.place.cluster for one in kept], [one.place.weight for one in kept])
+    assert len(mass) > 1
+    np.testing.assert_allclose(mass / mass.sum(), 1 / len(mass), atol=1e-5)
 
 
 def test_settings_that_contradict_or_are_not_there(tmp_path: Path, uneven: Workspace) -> None:

@@ -93,22 +93,23 @@ def equal_shares(sizes: Index, target: int) -> Index:
     return shares
 
 
-def leaf_shares(levels: Sequence[Clusters], target: int, *, cap: int | None = None) -> Index:
+def leaf_shares(levels: Sequence[Clusters], target: int, *, cap: int | None = None, parts: int = 1) -> Index:
     """How many members each cluster of the lowest level gives to a balanced subset.
 
     Args:
         levels: See `find_hierarchy`.
         target: Members of the subset.
         cap: The most that a cluster of the lowest level may give; None for no limit.
+        parts: That a member is divided into: for weights, of which none has to be 0 where clusters outnumber `target`.
 
     Returns:
-        Shape (clusters of the lowest level,); the sum is `target`, or less if there are not so many.
+        Shape (clusters of the lowest level,), in parts; the sum is `target` members, or less if there are not so many.
     """
     sizes = levels[0].sizes if cap is None else np.minimum(levels[0].sizes, cap)
-    offered = [sizes]
+    offered = [sizes * parts]
     for level in levels[1:]:
         offered.append(np.bincount(level.labels, weights=offered[-1], minlength=len(level.centroids)).astype(np.int64))
-    shares = equal_shares(offered[-1], target)
+    shares = equal_shares(offered[-1], target * parts)
     for level, below in zip(reversed(levels[1:]), reversed(offered[:-1]), strict=True):
         lower = np.zeros(len(below), dtype=np.int64)
         for parent, share in enumerate(shares.tolist()):

@@ -18,6 +18,10 @@ from prx_data.records import Reason
 _FAR_OUT = 3.0  # interquartile ranges beyond the third quartile (Tukey 1977, "Exploratory data analysis")
 
 
+_PARTS = 1 << 20
+"""Of a photo, in which weights are reckoned."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """Where a photo lies."""
@@ -48,11 +52,10 @@ def place(
     k = settings.clusters or (k_of_size(count, settings.cluster_size) if settings.cluster_size else default_k(count))
     sizes = level_sizes(min(k, count), settings.cluster_levels)
     levels = find_hierarchy(embeddings, sizes if settings.balance else sizes[:1], seed=settings.seed)
-    shares = leaf_shares(levels, settings.balance or count, cap=settings.max_per_cluster)
-    leaves = levels[0]
-    places = _places(leaves, shares if settings.balance_as == "weights" else leaves.sizes)
+    leaves, target, cap = levels[0], settings.balance or count, settings.max_per_cluster
     if settings.balance_as == "weights":
-        return list(photos), places
+        return list(photos), _places(leaves, leaf_shares(levels, target, cap=cap, parts=_PARTS))
+    places, shares = _places(leaves, leaves.sizes), leaf_shares(levels, target, cap=cap)
     mask = drawn(leaves.labels, shares, _ranks(photos, settings.seed))
     for one, at, kept in zip(photos, places, mask.tolist(), strict=True):
         if not kept:
