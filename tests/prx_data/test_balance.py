@@ -183,6 +183,29 @@ def test_every_weight_is_positive_where_clusters_outnumber_the_target(uneven: Wo
     np.testing.assert_allclose(mass / mass.sum(), 1 / len(mass), atol=1e-5)
 
 
+def test_a_product_is_named_in_a_column_of_any_case_and_not_by_a_placeholder(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    lines = ["file_name,SKU,item_id"]
+    for number, line in enumerate(("a1,x", "N/A,y", "-,z", "a1,", "n/a,NULL")):
+        (tmp_path / "photos" / f"{number}.png").write_bytes(encode(draw_product(number), "PNG"))
+        lines.append(f"{number}.png,{line}")
+    (tmp_path / "photos" / "metadata.csv").write_text("\n".join(lines))
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(tmp_path / "photos")
+    workspace.measure(workers=1)
+    kept = workspace.select(settings=Settings(duplicate_radius=None, duplicate_alignment=False)).decisions.kept
+    assert {one.origin: one.product for one in kept} == {
+        "0.png": "a1",
+        "1.png": "y",
+        "2.png": "z",
+        "3.png": "a1",
+        "4.png": None,
+    }
+    groups = {one.origin: one.group for one in kept}
+    assert groups["0.png"] == groups["3.png"]
+    assert len(set(groups.values())) == 4
+
+
 def test_settings_that_contradict_or_are_not_there(tmp_path: Path, uneven: Workspace) -> None:
     with pytest.raises(ConfigError, match=r"cluster_size = 4 is wrong: it goes without clusters"):
         curate(photos=tmp_path, workspace=tmp_path, output=tmp_path, clusters=3, cluster_size=4)

@@ -26,11 +26,27 @@ def written(captioner: Captioner, facts: PhotoFacts) -> tuple[str, str]:
         ({"view": "alt1"}, "", "plain blue", "a photo of a product, on a plain blue background"),
         ({}, "black", "", "a photo of a black product"),
         ({"category": "Shoes > Sport-Shoes"}, "", "", "a photo of sport shoes"),
+        ({"category": "Shoes > sport_shoes > "}, "", "", "a photo of sport shoes"),
+        ({"name": "N/A", "label": "Shirt", "color": "NA", "category": " - "}, "blue", "", "a photo of a blue shirt"),
+        ({"name": "<b>Polo</b> Shirt &amp; Tie"}, "", "", "a photo of a polo shirt & tie"),
+        ({"name": "Unisex Cap"}, "", "", "a photo of a unisex cap"),
+        ({"name": "One-Piece Swimsuit"}, "", "", "a photo of a one-piece swimsuit"),
+        ({"name": "USB Hub"}, "", "", "a photo of a usb hub"),
+        ({"name": "Uninsulated Coat"}, "", "", "a photo of an uninsulated coat"),
+        ({"name": "Umbrella"}, "", "", "a photo of an umbrella"),
+        ({"name": "Hourglass"}, "", "", "a photo of an hourglass"),
+        ({"name": "8-Port Switch"}, "", "", "a photo of an 8-port switch"),
+        ({"name": "1800 W Kettle"}, "", "", "a photo of a 1800 w kettle"),
     ],
 )
 def test_template(metadata: dict[str, str], color: str, background: str, caption: str) -> None:
     facts = PhotoFacts(key="k", metadata=metadata, color=color, background=background)
     assert written(Template(), facts) == (caption, "template")
+
+
+def test_columns_are_found_in_any_case() -> None:
+    facts = PhotoFacts(key="k", metadata={"ArtikelName": "Hat"}, color="", background="")
+    assert written(Template(name_columns=("Artikelname",)), facts)[0] == "a photo of a hat"
 
 
 def test_a_finished_caption_is_kept_word_for_word() -> None:

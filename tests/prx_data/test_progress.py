@@ -1,5 +1,6 @@
 """What a person sees of a run: bars on a terminal, a line for each stage elsewhere, nothing from Python."""
 
+import logging
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from prx_data import Workspace, export
+from prx_data.cli import _stages_told
 from prx_data.progress import LOG, progress, steps, tracked
 
 RUN = "import sys; from prx_data.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -91,6 +93,20 @@ def test_from_python_nothing_is_written_but_to_the_log(
     ]
     assert {one for one in stages if one.startswith("exporting")} == {"exporting train", "exporting validation"}
     assert capsys.readouterr() == ("", "")
+
+
+def test_each_line_comes_once_though_a_library_gave_the_root_logger_a_handler(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(handler)
+    try:
+        with _stages_told(), progress("reading", 3) as update:
+            update(3)
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert capsys.readouterr().err.count("reading: 3 photos") == 1
+    assert LOG.propagate
 
 
 def test_a_stage_that_fails_is_not_said_to_have_ended(caplog: pytest.LogCaptureFixture) -> None:

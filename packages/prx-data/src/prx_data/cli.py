@@ -148,14 +148,16 @@ def _stages_told() -> Iterator[None]:
     if sys.stderr.isatty():
         yield
         return
-    before = log.level
+    before, told_on = log.level, log.propagate
     log.addHandler(lines)
     log.setLevel(logging.INFO)
+    log.propagate = False  # a model's library may give the root logger a handler, and each line would come twice
     try:
         yield
     finally:
         log.removeHandler(lines)
         log.setLevel(before)
+        log.propagate = told_on
 
 
 def _print_counts(counts: Mapping[str, Any]) -> None:

@@ -126,6 +126,18 @@ def printable(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
+_NOTHING = frozenset(
+    {"n/a", "#n/a", "na", "n.a.", "nan", "none", "null", "nil", "undefined", "unknown", "unspecified", "tbd"}
+    | {"not available", "not specified"}
+)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether a cell is empty, or only says that nobody filled it in: `N/A`, `None`, `-`."""
+    bare = text.strip().lower()
+    return bare in _NOTHING or not any(one.isalnum() for one in bare)
+
+
 def text_of(value: Any, feature: Feature) -> str:
     """A value in words, for captions: a class label by its name, a list with commas, an absent value as nothing."""
     if value is None:

@@ -43,7 +43,7 @@ class Template(BaseModel):
     @property
     def version(self) -> str:
         """Changes when the pattern does."""
-        return "template-1"
+        return "template-2"
 
     @property
     def chosen_device(self) -> str:
@@ -96,12 +96,13 @@ def _first(metadata: Mapping[str, str], columns: tuple[str, ...]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without HTML entities, trade marks and double spaces: shops export them, and nobody writes them in a prompt."""
-    return " ".join(re.sub("[™®©]", "", html.unescape(text)).split())
+    """Without HTML, trade marks and double spaces: shops export them, and nobody writes them in a prompt."""
+    return " ".join(re.sub(r"</?[a-zA-Z][^<>]*>|[™®©]", "", html.unescape(text)).split())
 
 
 def _last_part(path: str) -> str:
-    return re.split(r"[/>|]", path)[-1].strip().replace("-", " ")
+    parts = [part for part in re.split(r"[/>|]", path) if part.strip()]
+    return " ".join(re.sub("[-_]", " ", parts[-1]).split()) if parts else ""
 
 
 def _says(name: str, category: str) -> bool:
@@ -118,4 +119,8 @@ def _with_article(text: str) -> str:
     """With `a` or `an`, unless the last word looks like a plural."""
     if re.search(r"[^s]s$", text):
         return text
-    return f"an {text}" if text[:1] in "aeiou" else f"a {text}"
+    return f"an {text}" if _AN.match(text) else f"a {text}"
+
+
+_AN = re.compile(r"(?!uni(?![nmd])|us[abe]|ut[ei]|eu|one\b|once\b)[aeiou]|hour|hono|heir|8|1[18]\b")
+"""What is spoken with a vowel first: no unisex or one-piece thing."""

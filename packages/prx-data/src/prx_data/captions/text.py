@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from prx_data.captions.words import COLORS, PRODUCTS
+from prx_data.features import says_nothing
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?()]")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+(?=[\"'“(]?\w)")
@@ -53,6 +54,7 @@ def stem(word: str) -> str:
 
 
 def first_value(metadata: Mapping[str, str], columns: tuple[str, ...]) -> str:
-    """The first of some columns that has a value, whatever the case of its name; empty if none has."""
+    """The first of some columns that says something, whatever the case of its name; empty if none does."""
     lowered = {column.lower(): value for column, value in metadata.items()}
-    return next((lowered[one].strip() for one in columns if lowered.get(one, "").strip()), "")
+    said = (lowered.get(one.lower(), "") for one in columns)
+    return next((value.strip() for value in said if not says_nothing(value)), "")

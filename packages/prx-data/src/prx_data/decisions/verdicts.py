@@ -1,7 +1,7 @@
 """All decisions together: the columns of every photo to one verdict each, and to groups, clusters and splits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any
@@ -18,6 +18,7 @@ from prx_data.decisions.rules import HOW, OPTIONAL
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.splits import connected_groups, validation_groups
 from prx_data.errors import ConfigError
+from prx_data.features import says_nothing
 from prx_data.progress import Step, unseen
 from prx_data.records import Reason, Status, Verdict
 
@@ -195,8 +196,15 @@ def _one_of(
         metadata=metadata,
         bytes=first["bytes"],
         columns=facts,
-        product=next((str(metadata[name]) for name in settings.product_columns if metadata.get(name, "") != ""), None),
+        product=_product(metadata, settings.product_columns),
     )
+
+
+def _product(metadata: Mapping[str, Any], columns: Sequence[str]) -> str | None:
+    """The first of some columns that says something, whatever the case of its name."""
+    lowered = {name.lower(): str(value) for name, value in metadata.items() if value is not None}
+    said = (lowered.get(one.lower(), "") for one in columns)
+    return next((value for value in said if not says_nothing(value)), None)
 
 
 def _apply_rules(candidates: Sequence[Candidate], settings: Settings, outcome: Outcome) -> list[Candidate]:
