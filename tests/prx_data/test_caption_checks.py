@@ -110,6 +110,10 @@ def test_no_markup(text: str) -> None:
         ("Questions go to shop@example.org.", "markup"),
         ("THE HOODIE HAS A WIDE POCKET.", "markup"),
         ("I cannot identify the brand.", "refusal"),
+        ("Final answer: a gray hoodie, front view.", "preamble"),
+        ("As the facts say, it is made of cotton.", "preamble"),
+        ("Whether you’re at home or out, it has you covered.", "markup"),
+        ("It is easy to wash.", "markup"),
     ],
 )
 def test_the_end_of_a_caption_is_looked_at_too(tail: str, wanted: str) -> None:
@@ -127,6 +131,8 @@ def test_the_end_of_a_caption_is_looked_at_too(tail: str, wanted: str) -> None:
         "The view is from the left, and it fills most of the picture.",
         "A USB port, an LED and an NFC tag are sewn into it.",
         "The title card beside it is out of focus.",
+        "The facts panel at its back is easy to read.",
+        'The words "THANK YOU" are printed on its back.',
     ],
 )
 def test_what_only_sounds_like_an_aside_passes(tail: str) -> None:

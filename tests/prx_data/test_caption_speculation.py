@@ -120,6 +120,13 @@ def test_kinds_of_jewellery_are_told_apart() -> None:
     assert product_contradiction("Silver necklace with a round pendant", "Pendant") is None
 
 
+def test_in_a_general_category_a_fruit_is_still_the_one_it_is() -> None:
+    assert product_contradiction("Bunch of ripe yellow lemons", "Bananas, Fruit") is not None
+    assert product_contradiction("Bowl of ripe yellow fruit", "Bananas, Fruit") is None
+    assert product_contradiction("Ripe yellow lemons in a basket", "Basket, Fruit") is None
+    assert product_contradiction("Net of small orange mandarins", "Satsumas, Fruit") is None
+
+
 def test_words_of_another_language_are_no_other_products() -> None:
     text = "Ein grauer Pulli hat eine Kapuze und eine Kordel und ist auf weißem Grund zu sehen"
     assert checks_of(text, "short") == ["language"]

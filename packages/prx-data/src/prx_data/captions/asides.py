@@ -22,6 +22,7 @@ _ANY = re.compile(
     r"|(?:i |we )?hope (?:this|that|it|you|these)\b|hopefully\b|(?:please |just )?let me know\b|(?:please )?feel free\b"
     r"|(?:would|do|could|should|can) you\b|thank you\b|thanks for\b|if you (?:need|have|want|would|wish|like|prefer)\b"
     r"|(?:please )?note that\b|please (?!\W)|(?:is|if) there (?:is )?anything\b|(?:happy|glad) to\b"
+    r"|(?:(?:final|short|revised|corrected|improved) )?(?:answer|caption|description|response|output)\s*[:–—]"
     r"|(?:note|n\.?b\.?|p\.?s\.?|disclaimer|explanation|word count|words|keywords|tags)\s*[:–—]"
     r"|my (?:description|caption|answer)\b|the product (?:name|title) (?:tells|says|suggests|indicates)\b"
     r"|(?:the|this|my|these|those) (?:above |given |following |provided |known )?"
@@ -32,6 +33,7 @@ _ANY = re.compile(
     rf"|\b(?:in|within|from|throughout|of) (?:this|your) (?:given |provided )?{_PICTURE}\b"
     r"|\b(?:according to|based on|judging by|as per|per) (?:the |your )?(?:[\w-]+ ){0,2}"
     r"(?:metadata|facts?|information|description|prompt|instructions?)\b"
+    r"|\bthe (?:given |known |provided )?facts\b(?! (?:panel|label|table|box)\b)"
     r"|\bthe metadata\b|\bas (?:requested|instructed|you asked)\b|\bword count\b"
     rf"|\b{_PICTURE} \d+ (?:of|/) ?\d+\b",
     re.IGNORECASE,

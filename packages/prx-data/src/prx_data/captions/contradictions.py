@@ -232,4 +232,5 @@ def _says_which(word: str, following: list[str]) -> bool:
 
 def _same(word: str, own: Collection[str], wanted: frozenset[str]) -> bool:
     shared = PRODUCTS[word] & wanted
-    return stem(word) in own or bool(shared - PRODUCE) or (bool(shared) and bool(GENERIC & {word, *own}))
+    generic = word in GENERIC or GENERIC.issuperset(own)  # of a banana in the category fruit a lemon is none
+    return stem(word) in own or bool(shared - PRODUCE) or (bool(shared) and generic)

@@ -175,6 +175,14 @@ _PRODUCTS: Mapping[str, str] = {
         "leeks, garlic, ginger, aubergine, eggplant, zucchini, beet, beets, asparagus, mushroom, mushrooms, broccoli, "
         "lettuce, celery, vegetable, vegetables"
     ),
+    "citrus": "satsuma, mandarin, clementine",
+    "stone fruit": "peach, nectarine",
+    "melon": "melon, cantaloupe, watermelon",
+    "aubergine": "aubergine, eggplant",
+    "courgette": "zucchini, courgette",
+    "beetroot": "beet, beetroot",
+    "dairy": "yoghurt, yogurt, soyghurt",
+    "milk": "milk, oatmilk, soymilk",
     "drink": "juice, juices, milk, oatmilk, soymilk, soyghurt, yoghurt, yogurt, cream, soda, wine, beer, smoothie",
     "vehicle": (
         "bicycle, bicycles, bike, bikes, motorcycle, scooter, skateboard, car, cars, truck, van, boat, stroller, helmet"
