@@ -85,6 +85,11 @@ def test_good_captions_of_both_kinds_and_the_template_besides(tmp_path: Path) ->
     assert (found.default.kind, found.short.kind, found.failure) == ("dense", "short", None)
 
 
+def test_a_kind_that_is_given_no_weight_has_one(tmp_path: Path) -> None:
+    _, (found,) = write(tmp_path, Scripted(), [photo(tmp_path, 1)], weights={"dense": 3})
+    assert {one.kind: one.weight for one in found.captions} == {"dense": 3, "short": 1, "template": 1}
+
+
 def test_a_template_asks_nobody_and_stores_nothing(tmp_path: Path) -> None:
     captioning, (found,) = write(tmp_path, Template(), [photo(tmp_path, 1)])
     assert found.default == found.short

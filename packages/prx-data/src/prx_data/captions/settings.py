@@ -1,11 +1,12 @@
 """Settings of captions: who writes them, what they are asked for, and what that may cost."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from prx_data.captions.checks import Checks
 from prx_data.captions.prompts import FACT_COLUMNS, Prompt, load_prompt
+from prx_data.captions.protocol import Kind
 from prx_data.captions.template import Template
 
 Positive = Annotated[float, Field(gt=0)]
@@ -66,11 +67,15 @@ class Asking(BaseModel):
     """What a caption has to be."""
     attempts: Annotated[int, Field(ge=1, le=9)] = 2
     """How often a caption that fails a check is asked for in all, each time with another seed."""
-    weights: dict[Literal["dense", "short", "template", "metadata"], NotNegative] = Field(
-        default={"dense": 1.0, "short": 1.0, "template": 1.0, "metadata": 1.0}, validate_default=True
-    )
-    """How often a trainer should use a caption of each kind, relative to the photo's others."""
+    weights: dict[Kind, NotNegative] = Field(default={}, validate_default=True)
+    """How often a trainer should use a caption of each kind, relative to the photo's others; 1 where none is given."""
     budget: Budget = Budget()
+
+    @field_validator("weights")
+    @classmethod
+    def _of_every_kind(cls, weights: dict[Kind, float]) -> dict[Kind, float]:
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        return {kind: weights.get(kind, 1.0) for kind in kinds}
 
     def prompts(self) -> tuple[Prompt, ...]:
         """What is asked of every photo, the dense one first.
