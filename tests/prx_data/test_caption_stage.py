@@ -90,6 +90,14 @@ def test_a_kind_that_is_given_no_weight_has_one(tmp_path: Path) -> None:
     assert {one.kind: one.weight for one in found.captions} == {"dense": 3, "short": 1, "template": 1}
 
 
+@pytest.mark.parametrize("none", [None, ""])
+def test_a_line_is_not_asked_for_where_nobody_wants_one(tmp_path: Path, none: str | None) -> None:
+    scripted = Scripted()
+    _, (found,) = write(tmp_path, scripted, [photo(tmp_path, 1)], short_prompt=none)
+    assert [one.kind for one in scripted.requests] == ["dense"]
+    assert (found.short.kind, found.failure) == ("template", None)
+
+
 def test_a_template_asks_nobody_and_stores_nothing(tmp_path: Path) -> None:
     captioning, (found,) = write(tmp_path, Template(), [photo(tmp_path, 1)])
     assert found.default == found.short

@@ -60,7 +60,7 @@ class Asking(BaseModel):
     dense_prompt: str = "dense-1"
     """The paragraph that becomes `caption`: a prompt of prx-data, or the path of a text file with `$facts`."""
     short_prompt: str | None = "short-1"
-    """The line that becomes `caption_short`; None to ask for none."""
+    """The line that becomes `caption_short`; None, or "" in a TOML file, to ask for none."""
     fact_columns: tuple[str, ...] = FACT_COLUMNS
     """Metadata columns that are told to the model beside those of the template."""
     checks: Checks = Checks()
@@ -84,7 +84,7 @@ class Asking(BaseModel):
             ConfigError: A prompt cannot be used.
         """
         dense = load_prompt(self.dense_prompt, "dense")
-        return (dense,) if self.short_prompt is None else (dense, load_prompt(self.short_prompt, "short"))
+        return (dense,) if not self.short_prompt else (dense, load_prompt(self.short_prompt, "short"))
 
 
 class CaptionSettings(Asking):
