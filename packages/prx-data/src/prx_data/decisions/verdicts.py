@@ -202,9 +202,9 @@ def _one_of(
 
 def _product(metadata: Mapping[str, Any], columns: Sequence[str]) -> str | None:
     """The first of some columns that says something, whatever the case of its name."""
-    lowered = {name.lower(): str(value) for name, value in metadata.items() if value is not None}
-    said = (lowered.get(one.lower(), "") for one in columns)
-    return next((value for value in said if not says_nothing(value)), None)
+    names = {name.lower(): name for name in metadata}
+    said = (metadata[names[one.lower()]] for one in columns if one.lower() in names)
+    return next((str(value) for value in said if value is not None and not says_nothing(str(value))), None)
 
 
 def _apply_rules(candidates: Sequence[Candidate], settings: Settings, outcome: Outcome) -> list[Candidate]:
