@@ -106,6 +106,13 @@ def test_what_is_printed_on_it_is_no_noun() -> None:
     assert color_contradiction("Carton of black oat milk", "", "blue", "Oat Milk") is not None
 
 
+def test_several_colors_or_a_wood_are_no_one_color() -> None:
+    assert color_contradiction("Coiled strip glowing in red and green", "RGB", "black", "LED Strip") is None
+    assert color_contradiction("Woven rug in blue and ivory", "Multi", "red", "Rug") is None
+    assert color_contradiction("Reddish-brown table with turned legs", "Cherry", "brown", "Table") is None
+    assert color_contradiction("Bright green table with turned legs", "Cherry", "brown", "Table") is not None
+
+
 def test_a_light_shade_is_no_light() -> None:
     assert color_contradiction("A jacket in light green with contrast stitching", "Black", "black", "Jacket")
 

@@ -48,8 +48,8 @@ def color_contradiction(text: str, catalogue: str, measured: str, product: str) 
         product: Name and kind of the product, in words.
     """
     told, seen = color_families(catalogue), color_families(measured)
-    if not told | seen:
-        return None
+    if not told | seen or (not told and MULTICOLOR & set(tokens(catalogue))):
+        return None  # of several colours the measured one is not all
     near = told.union(*(NEAR_COLORS[one] for one in told))
     known = told
     if not told or _unclear(catalogue):

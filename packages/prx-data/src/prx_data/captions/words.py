@@ -31,7 +31,7 @@ _COLORS: Mapping[str, str] = {
     "pink": "pink, rose, magenta, fuchsia, coral, salmon, blush, peach, mauve, raspberry, orchid, fuschia",
     "brown": (
         "brown, tan, chocolate, coffee, chestnut, bronze, copper, mocha, taupe, camel, rust, khaki, cognac, walnut, "
-        "mahogany, umber, caramel, espresso, cinnamon, terracotta, hazel, auburn, sienna"
+        "mahogany, cherry, umber, caramel, espresso, cinnamon, terracotta, hazel, auburn, sienna"
     ),
     "beige": "beige, tan, cream, ivory, khaki, sand, camel, taupe, nude, ecru, "
     "oatmeal, champagne, fawn, off-white, buff",
@@ -88,8 +88,8 @@ MEASURED_COLORS: Mapping[str, frozenset[str]] = {"navy": frozenset({"blue", "bla
 """Measured colour words that are not families themselves."""
 
 MULTICOLOR = word_set(
-    "multi multicolor multicolour multicolored multicoloured assorted mixed various rainbow patterned printed floral "
-    "striped checked plaid camouflage camo colorblock tie-dye print stripe stripes"
+    "rgb multi multicolor multicolour multicolored multicoloured assorted mixed various rainbow patterned printed "
+    "floral striped checked plaid camouflage camo colorblock tie-dye print stripe stripes"
 )
 """Words by which catalogues say that a product has several colours."""
 
