@@ -156,7 +156,8 @@ class Captioning:
     def _check_tokens(self, answer: Answer) -> None:
         """A price of tokens that nobody counts would be a budget that never ends."""
         budget = self.asking.budget
-        if answer.text and not answer.tokens and budget.money is not None and budget.price_per_1000_tokens is not None:
+        is_priced = budget.money is not None and budget.price_per_1000_tokens is not None
+        if is_priced and answer.text and not self.store.tokens:
             raise CaptionError(
                 f"{self.captioner.source} does not say how many tokens an answer took (usage.total_tokens), so that "
                 "captions.budget.price_per_1000_tokens cannot be reckoned with: give price_per_hour, hours or photos "
