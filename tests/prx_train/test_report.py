@@ -13,6 +13,8 @@ from prx_train.report.advice import advice
 from prx_train.report.figures import smoothed
 from prx_train.storage import read_jsonl
 
+from .conftest import Counting
+
 EVIL = "<script>alert('x')</script>"
 
 
@@ -75,6 +77,31 @@ def test_the_order_is_what_a_reader_wants(run: Run) -> None:
     marks += ["Where the time went", "What it cost", "What to change next", "Settings"]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("changed", "paired"),
+    [
+        ({"prompts": ("a red hoodie", "a blue hat", "a shoe")}, {"a red hoodie"}),
+        ({"prompts": ("a shoe",)}, set()),
+        ({"guidance": 1.0}, set()),
+        ({"caption_dropout": 0.1}, {"a red hoodie", "a hat"}),
+    ],
+)
+def test_samples_stand_beside_what_was_drawn_alike(
+    settings: dict[str, Any], changed: dict[str, Any], paired: set[str]
+) -> None:
+    settings = {**settings, "prompts": ("a red hoodie", "a hat")}
+    assert not fit(TrainConfig(**settings), callbacks=[steps := Counting()], stop=lambda: steps.done >= 1).finished
+    asked = changed.get("prompts", settings["prompts"])
+    run = fit(TrainConfig(**{**settings, **changed}))
+    assert run.finished
+    block = next(block for block in build_report(run)["blocks"] if block["kind"] == "pairs")
+    assert [item["label"] for item in block["items"]] == [*asked]
+    for item in block["items"]:
+        marks = [side["mark"] for side in item["sides"]]
+        assert marks == (["before", "after"] if item["label"] in paired else ["after"])
+    assert ("stands alone" in block["caption"]) == (paired != {*asked})
 
 
 def test_time_and_cost_add_up_over_both_ledgers(run: Run) -> None:

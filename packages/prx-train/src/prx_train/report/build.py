@@ -102,21 +102,24 @@ def _first_picture(
     blocks: list[Block] = []
     if names:
         items = []
-        for entries in zip(*(known[name] for name in names), strict=True):
+        for asked in known[names[-1]]:
+            same = [(name, entry) for name in names for entry in known[name] if _drawn_alike(entry, asked)]
             sides = [
                 {
                     "image": picture_uri(run.samples / entry["file"]),
                     "alt": f"{name} training, for the prompt: {entry['prompt']}",
                     "mark": name,
                 }
-                for name, entry in zip(names, entries, strict=True)
+                for name, entry in same
             ]
-            items.append({"label": entries[0]["prompt"] or "(no caption)", "sides": sides})
-        first = known[names[0]][0]
+            items.append({"label": asked["prompt"] or "(no caption)", "sides": sides})
+        first = known[names[-1]][0]
         caption = (
             f"The same prompts from the same noise, before and after training: {first['width']}×{first['height']} "
             f"pixels, guidance {first['guidance']:g}, {first['steps']} sampling steps."
         )
+        if any(len(item["sides"]) < len(names) for item in items):
+            caption += " What stands alone was not drawn before, as the settings of the samples were changed since."
         blocks.append({"kind": "pairs", "caption": caption, "items": items})
     if steps:
         per_step = [b["seconds"] - a["seconds"] for a, b in pairwise(steps)]
@@ -131,6 +134,11 @@ def _first_picture(
             tiles.append({"value": f"{validations[-1]['val_loss']:.3f}", "label": "validation loss, lower is better"})
         blocks.append({"kind": "tiles", "items": tiles})
     return blocks
+
+
+def _drawn_alike(one: Block, other: Block) -> bool:
+    """Whether two samples differ by the weights alone."""
+    return all(one[key] == other[key] for key in other.keys() - {"file"})
 
 
 def _data_part(folder: Path) -> tuple[str, list[Block], list[Block]]:
