@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train import Run, TrainConfig, fit, plan
+from prx_train import ConfigError, Run, TrainConfig, fit, plan
 from prx_train.budget import Budget
 from prx_train.cli import main
 from prx_train.reckoning import Measured, Plan, elsewhere, reckon
@@ -134,6 +134,17 @@ def test_a_run_that_is_too_short_to_plan_shows_no_plan_of_another(settings: dict
     assert "Planned and real" not in run.report_file.read_text()
 
 
+def test_money_is_divided_among_the_devices_that_are_planned_with(settings: dict[str, Any]) -> None:
+    config = TrainConfig(**{**settings, "budget": "$1"})
+    found = [plan(config, steps=2, photos_per_second=200, devices=devices) for devices in (1, 8)]
+    assert [one.cost for one in found] == pytest.approx([1, 1], rel=0.1)
+    assert [one.seconds for one in found] == pytest.approx([1200, 150], rel=0.1)
+    # Replacing devices by more that are as fast together, the same money buys fewer steps.
+    assert 6 < found[0].steps / found[1].steps < 9
+    with pytest.raises(ConfigError, match="both must be 1 or more"):
+        plan(config, steps=0)
+
+
 def test_a_plan_is_printed(toml: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     config = toml(budget="200s")
     assert main(["plan", str(config), "--steps", "2"]) == 0
@@ -144,6 +155,7 @@ def test_a_plan_is_printed(toml: Callable[..., Path], capsys: pytest.CaptureFixt
     found = json.loads(capsys.readouterr().out)
     assert found["devices"] == 4
     assert 20_000 < found["photos"] < 1_000_000
-    assert main(["plan", str(config), "--photos-per-second", "0"]) == 2
+    for wrong in ("0", "nan", "inf"):
+        assert main(["plan", str(config), "--photos-per-second", wrong]) == 2
     assert main(["plan", str(toml(budget="0.1s")), "--steps", "2"]) == 2
     assert "too short for one step" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -37,8 +38,9 @@ def command() -> int:
 
     def leave() -> None:
         if codes:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # a log on a full disk
+                    stream.flush()
             os._exit(codes[0])
 
     atexit.register(leave)  # what is registered first is called last
@@ -118,17 +120,13 @@ def _plan(options: argparse.Namespace) -> int:
     import json
 
     from prx_train.config import load_config
-    from prx_train.errors import ConfigError
     from prx_train.planning import plan
     from prx_train.report.planned import plan_text
 
-    speed = options.photos_per_second
-    if speed is not None and not speed > 0:
-        raise ConfigError(f"--photos-per-second {speed:g} must be more than zero.")
     found = plan(
         load_config(options.config),
         steps=options.steps,
-        photos_per_second=speed,
+        photos_per_second=options.photos_per_second,
         devices=options.devices,
         say=lambda text: print(text, file=sys.stderr),
     )

@@ -1,10 +1,13 @@
 """Plans a run by starting it: its set-up, its end and some of its steps are done and measured, and then thrown away."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable
 
+from prx_train.budget import parse_budget, settled
 from prx_train.config import TrainConfig
+from prx_train.errors import ConfigError
 from prx_train.loop import prepare
 from prx_train.measuring import MEASURED_STEPS, measure, plan_of, write_plan
 from prx_train.reckoning import Plan, elsewhere
@@ -30,7 +33,7 @@ def plan(
 
     Args:
         config: The run's.
-        steps: To measure.
+        steps: To measure, >= 1.
         photos_per_second: Of training on other hardware, all its devices together, as its maker or another run's
             report has it; None for this machine.
         devices: Of that hardware; for the cost.
@@ -39,6 +42,10 @@ def plan(
     Raises:
         PrxTrainError: what would stop the run.
     """
+    if steps < 1 or devices < 1:
+        raise ConfigError(f"a plan of {steps} steps on {devices} devices: both must be 1 or more.")
+    if photos_per_second is not None and not 0 < photos_per_second < math.inf:
+        raise ConfigError(f"a plan for {photos_per_second:g} photos a second: it must be a number above zero.")
     run = open_run(config.output)
     trial = config.output / ".plan"
     shutil.rmtree(trial, ignore_errors=True)
@@ -51,6 +58,9 @@ def plan(
         measured = measure(session)
         if photos_per_second is not None:
             measured = elsewhere(measured, photos_per_second=photos_per_second, devices=devices)
+            if (asked := parse_budget(config.budget)).unit == "money":
+                price = config.price_per_hour
+                session.schedule.budget = settled(asked, spent=0.0, devices=devices, price_per_hour=price)
         found = plan_of(session, measured)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
