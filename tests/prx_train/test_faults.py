@@ -19,6 +19,7 @@ from transformers import AutoTokenizer
 
 from prx_train import ConfigError, DivergedError, ResourceError, Run, TrainConfig, fit
 from prx_train.checkpoint import list_checkpoints
+from prx_train.measuring import MEASURED_STEPS
 from prx_train.recovery import told
 
 from .conftest import Counting, rows, write_split
@@ -59,6 +60,10 @@ def test_after_infinite_losses_it_goes_back_and_on(settings: dict[str, Any], tmp
     assert [row["back_to"] for row in rows if "back_to" in row] == [3]
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
     assert (run.summary["steps_skipped"], run.summary["rollbacks"]) == (5, 1)
+    report = run.report_file.read_text(encoding="utf-8")
+    assert "photos in 15 steps" in report
+    assert "5 of the steps changed nothing: the loss was not finite (5); their photos are named" in report
+    assert "back to those after step 3 (at step 10), each time at half the learning rate." in report
     assert all(torch.isfinite(tensor).all() for tensor in weights(run).values())
 
 
@@ -181,6 +186,23 @@ def test_a_full_disk_costs_checkpoints_and_not_the_run(settings: dict[str, Any])
     assert sum("metrics.jsonl cannot be written" in text for text in said) == 1
     assert [row["step"] for row in run.metrics if "loss" in row] == [1, 2, 6, 7, 8]
     assert not list(run.output.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("full_after", [0, MEASURED_STEPS - 1])
+def test_a_plan_that_a_full_disk_does_not_take_costs_no_run(settings: dict[str, Any], full_after: int) -> None:
+    steps, limit = Counting(), files_of_at_most(100)
+
+    def stop() -> bool:
+        if steps.done == full_after:
+            limit.__enter__()
+        if steps.done == MEASURED_STEPS + 1:
+            limit.__exit__(None, None, None)
+        return False
+
+    changes = {"budget": f"{MEASURED_STEPS + 2} steps", "validate_every": "100 steps", "trackers": ()}
+    run = fit(TrainConfig(**{**settings, **changes}), callbacks=[steps], stop=stop)
+    assert run.finished
+    assert not run.plan_file.exists()
 
 
 def test_a_disk_that_is_full_at_the_end_is_told_and_the_run_goes_on_later(settings: dict[str, Any]) -> None:

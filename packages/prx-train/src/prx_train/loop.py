@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from tqdm import tqdm
-
 from prx_train.budget import Budget
 from prx_train.callbacks import Callback, Callbacks
 from prx_train.config import FILLED_IN, TrainConfig
@@ -14,7 +12,7 @@ from prx_train.errors import Stopped
 from prx_train.heartbeat import Heartbeat
 from prx_train.identity import check_identity, identify
 from prx_train.measuring import MEASURED_STEPS, keep_plan
-from prx_train.progress import ProgressLine, announce, validation_interval
+from prx_train.progress import ProgressLine, announce, print_line, validation_interval
 from prx_train.recovery import Watch, last_validation, told
 from prx_train.run import Run, open_run
 from prx_train.schedule import Clock
@@ -32,7 +30,7 @@ def fit(
     started_at: float | None = None,
     callbacks: Sequence[Callback] = (),
     stop: Callable[[], int] = lambda: 0,
-    say: Callable[[str], None] = lambda text: tqdm.write(text),
+    say: Callable[[str], None] = print_line,
 ) -> Run:
     """Trains within the budget and leaves the pipeline, the samples and the report in `config.output`.
 

@@ -13,7 +13,7 @@ from prx_train.progress import validation_interval
 from prx_train.reckoning import Measured, Plan, reckon
 from prx_train.run import Run
 from prx_train.session import Session, every
-from prx_train.storage import read_json, write_json
+from prx_train.storage import is_disk_full, read_json, write_json
 
 MEASURED_STEPS = 24
 """After so many steps a run notes its plan, if none was made before."""
@@ -47,8 +47,14 @@ def keep_plan(session: Session) -> None:
         if (found.get("budget"), found.get("identity")) == (session.config.budget, session.identity):
             return
         run.plan_file.unlink()
-    if session.progress.step == MEASURED_STEPS:
-        write_plan(run, plan_of(session, measure(session)), session.identity)
+    # A full disk may not have taken the row of any step.
+    if session.progress.step == MEASURED_STEPS and any("update_seconds" in row for row in run.metrics):
+        try:
+            write_plan(run, plan_of(session, measure(session)), session.identity)
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            session.say(f"{run.plan_file.name} cannot be written, {error.strerror}; the run goes on without it")
 
 
 def measure(session: Session) -> Measured:

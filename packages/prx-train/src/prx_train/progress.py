@@ -1,6 +1,7 @@
 """What a run says while it goes on."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from tqdm import tqdm
@@ -8,6 +9,12 @@ from tqdm import tqdm
 from prx_train.budget import Budget, spoken
 from prx_train.session import Session, describe, every, interval_text
 from prx_train.storage import write_json
+
+
+def print_line(text: str) -> None:
+    """Prints a line above the progress bar; one that cannot be printed, as to a log on a full disk, ends no run."""
+    with suppress(OSError):
+        tqdm.write(text)
 
 
 @dataclass

@@ -203,6 +203,7 @@ def write_rehearsal(session: Session) -> None:
             "step_seconds": session.schedule.pace.seconds,
             "step_photos": session.schedule.pace.tried[0] if session.schedule.pace.tried else 0,
             "val_loss_before": session.val_loss_before,
+            "held_out": session.held_out,
         },
     )
 

@@ -1,6 +1,7 @@
 """Puts the report of a run together from the files in its folder; knows what a reader wants to see first."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -47,24 +48,26 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
         raise ConfigError(f"'{run.output}' is no run: it has no config.json.")
     config = read_json(run.config_file)
     rows = run.metrics
-    steps = [row for row in rows if "loss" in row]
+    steps, taken = [row for row in rows if "loss" in row], [row for row in rows if "lr" in row]
     validations = [row for row in rows if "val_loss" in row]
     ledger = read_jsonl(run.ledger_file)
     folder = Path(config["dataset"]) if dataset is None else dataset
     data_headline, data_report, data_ledger = _data_part(folder)
+    held_out = bool(read_json(run.rehearsal_file)["held_out"]) if run.rehearsal_file.is_file() else True
     blocks = [
-        *_first_picture(run, steps, validations, ledger),
+        *_first_picture(run, taken, validations, ledger),
         *data_report,
-        *_training(steps, validations),
+        *_training(steps, validations, held_out=held_out),
+        *_skipped(rows),
         *_time(ledger, data_ledger),
         *_left_out(run),
-        *_planned(run, steps, ledger),
+        *_planned(run, taken, ledger),
         *_cost(ledger, data_ledger, config["price_per_hour"]),
         {"kind": "heading", "text": "What to change next", "level": 2},
         *({"kind": "text", "text": sentence} for sentence in advice(config, steps, validations, ledger)),
         *_settings(run, config),
     ]
-    learned = headline(steps, validations, ledger, finished=bool(steps) and _has_after(run))
+    learned = headline(taken, validations, ledger, finished=bool(taken) and _has_after(run), held_out=held_out)
     return {
         "format": 1,
         "title": f"Training report: {run.output.name}",
@@ -74,7 +77,12 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
 
 
 def headline(
-    steps: Sequence[Block], validations: Sequence[Block], ledger: Sequence[Block], *, finished: bool = True
+    steps: Sequence[Block],
+    validations: Sequence[Block],
+    ledger: Sequence[Block],
+    *,
+    finished: bool = True,
+    held_out: bool = True,
 ) -> str:
     """The run in one sentence."""
     spent = spoken(sum(row["seconds"] for row in ledger))
@@ -85,7 +93,8 @@ def headline(
     if len(validations) < 2:
         return f"{text}."
     first, last = validations[0]["val_loss"], validations[-1]["val_loss"]
-    return f"{text}; its error on photos it never saw went from {first:.3f} to {last:.3f} ({last / first - 1:+.0%})."
+    photos = "it never saw" if held_out else "it was trained on, as none are held out,"
+    return f"{text}; its error on photos {photos} went from {first:.3f} to {last:.3f} ({last / first - 1:+.0%})."
 
 
 def _has_after(run: Run) -> bool:
@@ -159,16 +168,17 @@ def _lowered(block: Block) -> Block:
     return {**block, "level": 3} if block.get("kind") == "heading" else block
 
 
-def _training(steps: Sequence[Block], validations: Sequence[Block]) -> list[Block]:
+def _training(steps: Sequence[Block], validations: Sequence[Block], *, held_out: bool) -> list[Block]:
     if not steps:
         return []
+    photos = "held-out photos" if held_out else "photos that were trained on too, as none are held out,"
     last = f"{validations[-1]['val_loss']:.3f}" if validations else "not measured"
     return [
         {"kind": "heading", "text": "The training", "level": 2},
         {
             "kind": "figure",
             "caption": "How far the model is from the photos at every noise level; lower is better. Validation uses "
-            "held-out photos, fixed noise and fixed times, so its points differ by the weights only.",
+            f"{photos} at fixed noise and fixed times, so its points differ by the weights only.",
             "image": loss_curves(steps, validations),
             "alt": f"Loss curves over {len(steps)} steps; the last validation loss is {last}",
         },
@@ -181,24 +191,40 @@ def _training(steps: Sequence[Block], validations: Sequence[Block]) -> list[Bloc
     ]
 
 
+def _skipped(rows: Sequence[Block]) -> list[Block]:
+    """What went wrong while it trained; nothing if nothing did."""
+    reasons = Counter(str(row["skipped"]) for row in rows if "skipped" in row)
+    if not reasons:
+        return []
+    why = ", ".join(f"{reason} ({count})" for reason, count in reasons.most_common())
+    text = f"{reasons.total():,} of the steps changed nothing: {why}; their photos are named in metrics.jsonl."
+    back = [f"{row['back_to']} (at step {row['step']})" for row in rows if "back_to" in row]
+    if back:
+        text += f" The weights went back to those after step {', '.join(back)}, each time at half the learning rate."
+    return [{"kind": "text", "text": text}]
+
+
 def _time(ledger: Sequence[Block], data_ledger: Sequence[Block]) -> list[Block]:
     if not ledger:
         return []
-    stages: dict[tuple[str, str], list[float]] = {}
+    stages: dict[tuple[str, str], float] = {}
+    items: dict[tuple[str, str], Counter[str]] = {}
     for row in [*data_ledger, *ledger]:
-        entry = stages.setdefault((row["package"], row["stage"]), [0.0, 0.0])
-        entry[0] += row["seconds"]
-        entry[1] += row["items"]
-    units = {(row["package"], row["stage"]): row["unit"] for row in [*data_ledger, *ledger]}
-    total = sum(seconds for seconds, _ in stages.values())
+        key = (row["package"], row["stage"])
+        stages[key] = stages.get(key, 0.0) + row["seconds"]
+        items.setdefault(key, Counter())[row["unit"]] += row["items"]
+    total = sum(stages.values())
     rows = [
         {
             "label": STAGES.get(stage, stage) if package == "prx-train" else f"data: {stage}",
             "value": seconds,
-            "text": f"{spoken(seconds)}, {seconds / total:.0%}, {items:,.0f} {units[package, stage]}",
+            "text": ", ".join(
+                [spoken(seconds), f"{seconds / total:.0%}"]
+                + [f"{count:,.0f} {unit}" for unit, count in items[package, stage].items()]
+            ),
             "tone": "kept" if stage == "train" else "failed" if stage == "lost" else "plain",
         }
-        for (package, stage), (seconds, items) in stages.items()
+        for (package, stage), seconds in stages.items()
     ]
     what = "data and training" if data_ledger else "the training run"
     return [
