@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from prx_train import ConfigError, DatasetError, TrainConfig, fit
-from prx_train.data import Split, load_split, split_files
+from prx_train.data import Columns, Split, load_split, split_files
 from prx_train.fingerprint import fingerprint
 from prx_train.places import Folder, find_folder
 
-from .conftest import Counting, rows
+from .conftest import Counting, picture, rows, write_split
 
 
 def files_of(folder: Path, *names: str) -> dict[str, list[str]]:
@@ -184,7 +184,7 @@ def test_a_run_does_not_go_on_with_pictures_that_were_replaced(settings: dict[st
     [
         (pa.array([1]), None, "column 'image' .* holds int64 and no pictures"),
         (pa.array([[b"x"]]), None, "column 'image' .* holds list<.*> and no pictures"),
-        (pa.array([b"x"]), pa.array([["a", "b"]]), "column 'caption' .* holds list<.*> and no text"),
+        (pa.array([b"x"]), pa.array([[1, 2]]), "column 'caption' .* holds list<.*> and no text"),
         (pa.array([b"x"]), pa.array([7]), "column 'caption' .* holds int64 and no text"),
     ],
 )
@@ -193,6 +193,115 @@ def test_columns_of_other_types_are_one_sentence(
 ) -> None:
     with pytest.raises(DatasetError, match=sentence):
         read(tmp_path, images, captions)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("width", [None, 32, 0]),
+        ("height", [None] * 3),
+        ("width", ["32 cm", "32 cm", "x"]),
+        ("height", [0.5, 0.25, float("nan")]),
+        ("key", [None, "b", "c"]),
+        ("key", [["a"], ["b"], ["c"]]),
+        ("weight", ["250 g", "1 kg", None]),
+        ("weight", [float("inf"), float("nan"), -1.0]),
+        ("background_color", ["off white", "red/blue", "white"]),
+        ("background_color", [[1, 2, 3]] * 3),
+        ("background_color", [1, 2, 3]),
+    ],
+)
+def test_columns_of_our_names_may_hold_anything_else(tmp_path: Path, column: str, cells: list[Any]) -> None:
+    columns = {"key": ["a", "b", "c"], "width": [32] * 3, "height": [32] * 3, column: cells}
+    pictures = [picture((200, 30, 30), (12, 40), number) for number in range(3)]
+    table = pa.table({"image": pictures, "caption": ["a hat"] * 3, **columns})
+    pq.write_table(table, tmp_path / "train.parquet")
+    split = load_split([str(tmp_path / "train.parquet")], resolution=32, patch_size=8, ram_limit=0, fit="pad")
+    assert [row.weight for row in split.rows] == [1.0] * 3
+    # The sizes are believed where all of a row group are there; else they are those of the pictures.
+    described = column in {"weight", "background_color"}
+    assert {row.size for row in split.rows} == {(32, 32) if described else (48, 24)}
+    assert [split.picture(index) is not None for index in range(3)] == [True] * 3
+    assert split.skipped == []
+
+
+@pytest.mark.parametrize(("weights", "scale"), [([1e-6, 3e-6], 2e-6), ([250, 5e8], 250000125.0), ([0.5, 4.0], 1.0)])
+def test_weights_that_are_shares_or_grams_are_relative(tmp_path: Path, weights: list[float], scale: float) -> None:
+    table = pa.table({"image": [row["image"]["bytes"] for row in rows(2)], "caption": ["a hat"] * 2, "weight": weights})
+    pq.write_table(table, tmp_path / "train.parquet")
+    split = load_split([str(tmp_path / "train.parquet")], resolution=32, patch_size=8, ram_limit=0)
+    assert [row.weight for row in split.rows] == pytest.approx([weight / scale for weight in weights])
+
+
+def test_a_damaged_row_group_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prx_train.places._FIRST_PAUSE", 0.0)
+    table = pa.Table.from_pylist(rows(8))
+    pq.write_table(table, file := tmp_path / "train.parquet", row_group_size=4)
+    data = bytearray(file.read_bytes())
+    data[200:2000] = bytes(1800)
+    file.write_bytes(data)
+    with pytest.raises(DatasetError, match=r"train\.parquet' is damaged in row group 0: "):
+        load_split([str(file)], resolution=32, patch_size=8, ram_limit=0)
+
+
+def truncated(count: int) -> list[dict[str, Any]]:
+    """Rows whose pictures have a head and not all of the rest."""
+    return [
+        {**row, "image": {**row["image"], "bytes": row["image"]["bytes"][: len(row["image"]["bytes"]) // 2]}}
+        for row in rows(count)
+    ]
+
+
+def test_held_out_photos_that_cannot_be_decoded_are_no_held_out_photos(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    write_split(tmp_path / "dataset", "train", rows(6))
+    write_split(tmp_path / "dataset", "validation", truncated(2))
+    run = fit(TrainConfig(**{**settings, "dataset": tmp_path / "dataset", "budget": "1 step"}))
+    assert run.finished
+    assert "trained on too" in run.derived_file.read_text(encoding="utf-8")
+    report = run.report_file.read_text(encoding="utf-8")
+    assert "its error on photos it was trained on, as none are held out, went from" in report
+    assert "Validation uses photos that were trained on too" in report
+    assert "never saw" not in report
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_photos_none_of_which_can_be_decoded_are_nothing_to_train_on(
+    settings: dict[str, Any], tmp_path: Path, *, held_out: bool
+) -> None:
+    write_split(tmp_path / "dataset", "train", truncated(6))
+    if held_out:
+        write_split(tmp_path / "dataset", "validation", rows(2))
+    with pytest.raises(DatasetError, match=r"no photo that can be decoded; the first, train-.*, row 0: .*truncated\."):
+        fit(TrainConfig(**{**settings, "dataset": tmp_path / "dataset"}))
+
+
+def test_that_no_row_holds_a_picture_is_told_with_a_reason(settings: dict[str, Any], tmp_path: Path) -> None:
+    table = pa.table({"image": ["a.png", "b.png"], "caption": ["a hat", "a shoe"]})
+    pq.write_table(table, tmp_path / "train.parquet")
+    with pytest.raises(DatasetError, match=r"trained on; the first of its rows, .* row 0: it names 'a.png', and there"):
+        fit(TrainConfig(**{**settings, "dataset": tmp_path / "train.parquet"}))
+
+
+def test_captions_in_a_list_share_in_their_column(tmp_path: Path) -> None:
+    pictures = [row["image"]["bytes"] for row in rows(3)]
+    lists = [["a hat", "a red hat", None, ""], [], None]
+    table = pa.table({"image": pictures, "short": ["hat", "shoe", None], "caption": lists})
+    pq.write_table(table, tmp_path / "train.parquet")
+    columns = Columns(captions={"caption": 3.0, "short": 1.0})
+    split = load_split([str(tmp_path / "train.parquet")], resolution=32, patch_size=8, ram_limit=0, columns=columns)
+    assert [row.captions for row in split.rows] == [
+        (("a hat", 0.375), ("a red hat", 0.375), ("hat", 0.25)),
+        (("shoe", 1.0),),
+        (("", 1.0),),
+    ]
+
+
+def test_a_cell_that_names_no_file_is_told_in_short(tmp_path: Path) -> None:
+    (sentence,) = read(tmp_path, pa.array(["iVBORw0KGgo" * 10_000])).skipped
+    assert "it names 'iVBORw0KGgoiVBOR" in sentence
+    assert len(sentence) < 400
 
 
 def test_texts_of_a_dictionary_column_are_texts(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def test_a_deadline_counts_what_is_left_from_the_present_on() -> None:
     # A pause of an hour before the deadline is an hour less to train in.
     assert settled(budget, spent=100, now=budget.amount - 60).amount == 160
     with pytest.raises(ConfigError, match="lies in the past"):
-        settled(budget, spent=0, now=budget.amount + 1)
+        settled(budget, spent=5, now=budget.amount + 1)
+    assert settled(budget, spent=5, begun=True, now=budget.amount + 1).amount == 4
     assert parse_budget("until 2026-12-01 08:00").amount - parse_budget("until 2026-12-01").amount == 8 * 3600
 
 

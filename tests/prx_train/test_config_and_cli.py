@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -59,6 +60,22 @@ def test_every_setting_is_explained(kind: type[TrainConfig] | type[ModelConfig])
 def test_the_learning_rate_suits_what_is_trained(changes: dict[str, Any], rate: float) -> None:
     config = TrainConfig(**{"dataset": "dataset", "output": "run", **changes})
     assert resolve(config, resolution=64, shift=1.0, batch_size=32, accumulate=1).learning_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("checkpoint_every", "0s"),
+        ("checkpoint_every", "$5"),
+        ("validate_every", "soon"),
+        ("validate_every", "as runs/first"),
+        ("seed", 2**63),
+        ("sample_seed", 2**64),
+    ],
+)
+def test_a_value_that_is_wrong_is_told_by_its_key(key: str, value: str | int) -> None:
+    with pytest.raises(ConfigError, match=rf"^config key '{key}' = '?{re.escape(str(value))}'? "):
+        TrainConfig(**{"dataset": "dataset", "output": "run", key: value})
 
 
 def test_toml_gives_what_python_gives(settings: dict[str, Any], toml: Callable[..., Path]) -> None:

@@ -39,11 +39,11 @@ class Budget:
         return f"{int(self.amount)} steps" if self.unit == "steps" else f"{self.amount:g} of money"
 
 
-def parse_budget(text: str) -> Budget:
+def parse_budget(text: str, *, key: str = "budget") -> Budget:
     """Reads "24h", "1h 30m", "90s", "MM:SS", "HH:MM:SS", "200 steps", "$25", "25 EUR", a deadline, or "as runs/first".
 
     A deadline is "until 2026-12-01 08:00" or any other form of ISO 8601 after "until"; without an offset it
-    is local time. "as RUN" means the steps of another run, at its learning rates.
+    is local time. "as RUN" means the steps of another run, at its learning rates. `key` is the setting's name.
 
     Raises:
         ConfigError: the text is none of these, or the amount is not above zero.
@@ -56,34 +56,40 @@ def parse_budget(text: str) -> Budget:
     amount, unit = _amount(cleaned)
     if unit is None:
         raise ConfigError(
-            f"config key 'budget' = {text!r} is neither a time such as '5m' or '24h', nor money such as '$25', nor "
+            f"config key '{key}' = {text!r} is neither a time such as '5m' or '24h', nor money such as '$25', nor "
             "'until 2026-12-01 08:00', nor '200 steps'."
         )
     if amount <= 0:
-        raise ConfigError(f"config key 'budget' = {text!r} must be more than zero.")
+        raise ConfigError(f"config key '{key}' = {text!r} must be more than zero.")
     return Budget(amount=amount, unit=unit)
 
 
-def parse_interval(text: str) -> Budget:
-    """Reads a time or a number of steps.
+def parse_interval(text: str, *, key: str) -> Budget:
+    """Reads a time or a number of steps, for the setting of that name.
 
     Raises:
         ConfigError: it is something else.
     """
-    found = parse_budget(text)
-    if found.unit not in {"seconds", "steps"}:
-        raise ConfigError(f"an interval of {text!r} is neither a time such as '60s' nor '50 steps'.")
-    return found
+    if _amount(text.strip().lower())[1] not in {"seconds", "steps"}:
+        raise ConfigError(f"config key '{key}' = {text!r} is neither a time such as '60s' nor '50 steps'.")
+    return parse_budget(text, key=key)
 
 
 def settled(
-    budget: Budget, *, spent: float, devices: int = 1, price_per_hour: float | None = None, now: float | None = None
+    budget: Budget,
+    *,
+    spent: float,
+    begun: bool = False,
+    devices: int = 1,
+    price_per_hour: float | None = None,
+    now: float | None = None,
 ) -> Budget:
     """A budget in seconds or steps.
 
     Args:
         budget: Money becomes the seconds that it buys, a deadline what was spent and what is left until then.
         spent: Seconds that the run has used so far.
+        begun: Whether it has steps, so that a deadline that has passed only brings it to its end.
         devices: So many are paid for at once.
         price_per_hour: Of one device, in the currency of the budget.
         now: Seconds since 1970; the present if None.
@@ -97,7 +103,7 @@ def settled(
         return Budget(amount=3600 * budget.amount / (price_per_hour * devices), unit="seconds")
     if budget.unit == "until":
         left = budget.amount - (time.time() if now is None else now)
-        if left <= 0 and not spent:
+        if left <= 0 and not begun:
             raise ConfigError(f"config key 'budget' = '{budget}' lies in the past.")
         return Budget(amount=max(spent + left, 1e-3), unit="seconds")
     return replace(budget, run=None)

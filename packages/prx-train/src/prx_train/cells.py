@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from prx_train.places import read_file
 
+_MOST_SHOWN = 200  # characters
+
 NAMED = bytes(32)
 """In place of a digest: the cell does not hold the picture, but may name it."""
 
@@ -37,9 +39,10 @@ def picture_bytes(cell: Any, *, file: str, root: str | None) -> bytes:
     try:
         return read_file(place)
     except FileNotFoundError:
-        raise ValueError(f"it names '{name}', and there is no such file") from None
+        raise ValueError(f"it names '{shortened(name)}', and there is no such file") from None
     except OSError as error:
-        raise ValueError(f"it names '{name}', which cannot be read: {error.strerror or type(error).__name__}") from None
+        why = error.strerror or type(error).__name__
+        raise ValueError(f"it names '{shortened(name)}', which cannot be read: {why}") from None
 
 
 def named_place(cell: Any, *, file: str, root: str | None) -> str:
@@ -56,8 +59,14 @@ def named_place(cell: Any, *, file: str, root: str | None) -> str:
     place = posixpath.normpath(posixpath.join(posixpath.dirname(home), name))
     inside = posixpath.normpath(posixpath.dirname(home) if root is None else root.rpartition("://")[-1])
     if "://" in name or posixpath.commonpath([_rooted(place), _rooted(inside)]) != _rooted(inside):
-        raise ValueError(f"it names '{name}', which is not in the dataset's folder")
+        raise ValueError(f"it names '{shortened(name)}', which is not in the dataset's folder")
     return f"{scheme}{mark}{place}"
+
+
+def shortened(cell: object) -> str:
+    """What is in a cell, for a sentence: some hold a whole picture as text."""
+    text = str(cell)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _rooted(place: str) -> str:
@@ -78,6 +87,17 @@ def holds_text(kind: pa.DataType) -> bool:
         return holds_text(kind.value_type)
     is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
     return any(one(kind) for one in is_text)
+
+
+def holds_texts(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold captions, one a row or several in a list."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return holds_text(kind.value_type if any(one(kind) for one in lists) else kind)
+
+
+def holds_numbers(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds real numbers."""
+    return any(one(kind) for one in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal))
 
 
 def _is_binary(kind: pa.DataType) -> bool:

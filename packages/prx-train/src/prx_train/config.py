@@ -5,7 +5,16 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from prx_train.budget import parse_budget, parse_interval
 from prx_train.errors import ConfigError
@@ -87,7 +96,8 @@ class TrainConfig(_Settings):
     image_column: str = "image"
     """Column of the pictures."""
     captions: dict[str, Annotated[float, Field(gt=0)]] = {"caption": 1.0}
-    """Columns of texts, and how often each is used relative to the others."""
+    """Columns of texts, and how often each is used relative to the others; the texts of a cell that holds a list
+    share in that."""
     fit: Literal["crop", "pad"] = "crop"
     """How a photo is brought to the shape of its bucket: cut in the middle, or whole, and continued in the
     colours of its edges."""
@@ -134,7 +144,7 @@ class TrainConfig(_Settings):
     """Keep fewer activations and compute them again: about half the memory for a third more time."""
     compile: bool = False
     """Compile each block with torch.compile: minutes of the budget first, faster steps after."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of everything that is random in training."""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto` for the fastest there is."""
@@ -153,7 +163,7 @@ class TrainConfig(_Settings):
     """At most so many photos of the validation split are used."""
     prompts: tuple[str, ...] = ()
     """What is drawn before and after; by default captions of the validation split that differ most."""
-    sample_seed: Annotated[int, Field(ge=0)] = 0
+    sample_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of the first prompt's noise; each further prompt takes the next one."""
     guidance: Annotated[float, Field(ge=1)] = 3.0
     """Of the samples; 1 is none."""
@@ -182,9 +192,9 @@ class TrainConfig(_Settings):
 
     @field_validator("checkpoint_every", "validate_every")
     @classmethod
-    def _is_interval(cls, value: str | None) -> str | None:
+    def _is_interval(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
-            parse_interval(value)
+            parse_interval(value, key=str(info.field_name))
         return value
 
     @model_validator(mode="before")

@@ -7,23 +7,25 @@ decoded when they are needed and kept as long as there is room.
 
 import hashlib
 import json
+import math
 import re
 import threading
 import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prx_train.buckets import Size, buckets_for
-from prx_train.cells import NAMED, held_digest, holds_pictures, holds_text, picture_bytes
+from prx_train.cells import NAMED, held_digest, picture_bytes
 from prx_train.decoding import BROKEN, Fit, Padding, Pixels, decoded, picture_size, why_broken
 from prx_train.errors import DatasetError
 from prx_train.model.bins import published_bins
 from prx_train.places import MANIFEST, Folder, open_parquet, retried
+from prx_train.records import row_groups
 
 FORMAT = 1
 
@@ -35,6 +37,10 @@ _SPLITS = {
 """Words in the names of files and folders, as the hub has them."""
 _OTHERS = {"verdicts.parquet", "leaks.parquet"}
 """Tables of prx-data's that are not rows."""
+
+_COLOR = re.compile("#[0-9a-fA-F]{6}")
+_MOST_WEIGHT = 10.0
+"""Of the rows on average, and its inverse the least: others are meant to be relative."""
 
 Place = tuple[str, int, int]
 """Parquet file (path or address), row group, and row in it."""
@@ -273,7 +279,7 @@ def load_split(
     split = Split(root=root, image=columns.image, fit=fit, draft=draft, ram_limit=ram_limit, open_groups=open_groups)
     # The filter is set outside of the threads, as it is one for all: Pillow warns of damaged EXIF data.
     with ThreadPoolExecutor(2) as pool, warnings.catch_warnings(action="ignore"):
-        for places, records in _row_groups(files, columns):
+        for places, records in row_groups(files, image=columns.image, captions=tuple(columns.captions)):
             found = pool.map(partial(_facts, image=columns.image, root=root), records, places)
             for place, record, facts in zip(places, records, found, strict=True):
                 if isinstance(facts, str):
@@ -282,6 +288,7 @@ def load_split(
                 key, (height, width) = facts
                 bucket = buckets.nearest(height, width)
                 split.rows.append(_row(record, key, bucket, place, columns.captions))
+    split.rows = _of_usual_weight(split.rows)
     return split
 
 
@@ -301,39 +308,32 @@ def _facts(record: Mapping[str, Any], place: Place, *, image: str, root: str | N
 
 
 def _row(record: Mapping[str, Any], key: str, size: Size, place: Place, captions: Mapping[str, float]) -> Row:
-    weight = record.get("weight")
-    texts = [(record.get(column) or "", share) for column, share in captions.items() if share > 0]
+    weight, ground = record.get("weight"), record.get("background_color")
+    columns = [(_texts(record[column]), share) for column, share in captions.items()]
     # A text that this row lacks leaves its share to the others; a row without any is trained without a caption.
-    present = [(text, share) for text, share in texts if text] or [("", 1.0)]
+    present = [(text, share / len(texts)) for texts, share in columns for text in texts] or [("", 1.0)]
     total = sum(share for _, share in present)
     return Row(
         key=key,
         captions=tuple((text, share / total) for text, share in present),
-        weight=1.0 if weight is None or not weight > 0 else float(weight),
+        weight=float(weight) if weight is not None and 0 < weight < math.inf else 1.0,
         size=size,
         place=place,
-        ground=record.get("background_color") or None,
+        ground=ground if ground is not None and _COLOR.fullmatch(ground) else None,
     )
 
 
-def _row_groups(files: Sequence[str], columns: Columns) -> Iterator[tuple[list[Place], list[dict[str, Any]]]]:
-    """The columns that are needed, row group by row group; without the pictures where they are described."""
-    for path in files:
-        try:
-            parquet = open_parquet(path)
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"the dataset file '{path}' is not Parquet: {error}.") from None
-        names = set(parquet.schema_arrow.names)
-        for needed in (columns.image, *columns.captions):
-            if needed not in names:
-                raise DatasetError(f"the dataset file '{path}' has no column '{needed}'.")
-            kind = parquet.schema_arrow.field(needed).type
-            usable, what = (holds_pictures, "pictures") if needed == columns.image else (holds_text, "text")
-            if not usable(kind):
-                raise DatasetError(f"the column '{needed}' of the dataset file '{path}' holds {kind} and no {what}.")
-        wanted = [name for name in (*columns.captions, "key", "weight", "background_color") if name in names]
-        described = {"key", "width", "height"}
-        wanted += ["width", "height"] if described <= names else [columns.image]
-        for group in range(parquet.num_row_groups):
-            records = retried(partial(parquet.read_row_group, group, columns=wanted)).to_pylist()
-            yield [(path, group, row) for row in range(len(records))], records
+def _texts(cell: str | list[str | None] | None) -> list[str]:
+    """The texts of a cell, which may be a list of them."""
+    return [text for text in (cell if isinstance(cell, list) else [cell]) if text]
+
+
+def _of_usual_weight(rows: list[Row]) -> list[Row]:
+    """The rows; weights that are far from neutral on average, such as shares of 1 or grams, are divided by their mean.
+
+    An epoch would otherwise have hardly any photos, or more than memory has room for.
+    """
+    mean = math.fsum(row.weight for row in rows) / max(len(rows), 1)
+    if not rows or 1 / _MOST_WEIGHT <= mean <= _MOST_WEIGHT:
+        return rows
+    return [replace(row, weight=row.weight / mean) for row in rows]

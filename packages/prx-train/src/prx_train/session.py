@@ -218,9 +218,9 @@ def padding(session: Session) -> list[tuple[str, str]]:
 
 
 def every(text: str | None, budget: Budget, parts: int) -> Budget:
-    """The interval between two checkpoints or validations: as set, or the budget in so many parts."""
+    """The interval between two checkpoints or validations: as set and checked, or the budget in so many parts."""
     if text is not None:
-        return parse_interval(text)
+        return parse_interval(text, key="every")
     if budget.unit == "steps":
         return Budget(amount=max(1, budget.amount // parts), unit="steps")
     return Budget(amount=budget.amount / parts, unit="seconds")

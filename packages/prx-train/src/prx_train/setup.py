@@ -173,7 +173,8 @@ def _schedule(config: ResolvedConfig, clock: Clock, crew: Crew, progress: Progre
         budget = Budget(amount=len(rates), unit="steps")
     else:
         price = config.price_per_hour
-        budget = settled(asked, spent=clock.spent, devices=crew.devices, price_per_hour=price)
+        begun = progress.step > 0
+        budget = settled(asked, spent=clock.spent, begun=begun, devices=crew.devices, price_per_hour=price)
     schedule = Schedule(budget, clock, config.warmup, config.decay, peak=config.learning_rate, start=progress.start)
     return replace(schedule, replayed=rates, reserve=reserve_of(crew.size), decayed=progress.decayed)
 
@@ -218,9 +219,7 @@ def _prepare(begun: _Begun) -> _Prepared:
     left_out = LeftOut(Run(config.output).left_out_file, say)
     for split in (train, validation):
         split.on_left_out = lambda row, place, reason: left_out.note(row.key, place, reason)
-    # A dataset without held-out photos is validated on photos it was trained on; better than not at all.
-    held_out = validation if validation.rows else train
-    chosen = _chosen(held_out, config.validation_photos)
+    held_out, chosen = _to_validate_with(config, train, validation)
     prompts = config.prompts or varied_captions([row.caption for row in held_out.rows]) or ("",)
     texts_of = [text for row in train.rows for text, _ in row.captions]
     captions = [*texts_of, *(held_out.rows[n].caption for n in chosen), *prompts, ""]
@@ -274,14 +273,37 @@ def _load_data(config: ResolvedConfig, cell: int, folder: Folder) -> tuple[data.
         for split in ("train", "validation")
     )
     if not train.rows:
-        raise DatasetError(f"the dataset '{config.dataset}' holds no photo that can be trained on.")
+        first = f"; the first of its rows, {train.skipped[0]}" if train.skipped else ""
+        raise DatasetError(f"the dataset '{config.dataset}' holds no photo that can be trained on{first}.")
     return train, validation
 
 
 def _say_data(train: data.Split, validation: data.Split, say: Say) -> None:
     say(f"{len(train.rows)} photos to train on, {len(validation.rows)} to validate with")
+    if any(row.weight != 1 for row in train.rows):
+        photos = sum(row.weight for row in train.rows)
+        say(f"by the column 'weight' an epoch has about {photos:.0f} photos, some more often than others")
     for trouble in [*train.skipped, *validation.skipped]:
         say(f"skipped {trouble}")
+
+
+def _to_validate_with(
+    config: ResolvedConfig, train: data.Split, validation: data.Split
+) -> tuple[data.Split, list[int]]:
+    """A split and its rows that are used.
+
+    A dataset without readable held-out photos is validated on photos it was trained on; better than not at all.
+
+    Raises:
+        DatasetError: no photo to train on can be decoded.
+    """
+    if not any(train.picture(index) is not None for index in range(len(train.rows))):
+        raise DatasetError(
+            f"the dataset '{config.dataset}' holds no photo that can be decoded; the first, {train.skipped[0]}."
+        )
+    if chosen := _chosen(validation, config.validation_photos):
+        return validation, chosen
+    return train, _chosen(train, config.validation_photos)
 
 
 def _chosen(split: data.Split, count: int) -> list[int]:
