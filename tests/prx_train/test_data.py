@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from prx_train.buckets import Batch, Order, Size, buckets_for
 from prx_train.data import Columns, Split, load_split, split_files
-from prx_train.decoding import Pixels, cropped, padded
+from prx_train.decoding import Pixels, cropped, decoded, padded
 from prx_train.errors import DatasetError
 from prx_train.feed import Feed
 from prx_train.fingerprint import fingerprint
@@ -61,6 +61,25 @@ def test_pixels_are_the_same_whether_they_were_kept_or_not(tmp_path: Path) -> No
         assert np.array_equal(picture(kept, index), picture(dropped, index))
     assert (len(kept.kept), len(dropped.kept)) == (13, 1)
     assert np.array_equal(picture(kept, 0), picture(dropped, 0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "value", "level"),
+    [
+        (np.uint16, "PNG", 0, 0),
+        (np.uint16, "PNG", 128 * 257, 128),
+        (np.uint16, "PNG", 65535, 255),
+        (np.int32, "TIFF", 128 * 257, 128),
+        (np.int32, "TIFF", 128, 128),
+        (np.float32, "TIFF", 0.5, 128),
+        (np.float32, "TIFF", 200.0, 200),
+    ],
+)
+def test_grey_of_more_bits_keeps_its_shade(kind: type, file: str, value: float, level: int) -> None:
+    held = io.BytesIO()
+    Image.fromarray(np.full((40, 40), value, dtype=kind)).save(held, file)
+    pixels, _ = decoded(held.getvalue(), (32, 32), fit="crop", draft=64)
+    assert (pixels == level).all()
 
 
 def test_pictures_are_upright_and_transparent_is_white(tmp_path: Path) -> None:

@@ -124,7 +124,23 @@ def _opened(data: bytes, draft: int) -> Image.Image:
     image.load()
     # Where there is nothing to turn or to convert, each would make a copy.
     upright = image if image.getexif().get(_ORIENTATION, 1) == 1 else ImageOps.exif_transpose(image)
+    if upright.mode[0] in "IF":
+        upright = _levels(upright)
     if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
         rgba = upright.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return upright if upright.mode == "RGB" else upright.convert("RGB")
+
+
+def _levels(grey: Image.Image) -> Image.Image:
+    """Grey of 16 bits, 32 bits or floats in 8 bits, as prx-data reads it; Pillow would make all above 255 white.
+
+    16 bits span [0, 65535], and so do 32 if there is more than 255 in them; floats span [0, 1], or are levels if there
+    is more than that.
+    """
+    values = np.nan_to_num(np.asarray(grey).astype(np.float64))
+    most = values.max(initial=0.0)
+    span = 65535 if grey.mode.startswith("I;16") or most > 255 else 255
+    if grey.mode == "F":
+        span = 1 if most <= 1 else 255
+    return Image.fromarray(np.rint(np.clip(values * (255 / span), 0, 255)).astype(np.uint8))
