@@ -143,6 +143,8 @@ def test_money_is_divided_among_the_devices_that_are_planned_with(settings: dict
     assert 6 < found[0].steps / found[1].steps < 9
     with pytest.raises(ConfigError, match="both must be 1 or more"):
         plan(config, steps=0)
+    with pytest.raises(ConfigError, match="8 devices that are not here needs their photos a second"):
+        plan(config, steps=2, devices=8)
 
 
 def test_a_plan_is_printed(toml: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:

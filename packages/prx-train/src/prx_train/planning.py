@@ -44,6 +44,8 @@ def plan(
     """
     if steps < 1 or devices < 1:
         raise ConfigError(f"a plan of {steps} steps on {devices} devices: both must be 1 or more.")
+    if devices > 1 and photos_per_second is None:
+        raise ConfigError(f"a plan for {devices} devices that are not here needs their photos a second, all together.")
     if photos_per_second is not None and not 0 < photos_per_second < math.inf:
         raise ConfigError(f"a plan for {photos_per_second:g} photos a second: it must be a number above zero.")
     run = open_run(config.output)

@@ -53,7 +53,7 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
     ledger = read_jsonl(run.ledger_file)
     folder = Path(config["dataset"]) if dataset is None else dataset
     data_headline, data_report, data_ledger = _data_part(folder)
-    held_out = bool(read_json(run.rehearsal_file)["held_out"]) if run.rehearsal_file.is_file() else True
+    held_out = not run.rehearsal_file.is_file() or bool(read_json(run.rehearsal_file).get("held_out", True))
     blocks = [
         *_first_picture(run, taken, validations, ledger),
         *data_report,
