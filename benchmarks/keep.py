@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from prx_data.decisions.keep import DEFAULT_KEEP, rank, why_better
 from prx_data.decisions.repeats import SAME_PIXELS_KEEP
@@ -55,6 +55,14 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
     return image.crop((x, y, image.width - x, image.height - y))
 
 
+def signed(image: Image.Image) -> Image.Image:
+    """With a shop's name in the upper left corner."""
+    written_on = image.copy()
+    place, size = (image.width // 36, image.width // 36), image.width // 18
+    ImageDraw.Draw(written_on).text(place, "Shop.com", fill=(120, 120, 120), font_size=size)
+    return written_on
+
+
 COPIES: dict[str, Callable[[Image.Image], bytes]] = {
     "JPEG q20, then q98": lambda image: written(again(image, 20), quality=98),
     "JPEG q20, then PNG": lambda image: written(again(image, 20), "PNG"),
@@ -68,6 +76,7 @@ COPIES: dict[str, Callable[[Image.Image], bytes]] = {
     "reduced to a half, q90": lambda image: written(scaled(image, 0.5), quality=90),
     "reduced to 80%, q90": lambda image: written(scaled(image, 0.8), quality=90),
     "enlarged × 1.5, q90": lambda image: written(scaled(image, 1.5), quality=90),
+    "a shop's name in a corner, q95": lambda image: written(signed(image), quality=95),
     "WebP q80": lambda image: written(image, "WEBP", quality=80),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 from scipy import fft
 
 from prx_data import Rules, Workspace
@@ -70,6 +70,24 @@ def test_the_original_is_kept_and_not_a_worse_copy_of_it(originals: list[Path], 
         assert why in details[name].detail
 
 
+def test_a_copy_with_the_shops_name_is_not_kept_though_its_content_is_wider(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, path in enumerate(sorted((photos / "catalogue").glob("*_main.jpg"))[::90]):
+        (folder / f"{number}.jpg").write_bytes(path.read_bytes())
+        signed = Image.open(path).convert("RGB")
+        ImageDraw.Draw(signed).text((30, 30), "Shop.com", fill=(120, 120, 120), font_size=60)
+        (folder / f"{number} signed.jpg").write_bytes(encode(signed, quality=95))
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(folder)
+    workspace.measure(workers=1)
+    details = {one.origin: one for one in workspace.select(Rules(min_cleanliness=None)).decisions.verdicts}
+    assert len(details) >= 4
+    for name, one in details.items():
+        assert one.kept == ("signed" not in name), one.detail
+        assert one.kept or "that one is kept for nothing added" in one.detail
+
+
 def as_it_is(image: Image.Image) -> Picture:
     return Picture(np.asarray(image))
 
@@ -127,6 +145,8 @@ def test_of_equals_the_whole_picture_and_the_smaller_file_are_better() -> None:
         "height": 500,
         "content_box": [0, 0, 1, 1],
         "cleanliness": 0.9,
+        "overlay": 0.0,
+        "things": 0,
         "format": "JPEG",
         "mode": "RGB",
         "jpeg_quality": 85,
@@ -138,6 +158,8 @@ def test_of_equals_the_whole_picture_and_the_smaller_file_are_better() -> None:
         {**photo, "effective_resolution": None, "past_quality": None}, DEFAULT_KEEP
     )
     worse: dict[str, dict[str, Any]] = {
+        "nothing added (an empty ground against writing over 2.0% of it)": {"overlay": 0.02, "width": 800},
+        "nothing added (an empty ground against 1 small thing beside the product)": {"things": 1, "width": 800},
         "resolution (400×500 px of content against 360×450 px of content)": {"width": 360, "height": 450},
         "least compressed (a JPEG of quality 85 against a JPEG of quality 70)": {"jpeg_quality": 70},
         "least compressed (a JPEG of quality 85 against a PNG of unknown loss)": {"mode": "P", "format": "PNG"}

@@ -23,6 +23,9 @@ _OFF = 3
 class Preference(StrEnum):
     """What makes one copy better than another."""
 
+    NOTHING_ADDED = "nothing_added"
+    """Nothing laid over its ground: no line of writing (`overlay`), no small thing apart from the product (`things`), as
+    a shop's name in a corner is. By default it comes before the resolution, as what is added is content as well."""
     RESOLUTION = "resolution"
     """More pixels of content, without plain margins, in steps of a tenth; those of an enlarged picture count as before
     it was enlarged, and of two in one step the picture that was not is better."""
@@ -42,6 +45,7 @@ class Preference(StrEnum):
 
 
 DEFAULT_KEEP = (
+    Preference.NOTHING_ADDED,
     Preference.RESOLUTION,
     Preference.LEAST_COMPRESSED,
     Preference.CLEANEST_BACKGROUND,
@@ -54,9 +58,9 @@ def rank(photo: Mapping[str, Any], keep: Sequence[Preference]) -> tuple[tuple[in
     """Sorts the better photo first, as far as the preferences tell.
 
     Args:
-        photo: `width`, `height`, `format`, `mode`, `jpeg_quality`, `as_is`, `content_box`, `cleanliness`, `detail`,
-            `bytes`, `has_metadata`; `effective_resolution` and `past_quality`, if they were measured; and `aesthetic`,
-            if that is preferred.
+        photo: `width`, `height`, `format`, `mode`, `jpeg_quality`, `as_is`, `content_box`, `cleanliness`, `overlay`,
+            `things`, `detail`, `bytes`, `has_metadata`; `effective_resolution` and `past_quality`, if they were
+            measured; and `aesthetic`, if that is preferred.
         keep: The preferences, the most important first.
     """
     return tuple(tuple(-step for step in _steps(photo, one)) for one in keep)
@@ -73,6 +77,8 @@ def why_better(winner: Mapping[str, Any], loser: Mapping[str, Any], keep: Sequen
 def _steps(photo: Mapping[str, Any], preference: Preference) -> tuple[int, ...]:
     """The value in the preference's steps; more is better."""
     match preference:
+        case Preference.NOTHING_ADDED:
+            return (int(not photo["overlay"] and not photo["things"]),)
         case Preference.RESOLUTION:
             return _in_steps(_content_pixels(photo), 1.1), int(not _enlarged(photo))
         case Preference.LEAST_COMPRESSED:
@@ -132,6 +138,8 @@ def _quality_steps(photo: Mapping[str, Any]) -> int:
 
 def _told(photo: Mapping[str, Any], preference: Preference) -> str:
     match preference:
+        case Preference.NOTHING_ADDED:
+            return _told_additions(photo)
         case Preference.RESOLUTION:
             width, height = _content_sides(photo)
             told = f"{width:.0f}×{height:.0f} px of content"
@@ -149,6 +157,13 @@ def _told(photo: Mapping[str, Any], preference: Preference) -> str:
             return "metadata" if photo["has_metadata"] else "none"
         case Preference.SMALLEST_FILE:
             return f"{photo['bytes']:,} bytes" + ("" if photo["as_is"] else " that have to be encoded again")
+
+
+def _told_additions(photo: Mapping[str, Any]) -> str:
+    if photo["overlay"]:
+        return f"writing over {photo['overlay']:.1%} of it"
+    things = photo["things"]
+    return f"{things} small thing{'s' if things > 1 else ''} beside the product" if things else "an empty ground"
 
 
 def _told_compression(photo: Mapping[str, Any]) -> str:
