@@ -62,6 +62,15 @@ def doubt(off: Floats, strict: float, loose: float) -> float:
     return 1 - float((wide & narrow).sum() / (wide | narrow).sum()) if (wide | narrow).any() else 0.0
 
 
+def in_shade(lab: Lab, surface: Lab, subject: Mask) -> Mask:
+    lab, surface = lab[::2, ::2], surface[::2, ::2]
+    ratio = (lab[..., 0] + 16) / np.maximum(surface[..., 0] + 16, 1)
+    off = np.linalg.norm(lab[..., 1:] - ratio[..., None] * surface[..., 1:], axis=-1)
+    light = np.pad(lab[..., 0], ((0, 1), (0, 1)), mode="edge")
+    slope = np.abs(np.diff(light, axis=0)[:, :-1]) + np.abs(np.diff(light, axis=1)[:-1])
+    return np.asarray(subject & (ratio > 0.53) & (ratio < 0.98) & (off < 4) & (slope < 3))
+
+
 def mode(colors: Lab) -> Lab:
     cells = (colors * np.float32(0.1) + np.array([0, 12, 12], dtype=np.float32)).astype(int) @ [576, 24, 1]
     found: Lab = colors[cells == np.bincount(cells).argmax()].mean(axis=0)

@@ -8,8 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from scipy import ndimage
 
-from prx_data.measures.background import background
+from prx_data.measures.background import background, background_mask
+from prx_data.measures.background_region import divide
+from prx_data.measures.color import delta_e, srgb_to_lab
+from prx_data.picture import Picture
 
 from .composites import read
 
@@ -88,6 +92,57 @@ def test_a_ring_has_its_own_colour_and_not_that_of_the_ground(ground: tuple[int,
     assert found.subject_colors[0].name == "red"
     assert found.subject_colors[0].share > 0.9
     assert found.contrast > 40
+
+
+@pytest.mark.parametrize("ground", [(255, 255, 255), (90, 150, 190)])
+def test_ground_that_shows_through_a_product_is_ground(ground: tuple[int, int, int]) -> None:
+    pixels = np.full((800, 800, 3), ground, dtype=np.uint8)
+    cv2.circle(pixels, (400, 400), 250, (180, 30, 40), 60, cv2.LINE_AA)
+    covered = (np.abs(pixels.astype(int) - ground).sum(axis=2) > 30).mean()
+    found, mask = background(pixels), background_mask(pixels)
+    assert found.fill == pytest.approx(covered, abs=0.03)
+    assert found.fill_side == pytest.approx(560 / 800, abs=0.02)
+    assert mask[64, 64]
+    assert found.share + found.fill == pytest.approx(1, abs=0.01)
+
+
+def test_ground_shows_between_an_arm_and_a_body_and_white_cloth_is_none(photos: Path) -> None:
+    for name, least in (("mj10-red_main", 0.03), ("wsh07-blue_main", 0.05), ("wt05-purple_back", 0.05)):
+        pixels = read(photos / "catalogue" / f"{name}.jpg")
+        away = delta_e(srgb_to_lab(pixels), np.array([100.0, 0.0, 0.0])) > 4
+        filled = ndimage.binary_fill_holes(away)
+        assert (filled & ~away).mean() > least
+        assert background(pixels).fill == pytest.approx(away.mean(), abs=0.015)
+    shirt = read(photos / "catalogue" / "wh08-white_main.jpg", reduce=2)
+    label = np.full((400, 400, 3), 255, dtype=np.uint8)
+    label[80:340, 120:280] = (20, 90, 60)
+    label[150:270, 140:260] = 246
+    for pixels in (shirt, label):
+        region = divide(Picture(np.ascontiguousarray(pixels)))
+        assert not (region.mask & region.subject).any()
+
+
+@pytest.mark.parametrize("thick", [6, 20])
+def test_the_bars_of_a_chair_are_no_lines_of_the_ground(thick: int) -> None:
+    pixels = np.full((1000, 800, 3), (244, 242, 235), dtype=np.uint8)
+    for x in (150, 650):
+        cv2.line(pixels, (x, 500), (x, 900), (30, 130, 150), thick)
+    for x in range(150, 651, 100):
+        cv2.line(pixels, (x, 120), (x, 500), (30, 130, 150), thick)
+    cv2.rectangle(pixels, (150, 470), (650, 530), (30, 130, 150), -1)
+    cv2.line(pixels, (150, 120), (650, 120), (30, 130, 150), thick)
+    assert background(pixels).cleanliness > 0.95
+
+
+def test_a_hard_shadow_is_doubtful_and_a_product_of_its_own_colour_is_not() -> None:
+    pixels = np.full((800, 800, 3), (210, 170, 150), dtype=np.uint8)
+    shadow = pixels.copy()
+    cv2.ellipse(shadow, (470, 480), (200, 120), 20, 0, 360, (140, 113, 100), -1, cv2.LINE_AA)
+    for one in (pixels, shadow):
+        cv2.circle(one, (350, 400), 150, (30, 60, 120), -1, cv2.LINE_AA)
+    assert background(pixels).doubt < 0.1
+    pixels = shadow
+    assert background(pixels).doubt > 0.4
 
 
 def test_a_set_is_no_clutter() -> None:

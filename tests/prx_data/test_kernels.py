@@ -155,6 +155,17 @@ def test_the_ground_is_that_of_whole_arrays(regions: list[Region]) -> None:
         np.testing.assert_allclose(np.sqrt(squares), np.linalg.norm(region.lab - surface, axis=0), atol=1e-3)
 
 
+def test_shade_is_that_of_whole_arrays(regions: list[Region]) -> None:
+    some = 0
+    for one in regions:
+        subject = np.ascontiguousarray(one.subject[::2, ::2])
+        found = ground.in_shade(one.lab, one.surface, subject)
+        expected = reference.in_shade(interleaved(one.lab), interleaved(one.surface), subject)
+        assert np.count_nonzero(found != expected) <= 1  # a rounding beside a limit
+        some += bool(found.any())
+    assert some > 3
+
+
 def test_a_surface_that_is_there_is_found() -> None:
     ys, xs = positions((64, 96), 1)
     y, x = ys[:, None], xs[None]

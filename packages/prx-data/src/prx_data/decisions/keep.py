@@ -24,8 +24,8 @@ class Preference(StrEnum):
     """What makes one copy better than another."""
 
     NOTHING_ADDED = "nothing_added"
-    """Nothing laid over its ground: no line of writing (`overlay`), no small thing apart from the product (`things`), as
-    a shop's name in a corner is. By default it comes before the resolution, as what is added is content as well."""
+    """Nothing laid over its ground: no line of writing (`overlay`), no small thing apart from the product (`things`),
+    as a shop's name in a corner is. By default it comes before the resolution: what is added is content as well."""
     RESOLUTION = "resolution"
     """More pixels of content, without plain margins, in steps of a tenth; those of an enlarged picture count as before
     it was enlarged, and of two in one step the picture that was not is better."""

@@ -14,22 +14,20 @@ import numpy as np
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
 from prx_data.measures.background_maps import middle, ring_places
-from prx_data.measures.background_parts import SEEN, pieces
-from prx_data.measures.background_region import LEAST_SHARE, Region, divide
+from prx_data.measures.background_parts import pieces
+from prx_data.measures.background_region import LEAST_SHARE, Region, divide, in_shade, whole
 from prx_data.measures.background_texture import cleanliness, clutter_components
 from prx_data.measures.color import hex_color
 from prx_data.measures.color_names import Shade, dominant_colors
-from prx_data.measures.kernels import ground, masks, texture
+from prx_data.measures.kernels import ground, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
 
-VERSION = "9"
+VERSION = "10"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
-_HOLLOW = 0.5  # of a subject: less that is unlike the ground, and that shows through it
-_STUDIO = 0.5  # of the border: a ground that flat has no lines of its own
-_STRONG = 15.0  # ΔE from it that no shadow's rim reaches
+_SHADOWED = 2.0  # of nine tenths of real photos not a fiftieth of the subject may be a shadow
 _WHOLE_SIDE = 0.9  # of a side of the frame: what covers that is more often a floor or a wall than a subject
 
 
@@ -74,16 +72,17 @@ class Background:
     color: str
     """The background's own colour, `#rrggbb` in sRGB."""
     doubt: float
-    """How much of the subject appears or goes as the mask's tolerance moves by half, in [0, 1]; 1 where no subject is
-    found, where one covers a whole side of the frame (a floor behind a soft horizon does), or where there is no common
-    ground along half of the border. A neural matte is asked where this is high."""
+    """How much of the subject appears or goes as the mask's tolerance moves by half, or twice the share of it that may
+    as well be a shadow on the ground, in [0, 1]; 1 where no subject is found, where one covers a whole side of the
+    frame (a floor behind a soft horizon does), or where there is no common ground along half of the border. A neural
+    matte is asked where this is high."""
     contrast: float
     """Median ΔE of the subject from the ground, ≥ 0; below about 10 it is white on white, 0 without a subject."""
     subject_colors: tuple[Shade, ...]
-    """Up to three dominant colours of the subject, largest first; empty if there is no subject. Where most of it has
-    the ground's own colour, as inside a ring, that is left out, and of the contrast too."""
+    """Up to three dominant colours of the subject, largest first; empty if there is no subject."""
     fill: float
-    """Share of the frame that the subject covers, in [0, 1]."""
+    """Share of the frame that the subject covers, in [0, 1], without the ground that shows through it: between an arm
+    and a body, inside a ring."""
     fill_side: float
     """Longer side of the subject's box as a share of the frame's side in that direction, in [0, 1]."""
     center_x: float
@@ -143,7 +142,7 @@ def judged(region: Region) -> Background:
     border = ring_places((mask.shape[0], mask.shape[1]))
     ground_share, rest, purity = ground.along_border(mask, subject, region.off, border, _PURE)
     components = clutter_components(region, own, ground_share, rest)
-    found, seen = pieces(region), _seen(region)
+    found, seen = pieces(region), subject & ~mask
     return Background(
         cleanliness=cleanliness(components, found["things"]),
         share=float(region.framed(mask, outside=True).mean()),
@@ -153,10 +152,10 @@ def judged(region: Region) -> Background:
         unevenness=span if shown else 0.0,
         whiteness=math.dist((light, a, b), (100, 0, 0)),
         color=hex_color(own),
-        doubt=region.doubt if ground_share >= _COMMON and _is_subject(subject) else 1.0,
+        doubt=_doubt(region) if ground_share >= _COMMON and _is_subject(subject) else 1.0,
         contrast=texture.median(region.off, seen),
         subject_colors=dominant_colors(region.lab, seen),
-        **framing(region.framed(_whole(region), outside=False), region.inner),
+        **framing(region.framed(whole(region) & ~mask, outside=False), region.inner),
         frame=region.frame,
         collage=collage(region),
         overlay=overlay(region),
@@ -164,18 +163,8 @@ def judged(region: Region) -> Background:
     )
 
 
-def _seen(region: Region) -> Mask:
-    """The subject, without the ground that shows through it if that is most: a ring, a chair, a bicycle."""
-    seen = region.subject & (region.off > SEEN)
-    hollow = 0 < np.count_nonzero(seen) < _HOLLOW * np.count_nonzero(region.subject)
-    return seen if hollow else region.subject
-
-
-def _whole(region: Region) -> Mask:
-    """The subject with its chains, cables and straps, which on a studio's ground are nothing else."""
-    if region.studio < _STUDIO:
-        return region.subject
-    return masks.with_thin_parts(region.subject, region.off, _STRONG)
+def _doubt(region: Region) -> float:
+    return max(region.doubt, min(1.0, _SHADOWED * in_shade(region)))
 
 
 def _is_subject(subject: Mask) -> bool:

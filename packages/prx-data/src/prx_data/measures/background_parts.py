@@ -41,9 +41,9 @@ def pieces(region: Region) -> Pieces:
     What reaches the frame on a side that the subject reaches too goes on outside it, and does not count. `things`: how
     many of these are less than a third as large as the subject: what is as large is another product of a set.
     """
-    things = ~region.mask
+    things = ~region.mask | region.subject
     number = np.count_nonzero(things)
-    runs, apart = masks.apart(region.mask, region.subject, region.off, SEEN, _PEAK)
+    runs, apart = masks.apart(~things, region.subject, region.off, SEEN, _PEAK)
     least = max(_PART[0] * things.size, _PART[1] * number)
     seen = things | (region.off > SEEN) if runs > 1 or apart else None
     count, share = (0, 0.0) if seen is None or not apart or not region.subject.any() else _detached(region, seen)

@@ -17,7 +17,7 @@ from typing import TypedDict
 import numpy as np
 
 from prx_data.measures.background_maps import Floats, middle, ring_depth, ring_places
-from prx_data.measures.background_region import Region
+from prx_data.measures.background_region import Region, whole
 from prx_data.measures.kernels import ground, masks, straight, texture
 from prx_data.measures.kernels.ground import LEAST_STUDIO
 from prx_data.measures.kernels.lab import halved
@@ -124,7 +124,9 @@ def clutter_components(region: Region, own: Floats, ground_share: float, rest: f
         open_weight = weight * (1 - in_front * halved(region.subject[None].astype(np.float32))[0])
         weight = open_weight / open_weight.sum() if open_weight.sum() > _LEAST_WEIGHT else weight
     mixed = _mixed(region)
-    open_ground = masks.open_ground(mask, region.subject, _AROUND + round(in_front * _MORE))
+    body = whole(region) if free else region.subject  # legs of a chair are no lines of the ground; joints of tiles are
+    body = body if _stands_free(body) else region.subject
+    open_ground = masks.open_ground(mask, body, _AROUND + round(in_front * _MORE))
     enough = _ramp(np.count_nonzero(open_ground) / (_FEW_OPEN * open_ground.size))
     return {
         "grain": _weighted_mean(detail, weight, _GRAIN_CAP),

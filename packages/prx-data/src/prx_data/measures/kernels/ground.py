@@ -24,6 +24,9 @@ _DIGITS = 24  # cells of ΔE 10 along a and b: they span fewer
 _TENTH, _TWELVE = np.float32(0.1), np.float32(12)
 _LEAST_FIT, _ENOUGH_TO_FIT = 64, 1000  # pixels that a fit takes at least, and about at most
 _RIDGE = 0.02
+# Cube roots of 0.15 and 0.95 of the light, which a cast shadow leaves; ΔE along a and b from the ground's colour in
+# such light; and how much L may change from one pixel to the next but one.
+_DARKEST, _LIGHTEST, _SHADE_REACH, _SHADE_SLOPE = 0.53, 0.98, 4.0, 3.0
 _POWERS = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))  # of x and y in the surface's six terms
 
 
@@ -251,6 +254,34 @@ def _solve(normal: Weights, right: Weights) -> None:
             for later in range(one + 1, size):
                 right[one, channel] -= normal[one, later] * right[later, channel]
             right[one, channel] /= normal[one, one]
+
+
+@kernel("boolean[:, ::1](float32[:, :, ::1], float32[:, :, ::1], boolean[:, ::1])")
+def in_shade(lab: Planes, surface: Planes, subject: Mask) -> Mask:
+    """Where a subject is as smooth as the ground and of its colour, but darker: it may be the ground in a shadow.
+
+    In light k times as strong L + 16, a and b of CIE Lab are ∛k times what they were.
+
+    Args:
+        lab: The picture, plane by plane: shape (3, height, width).
+        surface: The ground's smooth colour, of the same shape.
+        subject: Of every other row and column.
+    """
+    found = np.zeros_like(subject)
+    height, width = subject.shape
+    for y in range(height):
+        for x in range(width):
+            row, column = 2 * y, 2 * x
+            light = lab[0, row, column]
+            ratio = (light + 16) / max(surface[0, row, column] + 16, np.float32(1))
+            if not subject[y, x] or ratio <= _DARKEST or ratio >= _LIGHTEST:
+                continue
+            off_a = lab[1, row, column] - ratio * surface[1, row, column]
+            off_b = lab[2, row, column] - ratio * surface[2, row, column]
+            down = abs(lab[0, 2 * min(y + 1, height - 1), column] - light)
+            along = abs(lab[0, row, 2 * min(x + 1, width - 1)] - light)
+            found[y, x] = off_a * off_a + off_b * off_b < _SHADE_REACH * _SHADE_REACH and down + along < _SHADE_SLOPE
+    return found
 
 
 @kernel("float64(float32[:, ::1], int64[::1], float32)")
