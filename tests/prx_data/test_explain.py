@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import prx_data
-from prx_data import SourceError, Workspace
+from prx_data import ConfigError, Rules, SourceError, Workspace
 from prx_data.cli import main
 from prx_data.decisions.settings import Settings
 from prx_data.explain import as_text, explain_file, explain_photo, settings_of
@@ -179,6 +179,22 @@ def test_what_was_dropped_for_another_photo_is_shown_beside_it(pile: Path, tmp_p
             assert winner["label"] != dropped["label"]
     assert chosen.show("kept").groups == ()
     assert len(chosen.show("exact_duplicate", 1).groups) == 1
+    with pytest.raises(ConfigError, match=r"'leaks' is unknown; known are missing, .*leak, "):
+        chosen.show("leaks")
+
+
+def test_a_shell_is_told_in_a_line(pile: Path, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    workspace.add(pile)
+    workspace.measure(workers=1)
+    chosen = workspace.select(Rules())
+    number = len(chosen.decisions.verdicts)
+    assert repr(chosen).startswith(f"Selection of {number} photos: {len(chosen.decisions.kept)} kept, ")
+    assert repr(chosen.show("near_duplicate")).startswith("near duplicate: ")
+    for shown in (chosen, chosen.show(), chosen.show("near_duplicate"), chosen.show_captions(2), workspace):
+        assert len(repr(shown)) < 500
+    with pytest.raises(ConfigError, match="takes rules = Rules"):
+        workspace.select(Settings())  # type: ignore[arg-type]
 
 
 def test_a_dry_run_counts_what_a_run_counts_and_writes_no_dataset(

@@ -56,6 +56,9 @@ class Workspace(Searchable):
         self.decode_side = decode_side
         self.measures = chosen if decode_side is None else tuple(scaled(one, decode_side) for one in chosen)
 
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.folder)!r})"
+
     @property
     def decoded_version(self) -> str:
         """The version of what decoding gives here."""
@@ -109,7 +112,12 @@ class Workspace(Searchable):
             settings: All that the decisions depend on.
             against: Photos that none to be kept may show again; instead of those in `settings`.
             workers: Processes that measure what `against` lacks, as in `measure`.
+
+        Raises:
+            ConfigError: These are no rules or settings, or look at what was not measured.
         """
+        if not isinstance(rules, Rules | None) or not isinstance(settings, Settings | None):
+            raise ConfigError("select takes rules = Rules(...) and settings = Settings(...), the rules first.")
         chosen = settings or Settings()
         if rules is not None:
             chosen = chosen.model_copy(update={"rules": rules})

@@ -105,6 +105,9 @@ class Selection:
             reason: As in `verdicts`.
             limit: The most photos with that reason; a selection that depends on the keys alone. What was dropped for
                 another photo is shown beside it.
+
+        Raises:
+            ConfigError: There is no such reason.
         """
         return gallery(self.pictures(), self.decisions, reason, limit)
 
@@ -168,6 +171,10 @@ class Selection:
             return tags_of_clusters(clusters, [found[one.key] for one in kept])
         told = [self.asking.template.told(self._words(one)) for one in kept]
         return words_of_clusters(clusters, told, stem=stem)
+
+    def __repr__(self) -> str:
+        totals = self.counts
+        return f"Selection of {totals['photos']:,} photos: {totals['kept']:,} kept, {_told(totals) or 'none dropped'}"
 
     def _repr_html_(self) -> str:
         return summary(self.pictures())

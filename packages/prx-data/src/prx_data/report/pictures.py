@@ -8,6 +8,7 @@ from typing import Any
 
 from prx_data.decisions.verdicts import Decisions
 from prx_data.decoding import decode, thumbnail
+from prx_data.errors import ConfigError
 from prx_data.reading import Content, blocks, read_block
 from prx_data.records import EXPLANATIONS, FAILED, Reason
 from prx_data.report.render import render
@@ -78,6 +79,9 @@ class Shown:
     headline: str
     blocks: Sequence[Block]
 
+    def __repr__(self) -> str:
+        return f"{self.title}: {self.headline}"  # pictures are text of megabytes
+
     def page(self) -> str:
         """A self-contained page."""
         return self._html(whole_page=True)
@@ -99,6 +103,9 @@ class Gallery:
     items: Sequence[Block]
     groups: Sequence[Block] = ()
     """Instead of items: each photo beside the one that stands for it."""
+
+    def __repr__(self) -> str:
+        return self.title
 
     def page(self) -> str:
         """A self-contained page."""
@@ -123,7 +130,13 @@ def sample(origins: Sequence[str], verdicts: Mapping[str, Any], limit: int) -> l
 
 
 def gallery(pictures: Pictures, decisions: Decisions, reason: str, limit: int) -> Gallery:
-    """Photos with one reason, each with the sentence of its verdict, and beside the photo that stands for it."""
+    """Photos with one reason, each with the sentence of its verdict, and beside the photo that stands for it.
+
+    Raises:
+        ConfigError: There is no such reason.
+    """
+    if reason not in EXPLANATIONS:
+        raise ConfigError(f"reason = {reason!r} is unknown; known are {', '.join(map(str, EXPLANATIONS))}.")
     verdicts = pictures.verdicts
     found = [one.origin for one in verdicts.values() if one.reason == reason]
     shown = sample(found, verdicts, limit)
