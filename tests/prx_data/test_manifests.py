@@ -118,17 +118,17 @@ def test_missing_files_and_rows_without_a_name_are_rows(tmp_path: Path) -> None:
         assert rows == {**named, f"{name}/3": "missing"}
 
 
-def parquet(rows: list[dict[str, Any]]) -> bytes:
+def parquet(rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows), sink)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
     return bytes(sink.getvalue().to_pybytes())
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", b"", r"a\.csv has no column 'file_name'"),
-        ("a.csv", b"name,color\nx,y\n", r"no column 'file_name' .* it has \['name', 'color'\]"),
+        ("a.csv", b"", r"a\.csv has no column 'file_name' .*; it is empty\."),
+        ("a.csv", b"name,color\nx,y\n", r"it has \['name', 'color'\]; of a manifest, image_column says which"),
         ("a.csv", b"file_name,color\n", "has no rows"),
         ("a.csv", b"file_name,color\nx.jpg,red,blue\n", r"a\.csv, line 2: 3 values for 2 columns"),
         ("a.csv", b'file_name,color\n\nx.jpg,red\ny.jpg,"red\n', r"a\.csv, line 4: not CSV: unexpected end of data"),
@@ -140,6 +140,7 @@ def parquet(rows: list[dict[str, Any]]) -> bytes:
         ("a.parquet", b"PAR1 nothing", r"a\.parquet' is not Parquet"),
         ("a.parquet", parquet([{"name": "x"}]), "no column 'file_name'"),
         ("a.parquet", parquet([{"file_name": "x"}])[:-9], "is not Parquet"),
+        ("a.parquet", parquet([], pa.schema({"image": pa.binary()})), r"a\.parquet' holds no pictures\.$"),
         ("a.tar.gz", b"\x1f\x8b\x08", "of no known kind"),
         ("a.jpg", PHOTO, "is one picture; name the folder"),
         ("a.txt", b"hello", "is a file, not a folder, and of no known kind; give a folder, a CSV"),
@@ -153,6 +154,13 @@ def test_what_is_broken_as_a_whole_is_one_sentence(tmp_path: Path, name: str, co
         photos.add(tmp_path / name)
     assert "\n" not in str(error.value)
     assert photos.sources == []
+
+
+@pytest.mark.parametrize("photos", [["a", "b"], (), "", None, 3])
+def test_what_is_no_name_is_one_sentence(tmp_path: Path, photos: Any) -> None:
+    several = "; of several piles, add one after the other" if isinstance(photos, list | tuple) else ""
+    with pytest.raises(SourceError, match=rf"is no path or URL{several}\.$"):
+        Workspace(tmp_path / "work").add(photos)
 
 
 @pytest.mark.parametrize(

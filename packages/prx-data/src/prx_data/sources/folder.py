@@ -78,9 +78,11 @@ class Folder:
             locator = str(Locator(location=self._location(origin)))
             yield PhotoFile(origin=printable(origin), locator=locator, metadata=about.metadata)
         if not any_photo:
-            held = "is empty" if not files else f"holds {len(files)} files, and none of them is a picture"
+            single = len(files) == 1 and files[0].location == self.name  # a table or an archive
+            held = f"holds {len(files):,} files, and none of them is a picture" if files else "is empty"
+            held = "holds no pictures" if single else held
             lists = [file.name for file in files if file.suffix in TABLE_SUFFIXES and file.last not in METADATA_NAMES]
-            if lists:
+            if lists and not single:
                 held += f"; if {lists[0]} is a list of photos, name it itself"
             if self._image_column:
                 held += f"; no table in it holds pictures in a column image_column = {self._image_column!r}"

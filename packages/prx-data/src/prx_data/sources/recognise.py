@@ -37,8 +37,11 @@ def source_name(photos: Photos, setting: str = "photos") -> str:
         setting: What the user calls it, for the message.
 
     Raises:
-        SourceError: There is nothing of that name.
+        SourceError: There is nothing of that name, or it is no name.
     """
+    if not isinstance(photos, str | os.PathLike) or not os.fspath(photos):
+        several = "; of several piles, add one after the other" if isinstance(photos, list | tuple) else ""
+        raise SourceError(f"{setting} = {photos!r} is no path or URL{several}.")
     text = os.fspath(photos)
     location = as_location(text)
     if is_url(location) or _exists(location) or is_pattern(location):

@@ -99,7 +99,8 @@ def name_column(columns: Sequence[str], location: str, wanted: str | None = None
     found = wanted or next(iter(name_columns(columns)), None)
     if found is None:
         others = ", ".join((*NAME_COLUMNS[1:], *INLINE_COLUMNS))
-        raise SourceError(f"{location} has no column 'file_name' (or {others}); it has {list(columns)}.")
+        told = f"it has {list(columns)}; of a manifest, image_column says which" if columns else "it is empty"
+        raise SourceError(f"{location} has no column 'file_name' (or {others}); {told}.")
     return found
 
 
