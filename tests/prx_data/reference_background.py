@@ -71,6 +71,21 @@ def in_shade(lab: Lab, surface: Lab, subject: Mask) -> Mask:
     return np.asarray(subject & (ratio > 0.53) & (ratio < 0.98) & (off < 4) & (slope < 3))
 
 
+def soft_rim(lab: Lab, subject: Mask, mask: Mask) -> float:
+    inner = np.zeros_like(mask)
+    inner[1:-1, 1:-1] = True
+    y, x = np.indices(mask.shape)
+    beside = ndimage.binary_dilation(subject & inner, np.ones((3, 3)))
+    rim = beside & mask & ~subject & inner & ((x + y) % 2 == 1)
+
+    def span(side: int) -> Floats:
+        size = (side, side, 1)
+        spans = ndimage.maximum_filter(lab, size) - ndimage.minimum_filter(lab, size)
+        return np.asarray(np.square(spans.astype(np.float64)).sum(axis=2))
+
+    return float((span(5) < span(15) / 4)[rim].mean()) if rim.sum() >= 8 else 0.0
+
+
 def mode(colors: Lab) -> Lab:
     cells = (colors * np.float32(0.1) + np.array([0, 12, 12], dtype=np.float32)).astype(int) @ [576, 24, 1]
     found: Lab = colors[cells == np.bincount(cells).argmax()].mean(axis=0)

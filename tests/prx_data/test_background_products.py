@@ -15,7 +15,7 @@ from prx_data.measures.background_region import divide
 from prx_data.measures.color import delta_e, srgb_to_lab
 from prx_data.picture import Picture
 
-from .composites import read
+from .composites import products, read
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -143,6 +143,20 @@ def test_a_hard_shadow_is_doubtful_and_a_product_of_its_own_colour_is_not() -> N
     assert background(pixels).doubt < 0.1
     pixels = shadow
     assert background(pixels).doubt > 0.4
+
+
+def test_a_mask_before_a_blurred_room_is_doubtful(photos: Path) -> None:
+    product, inside = products(photos, 3, side=400)[1]
+    rooms = [read(path) for path in sorted((photos / "phone").glob("*.jpg"))[5::90]]
+    wrong = []
+    for room in rooms:
+        ground = cv2.GaussianBlur(cv2.resize(room, (800, 1000)), (0, 0), 30)
+        ground[500 : 500 + inside.shape[0], 200 : 200 + inside.shape[1]][inside] = product[inside]
+        found = background(np.asarray(ground, dtype=np.uint8))
+        if abs(found.fill - inside.sum() / 8e5) > 0.03:
+            wrong.append(found.doubt)
+    assert len(wrong) > 5
+    assert np.mean(np.array(wrong) > 0.2) > 0.85
 
 
 def test_a_set_is_no_clutter() -> None:

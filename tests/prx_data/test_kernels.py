@@ -166,6 +166,14 @@ def test_shade_is_that_of_whole_arrays(regions: list[Region]) -> None:
     assert some > 3
 
 
+def test_soft_rims_are_those_of_whole_arrays(regions: list[Region]) -> None:
+    found = [texture.soft_rim(one.lab, one.subject, one.mask) for one in regions]
+    for one, share in zip(regions, found, strict=True):
+        wanted = reference.soft_rim(interleaved(one.lab), one.subject, one.mask)
+        assert share == pytest.approx(wanted, abs=0.01)  # a rounding beside a half
+    assert len({round(share, 3) for share in found}) > 5
+
+
 def test_a_surface_that_is_there_is_found() -> None:
     ys, xs = positions((64, 96), 1)
     y, x = ys[:, None], xs[None]

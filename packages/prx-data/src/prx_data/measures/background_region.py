@@ -11,7 +11,7 @@ import numpy.typing as npt
 from prx_data.measures.background_maps import DETAIL_SIDE, Floats, Lab, fitted, middle, positions, ring, ring_places
 from prx_data.measures.borders import bars as bars_of
 from prx_data.measures.inset import FRAMED, inset
-from prx_data.measures.kernels import ground, masks
+from prx_data.measures.kernels import ground, masks, texture
 from prx_data.measures.kernels.ground import TOLERANCE
 from prx_data.measures.kernels.lab import halved, srgb_to_lab
 from prx_data.measures.kernels.luma import grain
@@ -128,6 +128,15 @@ def divide(picture: Picture) -> Region:
         inset=inset(picture).score > FRAMED,
         frame=1 - (1 - bars["left"] - bars["right"]) * (1 - bars["top"] - bars["bottom"]),
     )
+
+
+def soft_rim(region: Region) -> float:
+    """Share of the subject's rim that is out of focus, in [0, 1]; see `texture.soft_rim`.
+
+    A product is in focus; what is taken for one in a blurred room is not. 0 before a studio's ground, where pale
+    products have soft rims.
+    """
+    return 0.0 if region.studio >= _STUDIO else texture.soft_rim(region.lab, region.subject, region.mask)
 
 
 def whole(region: Region) -> Mask:

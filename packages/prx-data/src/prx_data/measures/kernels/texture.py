@@ -18,6 +18,7 @@ _ENOUGH, _ENOUGH_SLOPES = 1000, 3000  # pixels for a quantile; slopes for their 
 _NOISE, _STRONG = 0.15, 6.0
 _HUES_CAP = 20.0  # ΔE: beyond it is seen, and more would only drown the rest
 _MIDDLE_LIGHT = 60.0  # L + 16
+_LEAST_RIM = 8  # pixels
 _GAUSS = np.exp(-(np.arange(-4, 5) ** 2) / 2.0)
 _BLUR = (_GAUSS / _GAUSS.sum()).astype(np.float32)  # of standard deviation 1
 _FOLD = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 1.4**2))
@@ -240,3 +241,43 @@ def middle_color(lab: Planes, where: Mask) -> tuple[float, float, float, float]:
         medians[channel] = _nth(values, len(values) // 2)
         spans += float(most - least) ** 2
     return medians[0], medians[1], medians[2], np.sqrt(spans)
+
+
+@kernel("float64(float32[:, :, ::1], int64, int64, int64)")
+def _span(lab: Planes, y: int, x: int, reach: int) -> float:
+    """Squared length of the difference between the most and the least of each channel in a square around a pixel."""
+    squares = 0.0
+    for channel in range(3):
+        least = most = lab[channel, y, x]
+        for row in range(max(y - reach, 0), min(y + reach + 1, lab.shape[1])):
+            for column in range(max(x - reach, 0), min(x + reach + 1, lab.shape[2])):
+                least, most = min(least, lab[channel, row, column]), max(most, lab[channel, row, column])
+        squares += float(most - least) ** 2
+    return squares
+
+
+@kernel("float64(float32[:, :, ::1], boolean[:, ::1], boolean[:, ::1])")
+def soft_rim(lab: Planes, subject: Mask, mask: Mask) -> float:
+    """Share of the ground beside a subject where colours change less than half as much over 5x5 pixels as over 15x15.
+
+    Every other pixel speaks for it, as on a board of chess; none at the frame. 0 where these are fewer than 8.
+
+    Args:
+        lab: Plane by plane: shape (3, height, width).
+        subject: Shape (height, width).
+        mask: Where the ground shows.
+    """
+    height, width = subject.shape
+    soft, number = 0, 0
+    for y in range(1, height - 1):
+        for x in range(1 + y % 2, width - 1, 2):
+            if not mask[y, x] or subject[y, x]:
+                continue
+            beside = False
+            for row in range(max(y - 1, 1), min(y + 2, height - 1)):
+                for column in range(max(x - 1, 1), min(x + 2, width - 1)):
+                    beside |= subject[row, column]
+            if beside:
+                number += 1
+                soft += _span(lab, y, x, 2) < _span(lab, y, x, 7) / 4
+    return soft / number if number >= _LEAST_RIM else 0.0
