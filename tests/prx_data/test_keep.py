@@ -147,6 +147,7 @@ def test_of_equals_the_whole_picture_and_the_smaller_file_are_better() -> None:
         "cleanliness": 0.9,
         "overlay": 0.0,
         "things": 0,
+        "uniformity": 0.1,
         "format": "JPEG",
         "mode": "RGB",
         "jpeg_quality": 85,
@@ -171,3 +172,5 @@ def test_of_equals_the_whole_picture_and_the_smaller_file_are_better() -> None:
         other = {**photo, **change}
         assert rank(photo, DEFAULT_KEEP) < rank(other, DEFAULT_KEEP)
         assert why_better(photo, other, DEFAULT_KEEP) == why
+    uneven = {**photo, "uniformity": 2.0, "things": 1, "overlay": 0.02}
+    assert rank(uneven, DEFAULT_KEEP) == rank(photo, DEFAULT_KEEP)

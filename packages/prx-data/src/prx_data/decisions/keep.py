@@ -18,14 +18,16 @@ UNKNOWN_QUALITY = 60
 _LOSSLESS = ("PNG", "BMP", "TIFF")
 _NO_TRACE = 90  # the quality from which on a compression hardly shows
 _OFF = 3
+_EVEN = 1.0  # ΔE of a ground from its smooth surface (`uniformity`), from which on it is a camera's noise
 
 
 class Preference(StrEnum):
     """What makes one copy better than another."""
 
     NOTHING_ADDED = "nothing_added"
-    """Nothing laid over its ground: no line of writing (`overlay`), no small thing apart from the product (`things`),
-    as a shop's name in a corner is. By default it comes before the resolution: what is added is content as well."""
+    """Nothing laid over an even ground: no line of writing (`overlay`), no small thing apart from the product
+    (`things`), as a shop's name in a corner is. By default it comes before the resolution: what is added is content
+    as well. Of uneven grounds nothing is said, as one copy may show a shadow as a thing, and another not."""
     RESOLUTION = "resolution"
     """More pixels of content, without plain margins, in steps of a tenth; those of an enlarged picture count as before
     it was enlarged, and of two in one step the picture that was not is better."""
@@ -59,8 +61,8 @@ def rank(photo: Mapping[str, Any], keep: Sequence[Preference]) -> tuple[tuple[in
 
     Args:
         photo: `width`, `height`, `format`, `mode`, `jpeg_quality`, `as_is`, `content_box`, `cleanliness`, `overlay`,
-            `things`, `detail`, `bytes`, `has_metadata`; `effective_resolution` and `past_quality`, if they were
-            measured; and `aesthetic`, if that is preferred.
+            `things`, `uniformity`, `detail`, `bytes`, `has_metadata`; `effective_resolution` and `past_quality`, if
+            they were measured; and `aesthetic`, if that is preferred.
         keep: The preferences, the most important first.
     """
     return tuple(tuple(-step for step in _steps(photo, one)) for one in keep)
@@ -78,7 +80,7 @@ def _steps(photo: Mapping[str, Any], preference: Preference) -> tuple[int, ...]:
     """The value in the preference's steps; more is better."""
     match preference:
         case Preference.NOTHING_ADDED:
-            return (int(not photo["overlay"] and not photo["things"]),)
+            return (int(not (_even_ground(photo) and (photo["overlay"] or photo["things"]))),)
         case Preference.RESOLUTION:
             return _in_steps(_content_pixels(photo), 1.1), int(not _enlarged(photo))
         case Preference.LEAST_COMPRESSED:
@@ -159,7 +161,13 @@ def _told(photo: Mapping[str, Any], preference: Preference) -> str:
             return f"{photo['bytes']:,} bytes" + ("" if photo["as_is"] else " that have to be encoded again")
 
 
+def _even_ground(photo: Mapping[str, Any]) -> bool:
+    return bool(photo["uniformity"] < _EVEN)
+
+
 def _told_additions(photo: Mapping[str, Any]) -> str:
+    if not _even_ground(photo):
+        return "an uneven ground, of which nothing is said"
     if photo["overlay"]:
         return f"writing over {photo['overlay']:.1%} of it"
     things = photo["things"]

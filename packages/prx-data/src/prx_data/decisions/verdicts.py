@@ -71,7 +71,17 @@ class KeptPhoto:
 
 _FACTS = (
     *("status", "message", "error", "width", "height", "decoded_share", "pixel_digest"),
-    *("spread", "brightness", "bright_share", "detail", "cleanliness", "content_box", "overlay", "things"),
+    *(
+        "spread",
+        "brightness",
+        "bright_share",
+        "detail",
+        "cleanliness",
+        "content_box",
+        "overlay",
+        "things",
+        "uniformity",
+    ),
     *("format", "mode", "jpeg_quality", "as_is"),
 )
 _FACTS_IF_MEASURED = ("effective_resolution", "past_quality")
