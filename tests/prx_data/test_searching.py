@@ -107,6 +107,8 @@ def test_each_origin_of_a_content_is_a_photo(shop: Workspace) -> None:
         (lambda photos: photos.tags(["shoe"], prompt="{} {}"), "prompt = '{} {}' is wrong: .* {} once"),
         (lambda photos: photos.tags(["shoe"], prompt="a {label}"), "prompt = 'a {label}' is wrong: .* {} once"),
         (lambda photos: photos.tags("shoe"), r"labels = 'shoe' is wrong: it should be a list, such as \['shoe'\]"),
+        (lambda photos: photos.search(""), "The text is empty: say what the photos should show"),
+        (lambda photos: photos.search(" \n"), "The text is empty: say what the photos should show"),
         (lambda photos: photos.search("shoe", limit=-1), "limit = -1 is wrong: it should be at least 1"),
         (lambda photos: photos.similar("01.png", limit=0), "limit = 0 is wrong: it should be at least 1"),
     ],

@@ -179,10 +179,12 @@ class Searchable(WorkspaceStore):
         """Photos that show what a text says, the best first, by the first model of `measures` that knows texts.
 
         Raises:
-            ConfigError: No measure knows texts, or `limit` is below 1.
+            ConfigError: No measure knows texts, the text is empty, or `limit` is below 1.
             WorkspaceError: Nothing was measured yet.
         """
         measure, tower = text_tower(self.measures)
+        if not text.strip():
+            raise ConfigError("The text is empty: say what the photos should show, such as 'red running shoes'.")
         _check_limit(limit)
         table = Embedded(self, measure).nearest(tower.texts([text])[0], limit)
         return Hits(f"“{text}”", table, self.locators())
