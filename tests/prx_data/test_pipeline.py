@@ -164,6 +164,21 @@ def test_again_gives_the_same_and_decodes_nothing(curated: Curate, tmp_path: Pat
     assert stages.count("measure") == 1
 
 
+def test_the_report_sums_the_runs_of_a_stage(curated: Curate, tmp_path: Path) -> None:
+    for output in ("once", "twice"):
+        curated(output=tmp_path / output)
+    blocks = json.loads((tmp_path / "twice" / "report.json").read_text())["blocks"]
+    (table,) = [one for one in blocks if one["kind"] == "table" and one["header"][0] == "stage"]
+    rows = {row[0]: dict(zip(table["header"], row, strict=True)) for row in table["rows"]}
+    ledger = [json.loads(line) for line in (tmp_path / "twice" / "ledger.jsonl").read_text().splitlines()]
+    decided = [one for one in ledger if one["stage"] == "decide"]
+    assert len(rows) == len(table["rows"])
+    assert rows["decide"]["runs"] == "2"
+    assert rows["decide"]["handled"] == f"{sum(one['items'] for one in decided):,} photos"
+    assert rows["decide"]["time"] == f"{sum(one['seconds'] for one in decided):.1f} s"
+    assert rows["measure"]["runs"] == "1"
+
+
 def test_photos_added_later_give_what_one_run_gives(curated: Curate, pile: Path, tmp_path: Path) -> None:
     held_back = {name: (pile / name).read_bytes() for name in ("2.jpg", "5.jpg", "cut.jpg")}
     for name in held_back:

@@ -257,17 +257,24 @@ def _clusters(pictures: Pictures, decisions: Decisions, names: Mapping[int, str]
 
 
 def _time(ledger: Path) -> list[Block]:
-    rows = [
-        [one["stage"], f"{one['seconds']:.1f} s", f"{one['items']:,} {one['unit']}", _rate(one)]
-        for one in read_ledger(ledger)
-    ]
-    caption = "Wall-clock time of each stage that has run in this workspace, in order, on one machine."
-    header = ["stage", "time", "handled", "speed"]
+    runs: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for one in read_ledger(ledger):
+        runs.setdefault((one["stage"], one["unit"], one["device"]), []).append(one)
+    rows = []
+    for (stage, unit, device), found in runs.items():
+        whole = {"seconds": sum(one["seconds"] for one in found), "items": sum(one["items"] for one in found)}
+        handled = f"{whole['items']:,} {unit}"
+        rows.append([stage, device, f"{len(found):,}", f"{whole['seconds']:.1f} s", handled, _rate(whole, unit)])
+    caption = (
+        "Wall-clock time of each stage that has run in this workspace, all its runs together, on one machine; what is "
+        "handled in several runs counts in each."
+    )
+    header = ["stage", "device", "runs", "time", "handled", "speed"]
     return [_heading("Where the time went"), {"kind": "table", "caption": caption, "header": header, "rows": rows}]
 
 
-def _rate(row: Mapping[str, Any]) -> str:
+def _rate(row: Mapping[str, float], unit: str) -> str:
     if row["seconds"] < 0.01 or not row["items"]:
         return ""
     rate = row["items"] / row["seconds"]
-    return f"{rate:,.0f} {row['unit']}/s" if rate >= 2 else f"{1 / rate:,.2g} s for each"
+    return f"{rate:,.0f} {unit}/s" if rate >= 2 else f"{1 / rate:,.2g} s for each"
