@@ -119,7 +119,7 @@ def test_prx_train_mixes_the_lengths_of_captions(dataset: Path) -> None:
                 "text": row.caption,
                 "kind": "template",
                 "source": "template",
-                "prompt_version": "template-2",
+                "prompt_version": "template-3",
                 "weight": 1.0,
             }
         ]

@@ -83,7 +83,7 @@ def test_a_run_writes_captions_and_a_second_one_asks_for_nothing(
         "weight": 1.0,
     }
     stages = [json.loads(line) for line in (tmp_path / "one-work" / "ledger.jsonl").read_text().splitlines()]
-    assert json.loads(manifest)["versions"]["captioner"]["prompts"] == ["dense-1", "short-1", "template-2"]
+    assert json.loads(manifest)["versions"]["captioner"]["prompts"] == ["dense-1", "short-1", "template-3"]
     stage = next(one for one in stages if one["stage"] == "caption")
     assert (stage["items"], stage["unit"]) == (asked, "captions")
     for file in (one for one in tmp_path.rglob("*") if one.is_file()):

@@ -80,7 +80,7 @@ def test_good_captions_of_both_kinds_and_the_template_besides(tmp_path: Path) ->
     assert [(one.text, one.kind, one.source, one.prompt_version, one.weight) for one in found.captions] == [
         (DENSE, "dense", "scripted", "dense-1", 3),
         (SHORT, "short", "scripted", "short-1", 2),
-        ("a photo of a red hat, on a white background", "template", "template", "template-2", 0),
+        ("a photo of a red hat, on a white background", "template", "template", "template-3", 0),
     ]
     assert (found.default.kind, found.short.kind, found.failure) == ("dense", "short", None)
 
@@ -177,7 +177,7 @@ def test_the_users_prompt_has_a_version_of_its_own(tmp_path: Path) -> None:
     assert prompt.version.startswith("my_prompt-")
     assert len(prompt.version) == len("my_prompt-12345678")
     _, (found,) = write(tmp_path, Scripted(), [photo(tmp_path, 1)], dense_prompt=str(mine), short_prompt=None)
-    assert [one.prompt_version for one in found.captions] == [prompt.version, "template-2"]
+    assert [one.prompt_version for one in found.captions] == [prompt.version, "template-3"]
     mine.write_text("Say other $language words.")
     scripted = Scripted()
     write(tmp_path, scripted, [photo(tmp_path, 1)], dense_prompt=str(mine), short_prompt=None)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from prx_data.captions.protocol import Answer, PhotoFacts, Request
 from prx_data.captions.text import first_value
+from prx_data.measures.color_names import color_name
 
 Columns = Annotated[tuple[str, ...], Field()]
 
@@ -31,7 +32,8 @@ class Template(BaseModel):
     category_columns: Columns = ("category", "product_type", "type", "coarse")
     """Metadata columns with the kind of product; of a path such as `Men/Tops/Tees` the last part is used."""
     color_columns: Columns = ("color", "colour", "basecolour", "base_color")
-    """Metadata columns with the product's colour; without one the measured dominant colour is used."""
+    """Metadata columns with the product's colour; without one the measured dominant colour is used. Several, between
+    `|`, `/` or `;`, are joined by `and`, and hex codes become names."""
     view_columns: Columns = ("view", "angle")
     """Metadata columns with the view; used only where the value is an everyday word such as `back`."""
 
@@ -43,7 +45,7 @@ class Template(BaseModel):
     @property
     def version(self) -> str:
         """Changes when the pattern does."""
-        return "template-2"
+        return "template-3"
 
     @property
     def chosen_device(self) -> str:
@@ -78,7 +80,7 @@ class Template(BaseModel):
         """The pattern filled in."""
         name = _first(photo.metadata, self.name_columns).lower()
         category = _last_part(_first(photo.metadata, self.category_columns)).lower()
-        color = _first(photo.metadata, self.color_columns).lower() or photo.color
+        color = _colors(_first(photo.metadata, self.color_columns).lower()) or photo.color
         view = _first(photo.metadata, self.view_columns).lower()
         subject = _subject(color, name or category or "product")
         parts = [f"a photo of {_with_article(subject)}"]
@@ -98,6 +100,23 @@ def _first(metadata: Mapping[str, str], columns: tuple[str, ...]) -> str:
 def _clean(text: str) -> str:
     """Without HTML, trade marks and double spaces: shops export them, and nobody writes them in a prompt."""
     return " ".join(re.sub(r"</?[a-zA-Z][^<>]*>|[™®©]", "", html.unescape(text)).split())
+
+
+def _colors(text: str) -> str:
+    """Several colours joined as one says them, hex codes by their names: `black|#ff0000` is black and red."""
+    parts = [
+        _HEX.sub(lambda code: color_name(_six_digits(code[0])), one).strip() for one in _BETWEEN_COLORS.split(text)
+    ]
+    named = list(dict.fromkeys(one for one in parts if one))
+    return " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+
+
+def _six_digits(code: str) -> str:
+    return code if len(code) == 7 else "#" + "".join(2 * digit for digit in code[1:])
+
+
+_HEX = re.compile(r"(?<!\w)#(?:[0-9a-f]{6}|[0-9a-f]{3})\b")
+_BETWEEN_COLORS = re.compile(r"[|;]|(?<!\bw)/")  # `w/` is with
 
 
 def _last_part(path: str) -> str:
