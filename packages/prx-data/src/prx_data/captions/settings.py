@@ -24,7 +24,8 @@ class Budget(BaseModel):
     hours: Positive | None = None
     """Most time."""
     money: Positive | None = None
-    """Most money, in any currency; it needs one of the two prices."""
+    """Most money, in any currency; it needs one of the two prices. By tokens, what is in flight before the first answer
+    comes has no known cost yet, and may be spent beyond it."""
     price_per_1000_tokens: Positive | None = None
     """Of tokens read and written alike."""
     price_per_hour: Positive | None = None
