@@ -89,6 +89,32 @@ def test_no_preamble(text: str) -> None:
     assert preamble(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "red hoodie, front view, white background, 8k, photorealistic",
+        "red hoodie, front view, white background, drawstring",
+        "A red hoodie with a drawstring on white, masterpiece, trending on artstation",
+    ],
+)
+def test_keywords_are_no_caption(text: str) -> None:
+    assert markup(text) is not None
+    assert "keywords" in str(markup(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A red hoodie with a drawstring, folded sleeves and a front pocket, on white.",
+        "A gray hoodie, folded, front view, white background",
+        "Red hoodie, front view, white background",
+        "A box that says 8K beside a photorealistic print, a plug, and a masterpiece of lace, on white.",
+    ],
+)
+def test_a_line_with_commas_is_a_caption(text: str) -> None:
+    assert markup(text) is None
+
+
 @pytest.mark.parametrize("text", ["A 3-pack, size < 42 & wide", "Model no. 5 - in red", "A hoodie (gray), 100% cotton"])
 def test_no_markup(text: str) -> None:
     assert markup(text) is None

@@ -18,7 +18,7 @@ from prx_data.captions.template import Template
 from prx_data.captions.text import first_value, sentences, words
 from prx_data.captions.words import DANGLING, LANGUAGES
 
-VERSION = "5"
+VERSION = "6"
 """Changes when the same caption may be judged otherwise."""
 
 Words = Annotated[int, Field(ge=1)]

@@ -3,7 +3,8 @@
 import re
 
 from prx_data.captions.asides import PHRASES, english_aside
-from prx_data.captions.text import QUOTED, sentences
+from prx_data.captions.text import QUOTED, sentences, words
+from prx_data.captions.words import LANGUAGES
 
 _EXCUSES = re.compile(
     r"^\W*(?:(?:i(?:'m| am) |my )?(?:\w+ )?(?:sorry|apolog\w+|unfortunately|regrettably)"
@@ -176,13 +177,22 @@ _MONEY = re.compile(
     re.IGNORECASE,
 )
 """Things that are money, and no price."""
+_PROMPT_TAG = re.compile(
+    r"(?:^|,)\s*(?:(?:4|8|16)k(?: uhd)?|uhd|hdr|(?:photo|hyper|ultra)[ -]?realis(?:tic|m)|masterpiece"
+    r"|(?:best|high) quality|(?:highly|ultra|hyper)[ -]detailed|sharp focus|octane render|unreal engine(?: 5)?"
+    r"|trending on \w+)\s*(?=,|\.?$)",
+    re.IGNORECASE,
+)
+"""What is written to a generator, and stands alone between commas."""
+_KEYWORDS_LEAST, _KEYWORD_WORDS = 4, 3
+_JOINING: frozenset[str] = frozenset().union(*(frequent for _, frequent in LANGUAGES.values()))
 _CAPITALS_LEAST, _CAPITALS_SHARE = 4, 0.8
 _PICTOGRAPHS = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]")
 _WHOLLY_QUOTED = re.compile(r"[\"“][^\"“”]*[\"”]|'[^']*'")
 
 
 def markup(text: str) -> str | None:
-    """Why it is not plain text: Markdown, HTML, tokens, links, JSON, emoji, lines, quotes, advertising, capitals.
+    """Why it is not plain text: Markdown, HTML, tokens, links, JSON, emoji, quotes, advertising, capitals, tags.
 
     Nor are control characters and halves of surrogate pairs, which no file can hold. Quotes are those around all of it.
     Emoji, prices and capitals in quotation marks do not count: they may be printed on the product.
@@ -195,6 +205,8 @@ def markup(text: str) -> str | None:
         return f"holds {found[0][:24]!r}"
     if len(_SEPARATED.findall(bare)) > 1:
         return "is a list with separators"
+    if (found := _PROMPT_TAG.search(bare)) or _are_keywords(bare):
+        return f"is a list of keywords: {(found[0].strip(', ') if found else bare)[:24]!r}"
     labels = [found[0] for one in sentences(bare) if (found := _LABEL.match(one))]
     if len(labels) > 1:
         return f"is a list: {labels[0]!r}"
@@ -206,3 +218,10 @@ def markup(text: str) -> str | None:
         if capitals >= max(_CAPITALS_LEAST, _CAPITALS_SHARE * len(said)):
             return f"is in capitals: {sentence[:24]!r}"
     return None
+
+
+def _are_keywords(text: str) -> bool:
+    """Whether it is different fragments between commas, with none of the words that join sentences in any language."""
+    parts = {tuple(words(one)) for one in text.split(",")}
+    is_list = len(parts) >= _KEYWORDS_LEAST and all(len(one) <= _KEYWORD_WORDS for one in parts)
+    return is_list and text.isascii() and not any(_JOINING.intersection(one) for one in parts)
