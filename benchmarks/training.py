@@ -75,6 +75,7 @@ class Rivals(prx_train.Callback):
     def on_start(self, training: prx_train.Training) -> None:
         """Builds them."""
         session = training.session
+        self.photos = session.config.batch_size * session.batches_per_step
         self.steps = self._steps(session)
         self._turn = time.perf_counter()
 
@@ -197,7 +198,7 @@ def main() -> None:
         if turns:
             steps[label] = median(other for other, _ in turns)
             ratios[label] = median(other / own for other, own in turns)
-    print(f"{options.steps} steps of {config.batch_size} photos at 64 px      s a step   ratio")
+    print(f"{options.steps} steps of {rivals.photos} photos at 64 px      s a step   ratio")
     for label, seconds in steps.items():
         print(f"  {label:<38} {seconds:8.4f} {ratios[label]:7.3f}")
     print(f"  waiting for pictures, share of a step  {median(rivals.waiting) / steps['prx_train.fit']:8.4f}")
