@@ -3,9 +3,10 @@
     python benchmarks/clutter.py PHOTOS [PRODUCTS]
 
 PHOTOS holds `grocery`. Cut-outs of PRODUCTS products (default 24) stand in the middle of a plain ground, and clutter
-comes step by step, in three ways:
+comes step by step, in four ways:
 
 - things: ten pieces of photos of shelves, one after the other, anywhere on the ground or the product.
+- shapes: rectangles, discs and lines of one colour each, in turn; 1, 2, 4, ... 64 of them.
 - fading in: a photo of a shelf in place of the ground, in ten steps of opacity.
 - focus: that photo behind the product, from a blur in which nothing can be told (a standard deviation of 12 pixels of
   320) to its full detail, in seven steps.
@@ -50,6 +51,23 @@ def things(plain: Pixels, shelf: Callable[[], Pixels], random: Random) -> Iterat
         yield ground
 
 
+def shapes(plain: Pixels, shelf: Callable[[], Pixels], random: Random) -> Iterator[Pixels]:
+    """The ground, and twice as many flat shapes on it at each step."""
+    ground = plain.copy()
+    yield ground
+    for number in range(64):
+        color, side = random.integers(0, 256, 3).tolist(), int(random.integers(10, 40))
+        (y, x), (to_y, to_x) = ((int(random.integers(0, length)) for length in SHAPE) for _ in range(2))
+        if number % 3 == 0:
+            cv2.rectangle(ground, (x, y), (x + side, y + side // 2), color, cv2.FILLED)
+        elif number % 3 == 1:
+            cv2.circle(ground, (x, y), side // 2, color, cv2.FILLED, cv2.LINE_AA)
+        else:
+            cv2.line(ground, (x, y), (to_x, to_y), color, 2, cv2.LINE_AA)
+        if (number + 1).bit_count() == 1:
+            yield ground
+
+
 def fading_in(plain: Pixels, shelf: Callable[[], Pixels], random: Random) -> Iterator[Pixels]:
     """The ground, and more and more of a photo in its place."""
     photo = shelf()
@@ -79,7 +97,7 @@ def main(photos: Path, count: int) -> None:
     shelves = sorted((photos / "grocery").glob("natural-*"))
     made = products(photos, count)
     print("| clutter | steps | rises | the largest | at first | in the end |\n|---|---|---|---|---|---|")
-    ways: dict[str, Grounds] = {"things": things, "fading in": fading_in, "focus": focus}
+    ways: dict[str, Grounds] = {"things": things, "shapes": shapes, "fading in": fading_in, "focus": focus}
     for name, grounds in ways.items():
         random, rises, first, last, steps = np.random.default_rng(5), list[float](), list[float](), list[float](), 0
 

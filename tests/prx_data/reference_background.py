@@ -3,6 +3,8 @@
 Pictures in Lab have the shape (height, width, 3) here.
 """
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -219,3 +221,22 @@ def surfaces(mask: Mask) -> float:
     for side, covered in ((mask, found), (mask[::-1], found[::-1]), (mask.T, found.T), (mask.T[::-1], found.T[::-1])):
         covered[: straight_end(side)] = True
     return float(found[ring((mask.shape[0], mask.shape[1]))].mean())
+
+
+def strewn(lab: Floats, outside: Mask, side: int, edge: float, most: float) -> float:
+    """`lab` of shape (height, width, 3), `outside` of half of that."""
+    outside = outside.repeat(2, axis=0).repeat(2, axis=1)
+    changes = np.zeros(outside.shape)
+    changes[1:] = np.linalg.norm(np.diff(lab, axis=0), axis=2)
+    changes[:, 1:] = np.maximum(changes[:, 1:], np.linalg.norm(np.diff(lab, axis=1), axis=2))
+    number = tuple(max(1, length // side) for length in outside.shape)
+    shares = []
+    for row in range(number[0]):
+        for column in range(number[1]):
+            cell = tuple(
+                slice(one * length // of, (one + 1) * length // of)
+                for one, length, of in zip((row, column), outside.shape, number, strict=True)
+            )
+            if outside[cell].mean() >= 0.5:
+                shares.append(min((changes[cell][outside[cell]] > edge).mean(), most))
+    return float(sum(shares) / max(len(shares), math.prod(number) / 5))

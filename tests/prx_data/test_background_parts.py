@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,7 +15,7 @@ from prx_data.measures.background_parts import pieces
 from prx_data.measures.background_region import divide
 from prx_data.picture import Picture
 
-from .composites import read
+from .composites import products, read
 from .sheets import main_picture, sheet, written
 
 Pixels = npt.NDArray[np.uint8]
@@ -86,6 +87,30 @@ def test_things_that_lie_about_make_a_ground_less_clean() -> None:
     assert np.all(np.diff(scores) < 0)
     assert scores[1] > 0.96 * scores[0]
     assert scores[8] < 0.4
+
+
+@pytest.mark.parametrize("kind", ["rectangles", "discs", "lines"])
+def test_a_ground_strewn_with_flat_shapes_is_cluttered(photos: Path, kind: str) -> None:
+    """What has no grain of its own, hides the corners' ground and leaves no thing apart."""
+    for seed, (product, inside) in enumerate(products(photos, 6, side=150)):
+        random = np.random.default_rng(seed)
+        ground, scores = np.full((320, 256, 3), (225, 220, 215), dtype=np.uint8), []
+        for number in range(65):
+            if number in {0, 8, 32, 64}:
+                pixels = ground.copy()
+                pixels[80 : 80 + inside.shape[0], 60 : 60 + inside.shape[1]][inside] = product[inside]
+                scores.append(background(pixels).cleanliness)
+            color, side = random.integers(0, 256, 3).tolist(), int(random.integers(10, 40))
+            (x, y), (to_x, to_y) = ((int(random.integers(0, 256)), int(random.integers(0, 320))) for _ in range(2))
+            if kind == "rectangles":
+                cv2.rectangle(ground, (x, y), (x + side, y + side // 2), color, cv2.FILLED)
+            elif kind == "discs":
+                cv2.circle(ground, (x, y), side // 2, color, cv2.FILLED, cv2.LINE_AA)
+            else:
+                cv2.line(ground, (x, y), (to_x, to_y), color, 2, cv2.LINE_AA)
+        assert max(np.diff(scores)) <= 0.05, scores
+        assert scores[0] > 0.95
+        assert scores[-1] < 0.4
 
 
 def test_what_goes_on_outside_the_frame_with_the_subject_is_not_apart() -> None:

@@ -126,6 +126,16 @@ def test_straight_lines_counted_row_by_row(seed: int, shape: tuple[int, int], no
     assert straight.seam(turned, mask.T) == pytest.approx(reference.seam(turned, mask.T))
 
 
+@settings(deadline=None)
+@given(st.integers(0, 99), working, st.floats(0, 1), st.integers(1, 30))
+def test_edges_are_counted_cell_by_cell(seed: int, shape: tuple[int, int], share: float, side: int) -> None:
+    random = np.random.default_rng(seed)
+    planes = random.integers(0, 20, (3, *shape)).astype(np.float32)  # whole numbers, whose differences are exact
+    outside = random.random((shape[0] // 2, shape[1] // 2)) < share
+    wanted = reference.strewn(interleaved(planes), outside, side, 15.5, 0.3)
+    assert texture.strewn(planes, outside, side, 15.5, 0.3) == pytest.approx(wanted)
+
+
 def test_lab_is_scikit_images_of_every_shade() -> None:
     levels = np.arange(0, 256, 15, dtype=np.uint8)
     colors = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)

@@ -23,7 +23,7 @@ from prx_data.measures.kernels import ground, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
 
-VERSION = "10"
+VERSION = "11"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
@@ -62,6 +62,9 @@ class Background:
     """Share of the border ring beyond a straight line from side to side, in [0, 1]; 0 without one: a shelf, a table."""
     surfaces: float
     """Share of the border ring under surfaces other than the ground, in [0, 1]; less where of one colour: a shelf."""
+    strewn: float
+    """How full of edges the picture is around the subject's body, in [0, 0.1]: mean over cells of 12x12 working pixels
+    of the share that differ from their neighbours by more than ΔE 15, at most 0.1 each."""
     unevenness: float
     """Largest change of the background's smooth part across the frame, in ΔE, ≥ 0: shadow or gradient."""
     chroma: float

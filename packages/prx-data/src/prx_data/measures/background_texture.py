@@ -14,6 +14,7 @@ import math
 from functools import lru_cache
 from typing import TypedDict
 
+import cv2
 import numpy as np
 
 from prx_data.measures.background_maps import Floats, middle, ring_depth, ring_places
@@ -55,6 +56,15 @@ _HUES_RING = 0.08  # of the shorter side
 _STRAIGHT = 0.2  # of the side: a body that ends in one straight line as long as that is a shelf rather than a subject
 _REST = 0.3  # of what is not ground along the border: more than that beside the subject, and it is not one subject
 _MANY = 6  # things that halve it
+# Of `strewn`: more than the first have 1 in 100 photos of plain grounds, and that and the second halve it.
+_STREWN = (0.04, 0.015)
+_BODY = 0.06  # of the shorter side: half as wide as what is a product's body, where anything is that wide
+_SMALL = 1 / 3  # of the largest body: what is thinner or smaller is none
+_CELL, _EDGE, _FULL = (
+    12,
+    15.0,
+    0.1,
+)  # working pixels; ΔE from a pixel to the next; share of edges in a cell that is full
 _AROUND, _MORE = 2, 3  # pixels around a thing that show its edge rather than the ground; and more before a studio's
 _FEW_OPEN = 0.03  # of the frame: less open ground shows too little of its lines
 
@@ -69,6 +79,7 @@ class Clutter(TypedDict):
     divided: float
     surfaces: float
     chroma: float
+    strewn: float
     border_share: float
     softness: float
     colorfulness: float
@@ -77,8 +88,8 @@ class Clutter(TypedDict):
 def cleanliness(components: Clutter, things: int = 0) -> float:
     """Cleanliness in [0, 1]: falls with each component but chroma, and rises with that where the border is ground.
 
-    It falls with the things that lie about the subject, too: by 3 % for one, and to a half for six. None of the photos
-    that the weights were fitted to has any to speak of, so that this is set.
+    It falls with the things that lie about the subject, too, by 3 % for one and to a half for six, and where all around
+    it is full of edges. None of the photos that the weights were fitted to has any to speak of, so that this is set.
 
     A saturated ground is a backdrop that somebody chose, and the same noise measures more ΔE on it. In a soft photo
     grain counts for more, and in one without colours what speaks of colours is taken as neutral. The weights are a
@@ -86,7 +97,8 @@ def cleanliness(components: Clutter, things: int = 0) -> float:
     `benchmarks/background_fit.py`; `benchmarks/background_auc.py` prints what they are worth.
     """
     logit = _ONE + sum(WEIGHTS[name] * value for name, value in evidence(components).items())
-    return 1 / (1 + math.exp(-logit)) / (1 + (things / _MANY) ** 2)
+    strewn = max(components["strewn"] - _STREWN[0], 0.0) / _STREWN[1]
+    return 1 / (1 + math.exp(-logit)) / (1 + (things / _MANY) ** 2) / (1 + strewn**2)
 
 
 def evidence(components: Clutter) -> dict[str, float]:
@@ -136,6 +148,7 @@ def clutter_components(region: Region, own: Floats, ground_share: float, rest: f
         "divided": divided,
         "surfaces": mixed * _surfaces(region, ground_share) if mixed else 0.0,
         "chroma": math.hypot(*own[1:].tolist()),
+        "strewn": texture.strewn(region.lab, ~_bodies((~mask | region.subject)[::2, ::2]), _CELL, _EDGE, _FULL),
         "border_share": ground_share,
         "softness": softness(detail, region.coarse),
         "colorfulness": _quantile(np.hypot(region.lab[1, ::2, ::2], region.lab[2, ::2, ::2]), _MOST),
@@ -172,6 +185,20 @@ def _studio_subject(region: Region, rest: float, free: bool) -> float:
         return 0.0
     ends = 0.0 if free else max(straight.longest_end(region.mask), straight.longest_end(region.mask.T))
     return _ramp(region.studio / LEAST_STUDIO - 1) * _ramp(1 - rest / _REST) * _ramp(2 - ends / _STRAIGHT)
+
+
+def _bodies(things: Mask) -> Mask:
+    """The thick parts of what stands in front of the ground, but for the small ones, and a pixel around each.
+
+    Legs and straps are outside of it; other products of a set are not, nor are pencils where nothing is thicker.
+    """
+    far = cv2.distanceTransform(np.ascontiguousarray(things).view(np.uint8), cv2.DIST_L2, 3)
+    reach = min(_BODY * min(things.shape), far.max() / 2)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats((far > reach).view(np.uint8), connectivity=4)
+    boxes[0] = 0
+    bodies = boxes[:, cv2.CC_STAT_AREA] > _SMALL * boxes[:, cv2.CC_STAT_AREA].max()
+    away = cv2.distanceTransform((~bodies[labels]).view(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(away <= reach + 1)
 
 
 def _stands_free(subject: Mask) -> bool:

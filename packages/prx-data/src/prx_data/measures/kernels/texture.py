@@ -281,3 +281,41 @@ def soft_rim(lab: Planes, subject: Mask, mask: Mask) -> float:
                 number += 1
                 soft += _span(lab, y, x, 2) < _span(lab, y, x, 7) / 4
     return soft / number if number >= _LEAST_RIM else 0.0
+
+
+@kernel("float64(float32[:, :, ::1], boolean[:, ::1], int64, float64, float64)")
+def strewn(lab: Planes, outside: Mask, side: int, edge: float, most: float) -> float:
+    """Mean share of edges over cells, so many of which that each is about `side` pixels wide and high.
+
+    Args:
+        lab: Plane by plane: shape (3, height, width).
+        outside: Which blocks of 2x2 pixels count, half as high and wide; a cell of which half does not is left out, and
+            where four fifths are, they count as empty up to there.
+        side: In pixels.
+        edge: ΔE between a pixel and that above it or to its left, of an edge.
+        most: The share that a cell counts at most.
+
+    Returns:
+        In [0, `most`].
+    """
+    height, width = lab.shape[1:]
+    rows, columns = max(1, height // side), max(1, width // side)
+    total, cells = 0.0, 0
+    for row in range(rows):
+        for column in range(columns):
+            top, bottom = row * height // rows, (row + 1) * height // rows
+            left, right = column * width // columns, (column + 1) * width // columns
+            number, edges = 0, 0
+            for y in range(top, bottom):
+                for x in range(left, right):
+                    if outside[y // 2, x // 2]:
+                        number += 1
+                        across, down = 0.0, 0.0
+                        for plane in range(3):
+                            across += (lab[plane, y, x] - lab[plane, y, max(x - 1, 0)]) ** 2
+                            down += (lab[plane, y, x] - lab[plane, max(y - 1, 0), x]) ** 2
+                        edges += max(across, down) > edge * edge
+            if 2 * number >= (bottom - top) * (right - left):
+                total += min(edges / number, most)
+                cells += 1
+    return float(total / max(cells, rows * columns / 5))
