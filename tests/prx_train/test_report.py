@@ -42,10 +42,20 @@ def run(settings: dict[str, Any], dataset: Path, tmp_path: Path) -> Run:
         {"kind": "tiles", "items": [{"value": "17 photos", "label": EVIL}]},
         {"kind": "bars", "caption": "c", "rows": [{"label": "kept", "value": 3, "text": "3 photos", "tone": "kept"}]},
         {"kind": "bars", "caption": "none", "rows": []},
-        {"kind": "table", "caption": "c", "header": ["a"], "rows": [[EVIL]]},
-        {"kind": "figure", "caption": "c", "image": "https://example.org/tracker.png", "alt": "outside"},
-        {"kind": "gallery", "caption": "c", "items": [item]},
+        {"kind": "heading", "text": "What was dropped", "level": 2},
+        {"kind": "heading", "text": "Too small", "level": 3},
+        {"kind": "gallery", "caption": "c", "items": [{**item, "image": "https://example.org/tracker.png"}]},
         {"kind": "groups", "caption": "c", "groups": [{"label": EVIL, "items": [item]}]},
+        {
+            "kind": "captions",
+            "caption": "c",
+            "items": [{**item, "texts": [{"name": "short", "text": EVIL, "tone": ""}]}],
+        },
+        {"kind": "heading", "text": "Where time went", "level": 2},
+        {"kind": "table", "caption": "c", "header": ["a"], "rows": [[EVIL]]},
+        {"kind": "heading", "text": "Along scores", "level": 2},
+        {"kind": "fold", "label": "brightness", "blocks": []},
+        {"kind": "heading", "text": "Tomorrow", "level": 2},
         {"kind": "of tomorrow", "text": "not known yet"},
     ]
     report = {"format": 1, "title": "t", "headline": "17 photos in, 12 kept.", "blocks": blocks}
@@ -73,10 +83,11 @@ def test_the_page_is_self_contained_and_escapes_everything(run: Run) -> None:
 
 def test_the_order_is_what_a_reader_wants(run: Run) -> None:
     text = run.report_file.read_text(encoding="utf-8")
-    marks = ["17 photos in, 12 kept.", "the model saw", "before training", "The data", "The training"]
-    marks += ["Where the time went", "What it cost", "What to change next", "Settings"]
+    marks = ["17 photos in, 12 kept.", "the model saw", "before training", "The training", "Where the time went"]
+    marks += ["What it cost", "What to change next", "Settings", "The data", "Funnel", "What was dropped", "Too small"]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
+    assert not [left for left in ("Where time went", "Along scores", "Tomorrow", "not known yet") if left in text]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +117,7 @@ def test_samples_stand_beside_what_was_drawn_alike(
 
 def test_time_and_cost_add_up_over_both_ledgers(run: Run) -> None:
     blocks = build_report(run)["blocks"]
-    bars = [block for block in blocks if block["kind"] == "bars"][-1]
+    bars = next(block for block in blocks if block["kind"] == "bars" and "wall clock" in block["caption"])
     total = 100.0 + sum(row["seconds"] for row in read_jsonl(run.ledger_file))
     assert sum(row["value"] for row in bars["rows"]) == pytest.approx(total)
     cost = next(block for block in blocks if block["kind"] == "table" and "price" in block["header"][0])
@@ -146,15 +157,19 @@ def test_smoothing_is_a_plain_mean_of_the_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("losses", "words"),
+    ("losses", "epoch", "words"),
     [
-        ([1.0, 0.5, 0.4, 0.3], "still fell by 25%"),
-        ([1.0, 0.5, 0.3, 0.4], "begun to memorise"),
-        ([1.0, 0.3, 0.3, 0.3], "more time alone will do little"),
+        ([1.0, 0.5, 0.4, 0.3], 10, "still fell by 25%"),
+        ([1.0, 0.5, 0.3, 0.4], 10, "begun to memorise"),
+        ([1.0, 0.3, 0.3, 0.3], 10, "more time alone will do little"),
+        ([1.0, 0.3, 0.3, 0.3], 1, "too few to tell"),
     ],
 )
-def test_advice_follows_from_the_numbers(losses: list[float], words: str) -> None:
-    steps = [{"step": n, "epoch": 10, "grad_norm": 0.1} for n in range(10)]
+def test_advice_follows_from_the_numbers(losses: list[float], epoch: int, words: str) -> None:
+    steps = [{"step": n, "epoch": epoch, "grad_norm": 0.1} for n in range(10)]
     validations = [{"step": 3 * n, "val_loss": loss} for n, loss in enumerate(losses)]
-    ledger = [{"stage": "train", "seconds": 90.0}, {"stage": "load", "seconds": 10.0}]
-    assert words in advice({"clip_grad": 1.0}, steps, validations, ledger)[0]
+    ledger = [{"stage": "train", "seconds": 70.0}, {"stage": "load", "seconds": 30.0}]
+    found = advice({"clip_grad": 1.0}, steps, validations, ledger)
+    assert words in found[0]
+    assert "'reading photos and model' with 30 s" in found[1]
+    assert len(found) == 2

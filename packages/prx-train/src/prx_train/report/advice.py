@@ -4,8 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prx_train.budget import spoken
+from prx_train.report.planned import STAGES
 
 Rows = Sequence[Mapping[str, Any]]
+
+_GAIN = 0.02  # of the validation loss: less may be chance
+_FEW_EPOCHS = 3
 
 
 def advice(config: Mapping[str, Any], steps: Rows, validations: Rows, ledger: Rows) -> list[str]:
@@ -13,45 +17,39 @@ def advice(config: Mapping[str, Any], steps: Rows, validations: Rows, ledger: Ro
     if len(steps) < 2 or len(validations) < 2:
         return ["There are too few steps to say anything: give the next run a longer budget."]
     found = [
-        *_time_or_data(validations),
-        *_epochs(steps),
+        *_time_or_data(validations, steps[-1]["epoch"] + 1),
         *_overhead(ledger),
         *_clipping(config, steps),
     ]
     return found or ["Nothing in the curves or in the ledger asks for a change; more time and more photos come next."]
 
 
-def _time_or_data(validations: Rows) -> list[str]:
+def _time_or_data(validations: Rows, epochs: int) -> list[str]:
     values = [row["val_loss"] for row in validations]
     best = min(range(len(values)), key=values.__getitem__)
-    if best < len(values) - 1 and values[-1] > 1.02 * values[best]:
+    if best < len(values) - 1 and values[-1] > (1 + _GAIN) * values[best]:
         return [
             f"Validation loss was lowest at step {validations[best]['step']} ({values[best]:.3f}) and rose to "
             f"{values[-1]:.3f} since: the model has begun to memorise, so add photos or shorten the budget."
         ]
-    middle = values[len(values) // 2] if len(values) > 2 else values[0]
-    gain = 1 - values[-1] / middle
-    since = validations[len(values) // 2 if len(values) > 2 else 0]["step"]
-    if gain > 0.02:
+    middle = len(values) // 2 if len(values) > 2 else 0
+    gain, since = 1 - values[-1] / values[middle], validations[middle]["step"]
+    seen = "once or twice" if epochs < _FEW_EPOCHS else f"about {epochs} times"
+    if gain > _GAIN:
         return [
-            f"Validation loss still fell by {gain:.0%} after step {since}, to {values[-1]:.3f}: a longer budget will "
-            "make better pictures from the same photos."
+            f"Validation loss still fell by {gain:.0%} after step {since}, to {values[-1]:.3f}, and each photo was "
+            f"seen {seen}: a longer budget will make better pictures from the same photos."
+        ]
+    changed = f"Validation loss changed by only {-gain:+.1%} after step {since}"
+    if epochs < _FEW_EPOCHS:
+        return [
+            f"{changed}, but most photos were seen {seen}, which is too few to tell: give it several times as long "
+            "before anything else is changed."
         ]
     return [
-        f"Validation loss changed by only {-gain:+.1%} after step {since}: more time alone will do little; "
-        "try more photos, denser captions, or a larger model."
+        f"{changed}, and each photo was seen {seen}: more time alone will do little; try more photos, denser captions, "
+        "or a larger model."
     ]
-
-
-def _epochs(steps: Rows) -> list[str]:
-    epochs = steps[-1]["epoch"] + 1
-    if epochs < 3:
-        return [
-            f"Training was in epoch {epochs} when it ended: most photos were seen once or twice; give it more time."
-        ]
-    if epochs > 100:
-        return [f"Each photo was seen about {epochs} times: more photos would help more than more time."]
-    return []
 
 
 def _overhead(ledger: Rows) -> list[str]:
@@ -65,8 +63,8 @@ def _overhead(ledger: Rows) -> list[str]:
         return []
     stage, seconds = max(others.items(), key=lambda item: item[1])
     return [
-        f"Only {training / total:.0%} of the time went into training; the largest other part was '{stage}' with "
-        f"{spoken(seconds)}, which weighs less in a longer run."
+        f"Only {training / total:.0%} of the time went into training; the largest other part was "
+        f"'{STAGES.get(stage, stage)}' with {spoken(seconds)}, which weighs less in a longer run."
     ]
 
 

@@ -24,6 +24,8 @@ EXAMPLE_PRICES = (0.10, 1.00, 3.00)
 MOST_LEFT_OUT = 20
 """Rows of the table of what was left out."""
 
+_OF_THE_DATA = {"text", "tiles", "bars", "gallery", "captions", "groups"}
+
 
 def write_report(output: Path, *, dataset: Path | None = None) -> Path:
     """Writes `report.html` into a run's folder, from the files there; returns its path.
@@ -56,7 +58,6 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
     held_out = not run.rehearsal_file.is_file() or bool(read_json(run.rehearsal_file).get("held_out", True))
     blocks = [
         *_first_picture(run, taken, validations, ledger),
-        *data_report,
         *_training(steps, validations, held_out=held_out),
         *_skipped(rows),
         *_time(ledger, data_ledger),
@@ -66,6 +67,7 @@ def build_report(run: Run, *, dataset: Path | None = None) -> Block:
         {"kind": "heading", "text": "What to change next", "level": 2},
         *({"kind": "text", "text": sentence} for sentence in advice(config, steps, validations, ledger)),
         *_settings(run, config),
+        *data_report,
     ]
     learned = headline(taken, validations, ledger, finished=bool(taken) and _has_after(run), held_out=held_out)
     return {
@@ -151,21 +153,40 @@ def _drawn_alike(one: Block, other: Block) -> bool:
 
 
 def _data_part(folder: Path) -> tuple[str, list[Block], list[Block]]:
-    """The dataset's own headline, report as blocks, and ledger; all empty for a dataset of somebody else's."""
+    """The dataset's own headline, report as blocks, and ledger; all empty for a dataset of somebody else's.
+
+    What is for choosing thresholds, and its table of times, are left to the dataset's own page.
+    """
     ledger = read_jsonl(folder / "ledger.jsonl")
     file = folder / "report.json"
     try:
         report = json.loads(file.read_text(encoding="utf-8"))
-        blocks = list(report["blocks"])
-        heading = {"kind": "heading", "text": "The data", "level": 2}
-        return str(report["headline"]), [heading, *map(_lowered, blocks)], ledger
+        blocks = _sections(report["blocks"])
+        headline = str(report["headline"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", [], ledger
+    more = "The dataset's own report.html shows more: the photos along every score, and a map."
+    return (
+        headline,
+        [{"kind": "heading", "text": "The data", "level": 2}, *blocks, {"kind": "text", "text": more}],
+        ledger,
+    )
 
 
-def _lowered(block: Block) -> Block:
-    """The dataset's headings become one level lower, under "The data"."""
-    return {**block, "level": 3} if block.get("kind") == "heading" else block
+def _sections(blocks: Sequence[Block]) -> list[Block]:
+    """Each heading with what follows it, where all of that is shown here; one level lower, under "The data"."""
+    found: list[Block] = []
+    section: list[Block] = []
+    level = 0  # of the heading that comes after
+    for block in reversed(blocks):
+        section.insert(0, block)
+        if block["kind"] == "heading":
+            parent = len(section) == 1 and level > block["level"]
+            if parent or (len(section) > 1 and all(one["kind"] in _OF_THE_DATA for one in section[1:])):
+                found[:0] = [{**block, "level": 3}, *section[1:]]
+                level = block["level"]
+            section = []
+    return section + found
 
 
 def _training(steps: Sequence[Block], validations: Sequence[Block], *, held_out: bool) -> list[Block]:
