@@ -249,7 +249,12 @@ def test_cleanliness_falls_with_each_component_and_rises_with_chroma(
     values: tuple[float, ...], which: int, more: int, colorfulness: float
 ) -> None:
     names = ("grain", "mottle", "lines", "divided", "surfaces", "border_share", "hues", "chroma", "softness")
-    before = {**dict(zip(names, (*values, 1), strict=True)), "colorfulness": colorfulness, "strewn": 0.0}
+    before = {
+        **dict(zip(names, (*values, 1), strict=True)),
+        "colorfulness": colorfulness,
+        "strewn": 0.0,
+        "scenery": 0.0,
+    }
     after = {**before, names[which]: before[names[which]] + more}
     change = cleanliness(after) - cleanliness(before)  # type: ignore[arg-type]
     assert change >= 0 if names[which] in ("chroma", "border_share") else change <= 0

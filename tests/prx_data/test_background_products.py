@@ -159,6 +159,17 @@ def test_a_mask_before_a_blurred_room_is_doubtful(photos: Path) -> None:
     assert np.mean(np.array(wrong) > 0.2) > 0.85
 
 
+@pytest.mark.parametrize("sigma", [6, 12])
+def test_a_blurred_shelf_is_no_clean_ground(photos: Path, sigma: int) -> None:
+    shelves = sorted((photos / "grocery").glob("natural-*"))[::20]
+    scores = []
+    for shelf, (product, inside) in zip(shelves, products(photos, len(shelves), side=150), strict=True):
+        ground = cv2.GaussianBlur(cv2.resize(read(shelf), (256, 320)), (0, 0), sigma)
+        ground[80 : 80 + inside.shape[0], 60 : 60 + inside.shape[1]][inside] = product[inside]
+        scores.append(background(np.asarray(ground, dtype=np.uint8)).cleanliness)
+    assert np.mean(np.array(scores) < 0.5) >= 0.8, scores
+
+
 def test_a_set_is_no_clutter() -> None:
     pixels = np.full((800, 800, 3), 255, dtype=np.uint8)
     colors = ((180, 40, 40), (40, 90, 170), (50, 130, 70), (230, 180, 40), (120, 60, 140), (240, 120, 60))

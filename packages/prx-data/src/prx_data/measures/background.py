@@ -65,6 +65,9 @@ class Background:
     strewn: float
     """How full of edges the picture is around the subject's body, in [0, 0.1]: mean over cells of 12x12 working pixels
     of the share that differ from their neighbours by more than ΔE 15, at most 0.1 each."""
+    scenery: float
+    """How sure it is that a scene surrounds the subject and no ground, in [0, 1]: a blurred room, or many colours along
+    nearly all of the border outside a studio."""
     unevenness: float
     """Largest change of the background's smooth part across the frame, in ΔE, ≥ 0: shadow or gradient."""
     chroma: float
@@ -147,7 +150,8 @@ def judged(region: Region) -> Background:
     own = np.array([light, a, b], dtype=np.float32)
     border = ring_places((mask.shape[0], mask.shape[1]))
     ground_share, rest, purity = ground.along_border(mask, subject, region.off, border, _PURE)
-    components = clutter_components(region, own, ground_share, rest)
+    soft = soft_rim(region)
+    components = clutter_components(region, own, ground_share, rest, soft)
     found, seen = pieces(region), subject & ~mask
     return Background(
         cleanliness=cleanliness(components, found["things"]),
@@ -158,7 +162,7 @@ def judged(region: Region) -> Background:
         unevenness=span if shown else 0.0,
         whiteness=math.dist((light, a, b), (100, 0, 0)),
         color=hex_color(own),
-        doubt=_doubt(region) if ground_share >= _COMMON and _is_subject(subject) else 1.0,
+        doubt=_doubt(region, soft) if ground_share >= _COMMON and _is_subject(subject) else 1.0,
         contrast=texture.median(region.off, seen),
         subject_colors=dominant_colors(region.lab, seen),
         **framing(region.framed(whole(region) & ~mask, outside=False), region.inner),
@@ -169,9 +173,9 @@ def judged(region: Region) -> Background:
     )
 
 
-def _doubt(region: Region) -> float:
-    soft = (soft_rim(region) - _SOFT[0]) / (_SOFT[1] - _SOFT[0])
-    return max(region.doubt, min(1.0, max(_SHADOWED * in_shade(region), soft)))
+def _doubt(region: Region, soft: float) -> float:
+    blurred = (soft - _SOFT[0]) / (_SOFT[1] - _SOFT[0])
+    return max(region.doubt, min(1.0, max(_SHADOWED * in_shade(region), blurred)))
 
 
 def _is_subject(subject: Mask) -> bool:
