@@ -1,8 +1,10 @@
 """Signals, and what else asks a run to end: while it is put together, while it trains, in one process of several."""
 
 import os
+import platform
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from prx_train import Run, TrainConfig, fit
+from prx_train import ConfigError, Run, TrainConfig, fit, plan
+from prx_train.alone import LOCK
 from prx_train.checkpoint import list_checkpoints
 
 from .launched import Launched
@@ -75,3 +78,34 @@ def test_a_run_ends_where_it_is_asked_to_while_it_is_put_together(settings: dict
     parts = [stage for stages in done for stage in stages]
     assert {"text_cache", "validate", "sample_before"} <= {*parts}
     assert fit(TrainConfig(**settings)).finished
+
+
+def test_two_starts_at_once_are_kept_apart_and_a_kill_lets_go(
+    settings: dict[str, Any], toml: Callable[..., Path]
+) -> None:
+    config = TrainConfig(**{**settings, "budget": "100000 steps", "validate_every": "100000 steps"})
+    run = Run(config.output)
+    process = subprocess.Popen([*COMMAND, "fit", toml(budget=config.budget, validate_every=config.validate_every)])
+    while process.poll() is None and not last_step(run):
+        time.sleep(0.02)
+    second = subprocess.run(process.args, capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert second.stderr == (
+        f"prx-train: config key 'output' = '{run.output}' is in use: process {process.pid} on {platform.node()} is at "
+        "work there; wait for its end, or choose another output.\n"
+    )
+    with pytest.raises(ConfigError, match="is in use"):
+        plan(config)
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert (run.output / LOCK).exists()
+    assert fit(config, stop=lambda: 1).stopped == 1
+    assert not (run.output / LOCK).exists()
+
+
+def test_where_there_are_no_locks_a_run_goes_on_without(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['fcntl'] = None\nfrom prx_train.alone import alone\n"
+    code += "with alone(__import__('pathlib').Path(sys.argv[1])): print('in')"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout == "in\n"

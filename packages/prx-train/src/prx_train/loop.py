@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from prx_train.alone import alone
 from prx_train.budget import Budget
 from prx_train.callbacks import Callback, Callbacks
 from prx_train.config import FILLED_IN, TrainConfig
@@ -47,7 +48,7 @@ def fit(
         say: Takes what the run has to say, line by line.
 
     Raises:
-        ConfigError: a setting is wrong, the output cannot be written, or differs from the run that lies there.
+        ConfigError: a setting is wrong, or the output cannot be written, holds a run that differs, or is in use.
         DatasetError: the dataset is none, or holds nothing to train on.
         ModelError: a base model or a text encoder is missing.
         BudgetError: the budget is too short for one step and the end of the run.
@@ -60,7 +61,7 @@ def fit(
         _check_finished(config, run)
         say(f"{run.output}: finished already; choose another output to train again")
         return run
-    with told(config), Heartbeat(run.clock_file, clock, run.config_file.is_file):
+    with told(config), alone(run.output), Heartbeat(run.clock_file, clock, run.config_file.is_file):
         trackers = tracker_callbacks(config.trackers)
         try:
             session = start_session(config, run, clock, say, stop)

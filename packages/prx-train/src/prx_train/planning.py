@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable
 
+from prx_train.alone import alone
 from prx_train.budget import parse_budget, settled
 from prx_train.config import TrainConfig
 from prx_train.errors import ConfigError
@@ -49,6 +50,18 @@ def plan(
     if photos_per_second is not None and not 0 < photos_per_second < math.inf:
         raise ConfigError(f"a plan for {photos_per_second:g} photos a second: it must be a number above zero.")
     run = open_run(config.output)
+    with alone(run.output):
+        return _plan(config, run, steps, photos_per_second, devices, say)
+
+
+def _plan(
+    config: TrainConfig,
+    run: Run,
+    steps: int,
+    photos_per_second: float | None,
+    devices: int,
+    say: Callable[[str], None],
+) -> Plan:
     trial = config.output / ".plan"
     shutil.rmtree(trial, ignore_errors=True)
     changes = {"output": trial, "cache": config.cache or config.output / "cache"}

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prx_train.alone import LOCK
 from prx_train.errors import ConfigError
 from prx_train.storage import read_json, read_jsonl, sweep, unwritable
 
@@ -133,7 +134,7 @@ def open_run(output: Path) -> Run:
     run = Run(output)
     if reason := unwritable(output):
         raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {reason}.")
-    planned = {run.plan_file.name, run.clock_file.name, "cache", ".plan"}
+    planned = {run.plan_file.name, run.clock_file.name, "cache", ".plan", LOCK}
     # Another process of the same run may be at this very place: what it has half written is nothing foreign.
     others = [path.name for path in output.iterdir() if not path.match(".*.tmp")]
     sweep(output, older_than=_STALE)
