@@ -26,7 +26,7 @@ HEAVY = {
         "jinja2",
         "torch",
     ),
-    "prx_train": ("torch", "diffusers", "transformers", "numpy", "PIL", "pyarrow", "matplotlib", "pydantic", "jinja2"),
+    "prx_train": ("torch", "diffusers", "transformers", "numpy", "PIL", "pyarrow", "pydantic", "jinja2"),
 }
 
 

@@ -12,7 +12,7 @@ import prx_train
 from prx_train import ConfigError, TrainConfig
 from prx_train.config import ModelConfig, load_config, resolve
 
-HEAVY = {"torch", "diffusers", "transformers", "datasets", "numpy", "pydantic", "matplotlib", "PIL", "pyarrow"}
+HEAVY = {"torch", "diffusers", "transformers", "datasets", "numpy", "pydantic", "PIL", "pyarrow"}
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:

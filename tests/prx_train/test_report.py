@@ -1,19 +1,25 @@
 import json
+import os
 import re
 import shutil
+import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from prx_train import Run, TrainConfig, fit, write_report
 from prx_train.report import build_report, render
 from prx_train.report.advice import advice
+from prx_train.report.chart import Line, line_chart
 from prx_train.report.figures import smoothed
 from prx_train.storage import read_jsonl
 
 from .conftest import Counting
+from .test_fit import COMMAND
 
 EVIL = "<script>alert('x')</script>"
 
@@ -173,3 +179,33 @@ def test_advice_follows_from_the_numbers(losses: list[float], epoch: int, words:
     assert words in found[0]
     assert "'reading photos and model' with 30 s" in found[1]
     assert len(found) == 2
+
+
+def test_curves_stand_where_their_numbers_are() -> None:
+    lines = [Line(points=[(0, 0.1), (10, 0.3)], color="#111111"), Line(points=[(4, 0.2)], color="#222222", label="one")]
+    picture = ElementTree.fromstring(line_chart(lines, x_label="step", y_label="loss", top=0.4, height=300))  # noqa: S314
+    svg = "{http://www.w3.org/2000/svg}"
+    texts = {text.text: text for text in picture.iter(f"{svg}text")}
+
+    def place(x: str, y: str) -> tuple[float, float]:
+        return float(texts[x].attrib["x"]), float(texts[y].attrib["y"]) - 4
+
+    (line, _) = picture.iter(f"{svg}polyline")
+    (dot,) = picture.iter(f"{svg}circle")
+    found = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
+    assert found == [pytest.approx(place("0", "0.1"), abs=0.11), pytest.approx(place("10", "0.3"), abs=0.11)]
+    assert (float(dot.attrib["cx"]), float(dot.attrib["cy"])) == pytest.approx(place("4", "0.2"), abs=0.11)
+    assert {"step", "loss", "one"} <= texts.keys()
+
+
+def test_a_run_writes_nothing_outside_its_folder(toml: Callable[..., Path], tmp_path: Path) -> None:
+    """With a home and a temporary folder of its own; two libraries leave something when they are imported."""
+    home = tmp_path / "home"
+    home.mkdir()
+    known = {key: os.environ[key] for key in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if key in os.environ}
+    environment = {**known, "HOME": str(home), "TMPDIR": str(home), "OMP_NUM_THREADS": "1"}
+    subprocess.run([*COMMAND, "fit", toml(budget="2 steps")], env=environment, check=True)
+    of_torch = re.compile(r"torchinductor_")
+    of_onnxruntime = re.compile(r"\.ses|\.cache$|\.cache/Microsoft")
+    left = [str(path.relative_to(home)) for path in home.rglob("*")]
+    assert [name for name in left if not of_torch.match(name) and not of_onnxruntime.match(name)] == []

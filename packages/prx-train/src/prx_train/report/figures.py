@@ -1,29 +1,15 @@
-"""Curves as SVG pictures, drawn without a display."""
+"""Curves as SVG pictures."""
 
 import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
-_STYLE: dict[str, Any] = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#99999a",
-    "axes.labelcolor": "#444449",
-    "axes.grid": True,
-    "grid.color": "#e8e8e6",
-    "xtick.color": "#444449",
-    "ytick.color": "#444449",
-    "svg.hashsalt": "prx-train",
-    "svg.fonttype": "path",
-    "path.simplify_threshold": 0.5,
-}
+from prx_train.report.chart import Line, line_chart
+
+_MOST = 1500  # points of a line
 
 
 def data_uri(data: bytes, media_type: str) -> str:
@@ -46,41 +32,39 @@ def smoothed(values: Sequence[float], window: int) -> list[float]:
 
 def loss_curves(steps: Sequence[dict[str, Any]], validations: Sequence[dict[str, Any]]) -> str:
     """Training loss (each step and smoothed) and validation loss by step, as a `data:` URI."""
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(8.2, 3.4), layout="constrained")
-        axes = figure.subplots()
-        thin = steps[:: max(1, len(steps) // 1500)]
-        axes.plot(
-            [r["step"] for r in thin], [r["loss"] for r in thin], color="#b9c6e6", lw=0.7, label="training, each step"
+    by_step = [row["step"] for row in steps]
+    losses = [row["loss"] for row in steps]
+    smooth = smoothed(losses, max(1, len(steps) // 25))
+    validated = [(row["step"], row["val_loss"]) for row in validations]
+    thin = slice(None, None, max(1, len(steps) // _MOST))
+    each = [*zip(by_step, losses, strict=True)][thin]
+    mean = [*zip(by_step, smooth, strict=True)][thin]
+    lines = [
+        Line(points=each, color="#b9c6e6", width=0.7, label="training, each step"),
+        Line(points=mean, color="#2f5fd0", label="training, smoothed"),
+        Line(points=validated, color="#c2570c", dots=True, label="validation, averaged weights"),
+    ]
+    every = losses + [loss for _, loss in validated]
+    # One wild first value must not flatten the rest.
+    most = max(np.percentile(every, 98), max((loss for _, loss in validated), default=0)) if every else 0
+    return _svg(
+        line_chart(
+            [line for line in lines if line.points],
+            x_label="step",
+            y_label="mean squared velocity error",
+            top=1.15 * float(most) or 1.0,
+            height=340,
         )
-        smooth = smoothed([row["loss"] for row in steps], max(1, len(steps) // 25))
-        pairs = list(zip([r["step"] for r in steps], smooth, strict=True))[:: max(1, len(steps) // 1500)]
-        axes.plot([x for x, _ in pairs], [y for _, y in pairs], color="#2f5fd0", lw=1.6, label="training, smoothed")
-        if validations:
-            x, y = [row["step"] for row in validations], [row["val_loss"] for row in validations]
-            axes.plot(x, y, color="#c2570c", lw=1.6, marker="o", ms=4, label="validation, averaged weights")
-        axes.set(xlabel="step", ylabel="mean squared velocity error")
-        every = [row["loss"] for row in steps] + [row["val_loss"] for row in validations]
-        if every:
-            # One wild first value must not flatten the rest.
-            axes.set_ylim(0, 1.15 * max(np.percentile(every, 98), max((r["val_loss"] for r in validations), default=0)))
-        axes.legend(frameon=False, fontsize=9)
-        return _svg(figure)
+    )
 
 
 def learning_rate_curve(steps: Sequence[dict[str, Any]]) -> str:
     """The learning rate that each step took, by minutes on the run's clock, as a `data:` URI."""
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(8.2, 2.3), layout="constrained")
-        axes = figure.subplots()
-        thin = [*steps[:: max(1, len(steps) // 1500)], *steps[-1:]]
-        axes.plot([row["seconds"] / 60 for row in thin], [row["lr"] for row in thin], color="#2c8a57", lw=1.6)
-        axes.set(xlabel="minutes since the run began", ylabel="learning rate")
-        axes.set_ylim(bottom=0)
-        return _svg(figure)
+    thin = [*steps[:: max(1, len(steps) // _MOST)], *steps[-1:]]
+    line = Line(points=[(row["seconds"] / 60, row["lr"]) for row in thin], color="#2c8a57")
+    top = 1.05 * max((row["lr"] for row in thin), default=0) or 1.0
+    return _svg(line_chart([line], x_label="minutes since the run began", y_label="learning rate", top=top, height=230))
 
 
-def _svg(figure: Figure) -> str:
-    file = io.BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    return data_uri(file.getvalue(), "image/svg+xml")
+def _svg(picture: str) -> str:
+    return data_uri(picture.encode(), "image/svg+xml")
