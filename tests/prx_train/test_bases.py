@@ -227,6 +227,21 @@ def _redrawn(run: Run, pipeline: Any) -> int:
     return worst
 
 
+def test_a_base_that_was_loaded_and_saved_again_is_taken_or_told_of(tuning: dict[str, Any], tmp_path: Path) -> None:
+    """Whatever diffusers does to it: T5Gemma's encoder is not what it was, and mended as the sentence says."""
+    before, again = Path(tuning["base"]), tmp_path / "again"
+    model.load_pipeline(before).save_pretrained(again)
+    config = TrainConfig(**{**tuning, "base": str(again), "budget": "1 steps"})
+    if read_json(before / "model_index.json")["text_encoder"][1] == "T5GemmaEncoder":
+        for work in (lambda: model.load_pipeline(again), lambda: fit(config)):
+            with pytest.raises(ModelError, match="loaded and saved again, after which its T5Gemma text encoder"):
+                work()
+        shutil.rmtree(again / "text_encoder")
+        shutil.copytree(before / "text_encoder", again / "text_encoder")
+        shutil.copyfile(before / "model_index.json", again / "model_index.json")
+    assert fit(config).pipeline()
+
+
 def test_adapters_are_put_on_the_layers_that_are_named(tuning: dict[str, Any], tmp_path: Path) -> None:
     lora = {"rank": 2, "text": False, "targets": ["gate_proj", "blocks.1.attention.to_out.0"]}
     run = fit(TrainConfig(**{**tuning, "budget": "1 steps", "lora": lora}))

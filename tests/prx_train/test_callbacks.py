@@ -57,6 +57,29 @@ def test_callbacks_see_validate_draw_and_stop(settings: dict[str, Any]) -> None:
     assert again.events == ["start at 4", "step 5", "step 6", "validation", "end, finished: True"]
 
 
+class Elsewhere(Callback):
+    """Draws under names that are none."""
+
+    def __init__(self) -> None:
+        self.refused: list[str] = []
+
+    def on_start(self, training: Training) -> None:
+        for name in ("../x", "/x", "a/b", "..", ".hidden", "", "a\\b", "x\n", "before", "after"):
+            with pytest.raises(ConfigError, match="samples cannot be named"):
+                training.sample(name)
+            self.refused.append(name)
+
+
+def test_samples_stay_in_their_folder_and_leave_the_runs_own_alone(settings: dict[str, Any]) -> None:
+    callback = Elsewhere()
+    run = fit(TrainConfig(**{**settings, "budget": "1 steps"}), callbacks=[callback])
+    assert len(callback.refused) == 10
+    assert {path.name for path in run.samples.iterdir()} == {
+        "samples.json",
+        *(name for kind in ("before", "after") for name in (kind, f"{kind}.png")),
+    }
+
+
 class Broken(Callback):
     """Somebody else's mistake."""
 

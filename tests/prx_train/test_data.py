@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from prx_train.buckets import Batch, Order, Size, buckets_for
 from prx_train.data import Columns, Split, load_split, split_files
-from prx_train.decoding import Pixels, cropped, decoded, padded
+from prx_train.decoding import VERSION, Pixels, cropped, decoded, padded
 from prx_train.errors import DatasetError
 from prx_train.feed import Feed
 from prx_train.fingerprint import fingerprint
@@ -80,6 +80,34 @@ def test_grey_of_more_bits_keeps_its_shade(kind: type, file: str, value: float, 
     Image.fromarray(np.full((40, 40), value, dtype=kind)).save(held, file)
     pixels, _ = decoded(held.getvalue(), (32, 32), fit="crop", draft=64)
     assert (pixels == level).all()
+
+
+def pictures_of_every_kind() -> list[bytes]:
+    """Grey of 8, 16 and 32 bits, colours, a palette, what is transparent and what is turned, without losses."""
+    random = np.random.default_rng(0)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    colors = Image.fromarray(random.integers(0, 256, (40, 56, 3), dtype=np.uint8))
+    kinds: list[tuple[Image.Image, str, dict[str, Any]]] = [
+        (Image.fromarray(random.integers(0, 65536, (40, 56), dtype=np.uint16)), "PNG", {}),
+        (Image.fromarray(random.integers(0, 65536, (40, 56), dtype=np.int32)), "TIFF", {}),
+        (Image.fromarray(random.random((40, 56), dtype=np.float32)), "TIFF", {}),
+        (colors, "PNG", {}),
+        (colors, "PNG", {"exif": turned}),
+        (colors.convert("L"), "PNG", {}),
+        (colors.quantize(16), "PNG", {"transparency": 3}),
+        (Image.fromarray(random.integers(0, 256, (40, 56, 4), dtype=np.uint8)), "PNG", {}),
+    ]
+    return [bytes(encoded(image, kind, **options)["bytes"]) for image, kind, options in kinds]  # type: ignore[call-overload]
+
+
+def test_what_is_decoded_otherwise_has_another_version() -> None:
+    """Cached latents are found by it: whoever changes the pixels raises it and puts the new sum here."""
+    found = hashlib.sha256()
+    for data in pictures_of_every_kind():
+        for fit in ("crop", "pad"):
+            found.update(decoded(data, (32, 32), fit=fit, draft=64)[0].tobytes())
+    assert (VERSION, found.hexdigest()[:16]) == (3, "3cb9a62ccd86c182")
 
 
 def test_pictures_are_upright_and_transparent_is_white(tmp_path: Path) -> None:

@@ -129,3 +129,12 @@ def test_photos_are_read_and_decoded_once_and_their_latents_as_if_one_by_one(
         if picture is not None:
             wanted = space.encode(as_signal(np.asarray(picture)[None].copy()))[0].half()
             torch.testing.assert_close(cache.tensor(key), wanted, rtol=0, atol=2e-3)
+
+
+def test_a_latent_is_not_found_by_those_who_decode_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    split = data.load_split([str(write_split(tmp_path, "train", rows(1)))], resolution=32, patch_size=8, ram_limit=0)
+    note_contents(tmp_path / "cache", [(split, 0)], print)
+    keys = {latent_key(split, 0, fit) for fit in ("crop", "pad")}
+    monkeypatch.setattr(decoding, "VERSION", decoding.VERSION + 1)
+    keys |= {latent_key(split, 0, fit) for fit in ("crop", "pad")}
+    assert len(keys) == 4

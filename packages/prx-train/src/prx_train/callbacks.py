@@ -1,5 +1,6 @@
 """What a caller may do while a run goes on: watch, log, validate, draw, and end it."""
 
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from typing import Any
 from prx_train.errors import ConfigError
 from prx_train.session import Session
 from prx_train.stages import draw_samples, validate
+
+_NAME = re.compile(r"\w[\w. -]{0,99}")
+_TAKEN = ("before", "after")
 
 
 @dataclass
@@ -52,8 +56,13 @@ class Training:
         """Draws the run's prompts with the averaged weights, now; returns the grid, `samples/<name>.png`.
 
         Raises:
-            ConfigError: the model is sharded.
+            ConfigError: the name is no plain one or one of the run's own, or the model is sharded.
         """
+        if not _NAME.fullmatch(name) or name in _TAKEN:
+            raise ConfigError(
+                f"samples cannot be named {name!r}: a name is of letters, digits, '.', '_', '-' and blanks, does not "
+                f"begin with a '.', and is none of {', '.join(_TAKEN)}."
+            )
         self._check_whole()
         draw_samples(self.session, name)
         self.session.ledger.close("sample", items=len(self.session.prompts), unit="pictures")

@@ -13,8 +13,8 @@ Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Fit = Literal["crop", "pad"]
 Padding = Literal["none", "even", "uneven"]
 """What a picture was continued with: nothing, an even ground, or edges that have other things on them."""
-PADDING_VERSION = 2
-"""Of what `padded` gives."""
+VERSION = 3
+"""Of what `decoded` gives for the same bytes: latents are kept under it."""
 
 BROKEN = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 """What Pillow raises for bytes that are no picture, or a damaged one."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prx_train import data, model
+from prx_train import data, decoding, model
 from prx_train.batching import Batches
 from prx_train.buckets import Batch, Order
 from prx_train.budget import Budget, parse_interval, spoken
@@ -21,7 +21,7 @@ from prx_train.caching import TensorCache, TextCache, padded
 from prx_train.checkpoint import Progress
 from prx_train.config import ResolvedConfig
 from prx_train.crew import Crew
-from prx_train.decoding import PADDING_VERSION, Pixels
+from prx_train.decoding import Pixels
 from prx_train.evaluate import Example
 from prx_train.feed import Feed
 from prx_train.hardware import has_bf16
@@ -160,10 +160,9 @@ def as_signal(pictures_BHWC: Pixels) -> Tensor:
 
 
 def latent_key(split: data.Split, index: int, fit: str) -> str:
-    """Names a photo's latent: by its content, whatever the dataset calls it, and by how it is brought to its size."""
+    """Names a photo's latent: by its content, whatever the dataset calls it, and by how that becomes pixels."""
     row = split.rows[index]
-    how = fit if fit == "crop" else f"{fit}{PADDING_VERSION}"
-    return f"{split.contents[index]}-{how}-{row.size[0]}x{row.size[1]}"
+    return f"{split.contents[index]}-{fit}{decoding.VERSION}-{row.size[0]}x{row.size[1]}"
 
 
 def describe(session: Session) -> list[tuple[str, str]]:

@@ -11,7 +11,14 @@ from prx_train.config import TrainConfig
 from prx_train.errors import ModelError
 from prx_train.model.lora import check_lora
 from prx_train.model.space import Space, load_vae
-from prx_train.model.text import MAX_TOKENS, TextEncoder, clean_lightly, clean_thoroughly, load_text_encoder
+from prx_train.model.text import (
+    MAX_TOKENS,
+    TextEncoder,
+    check_saved,
+    clean_lightly,
+    clean_thoroughly,
+    load_text_encoder,
+)
 from prx_train.model.text import minilm_folder as _minilm_folder
 from prx_train.model.transformer import load_transformer, new_transformer, transformer_outline
 from prx_train.storage import Digests, read_json
@@ -151,7 +158,8 @@ def open_base(config: TrainConfig) -> Base:
     """Finds the pipeline that a run starts from.
 
     Raises:
-        ModelError: there is no such folder and no such pipeline on the hub, or it is no PRX pipeline.
+        ModelError: there is no such folder and no such pipeline on the hub, or it is no PRX pipeline that can be
+            loaded.
     """
     if config.base is None:
         return Base(folder=None, config=config, index={})
@@ -164,6 +172,7 @@ def open_base(config: TrainConfig) -> Base:
     for part in ("transformer", "scheduler", "text_encoder", "tokenizer"):
         if part not in index or not (folder / part).is_dir():
             raise ModelError(f"config key 'base' = '{config.base}' is not complete: it has no {part}.")
+    check_saved(folder)
     return Base(folder=folder, config=config, index=index)
 
 

@@ -12,7 +12,7 @@ from diffusers.pipelines.prx.pipeline_prx import ASPECT_RATIO_BINS
 from prx_train.errors import ModelError
 from prx_train.model.base import Base, pipeline_folder
 from prx_train.model.lora import load_lora
-from prx_train.model.text import TextEncoder, known_transformers
+from prx_train.model.text import TextEncoder, check_saved, known_transformers
 from prx_train.storage import read_json, write_json
 
 
@@ -60,6 +60,7 @@ def load_pipeline(folder: Path, device: str = "cpu") -> Any:
     """
     if not (folder / "model_index.json").is_file():
         raise ModelError(f"'{folder}' holds no pipeline: it has no model_index.json.")
+    check_saved(folder)
     known_transformers()
     try:
         pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, use_safetensors=True)

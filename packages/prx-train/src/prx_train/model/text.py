@@ -17,7 +17,7 @@ from diffusers.pipelines.prx.pipeline_prx import TextPreprocessor
 from torch import Tensor
 
 from prx_train.errors import ModelError
-from prx_train.storage import digest, file_digest, folder_digest
+from prx_train.storage import digest, file_digest, folder_digest, read_json
 from prx_train.version import release
 
 MAX_TOKENS = 64
@@ -88,6 +88,23 @@ class TextEncoder:
         output = self.model(input_ids=tokens["input_ids"].to(device), attention_mask=mask.to(device))
         hidden = output["last_hidden_state"].cpu()
         return [states[kept].clone() for states, kept in zip(hidden, mask, strict=True)]
+
+
+def check_saved(pipeline: Path) -> None:
+    """Looks whether the text encoder of a pipeline is one that can be loaded.
+
+    T5Gemma's, when it is loaded and saved again, keeps the configuration of its encoder alone, which transformers does
+    not load it by, and is named as a class of diffusers, which has none of that name.
+
+    Raises:
+        ModelError: it is such a one.
+    """
+    config = pipeline / "text_encoder" / "config.json"
+    if config.is_file() and read_json(config).get("model_type") == "t5_gemma_module":
+        raise ModelError(
+            f"the pipeline in '{pipeline}' was loaded and saved again, after which its T5Gemma text encoder can be "
+            "loaded by nobody; copy 'text_encoder' and 'model_index.json' there from the pipeline that it was before."
+        )
 
 
 def minilm_folder() -> Path:
