@@ -8,9 +8,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.optim import Average, Muon, average_decay, ema_decay, optimizers_for, orthogonalized, trained
+from prx_train.optim import Average, Muon, average_decay, clipped, ema_decay, optimizers_for, orthogonalized, trained
 from prx_train.pictures import file_name, varied_captions
 from prx_train.storage import append_jsonl, digest, read_jsonl, seed_from, sweep, write_atomic, write_folder
+
+
+@pytest.mark.parametrize("most", [0.01, 1.0, "the norm", "a little less", 1e6])
+def test_gradients_are_cut_to_the_bit_as_torch_cuts_them(most: float | str) -> None:
+    random = torch.Generator().manual_seed(0)
+    ours, torchs = ([torch.zeros(shape, requires_grad=True) for shape in ((7, 5), (3,), (1,))] for _ in range(2))
+    for one, other in zip(ours[:2], torchs[:2], strict=True):  # the last has none
+        one.grad = torch.randn(one.shape, generator=random)
+        other.grad = one.grad.clone()
+    norm = float(torch.nn.utils.get_total_norm([one.grad for one in ours if one.grad is not None]))
+    limit = {"the norm": norm, "a little less": norm - 5e-7}.get(most, most) if isinstance(most, str) else most
+    assert clipped(ours, float(limit)) == float(torch.nn.utils.clip_grad_norm_(torchs, float(limit))) == norm
+    for one, other in zip(ours[:2], torchs[:2], strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert torch.equal(one.grad, other.grad)
 
 
 def test_only_matrices_decay() -> None:

@@ -1,7 +1,7 @@
 """Muon for the blocks' matrices, AdamW for the rest, and a moving average that suits short runs."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,6 +98,18 @@ def set_learning_rate(optimizers: Iterable[torch.optim.Optimizer], value: float)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = value
+
+
+def clipped(weights: Sequence[Tensor], most: float) -> float:
+    """Cuts gradients to a norm of at most `most`, to the bit as `torch.nn.utils.clip_grad_norm_`; the norm before.
+
+    That one multiplies by 1 where there is nothing to cut, which would read and write every gradient in every step.
+    """
+    norm = torch.nn.utils.get_total_norm([one.grad for one in weights if one.grad is not None])
+    value = float(whole(norm))
+    if value + 1e-6 > most:  # as it has it
+        torch.nn.utils.clip_grads_with_norm_(weights, most, norm)
+    return value
 
 
 def ema_decay(step: int, limit: float) -> float:

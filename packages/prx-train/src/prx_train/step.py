@@ -13,9 +13,8 @@ from prx_train.buckets import Batch
 from prx_train.decoding import Pixels
 from prx_train.feed import AHEAD, Fed
 from prx_train.objective import losses, noisy, times
-from prx_train.optim import average_decay, set_learning_rate
+from prx_train.optim import average_decay, clipped, set_learning_rate
 from prx_train.session import Session
-from prx_train.sharding import whole
 from prx_train.storage import seed_from
 
 
@@ -38,7 +37,7 @@ def step(session: Session, batches: Sequence[Fed], learning_rate: float) -> Step
     waited = session.data_seconds
     set_learning_rate(session.optimizers, learning_rate)
     total, count = crew.sums(*backward(session, batches, progress.step))
-    norm = float(whole(torch.nn.utils.clip_grad_norm_(session.weights.values(), config.clip_grad)))
+    norm = clipped(list(session.weights.values()), config.clip_grad)
     loss = total / count if count else math.nan
     finite = math.isfinite(loss) and math.isfinite(norm)
     updating = time.perf_counter()
