@@ -1,3 +1,4 @@
+import math
 import os
 import re
 import subprocess
@@ -32,6 +33,11 @@ def one_sentence(text: str) -> bool:
         ({"model": {"width": 4}}, "config key 'model.width' is unknown; known are hidden_size"),
         ({"batch_size": 0}, "config key 'batch_size' = 0 is wrong: input should be greater than or equal to 1."),
         ({"budget": "soon"}, "config key 'budget' = 'soon' is neither a time"),
+        ({"batch_size": True}, "config key 'batch_size' = True is wrong: neither true nor false can stand here."),
+        ({"learning_rate": math.inf}, "config key 'learning_rate' = inf is wrong: input should be a finite number."),
+        ({"prompts": "a hat"}, "config key 'prompts' = 'a hat' is wrong: it must be a list, such as ['a', 'b']."),
+        ({"captions": "text"}, "config key 'captions' = 'text' is wrong: it must be a table, such as {name = 1}."),
+        ({"lora": {"rank": True}}, "config key 'lora.rank' = True is wrong: neither true nor false can stand here."),
         ({"device": "tpu"}, "config key 'device' = 'tpu' is wrong: it must be 'auto', 'cpu' or 'cuda'."),
         ({"warmup": 0.7, "decay": 0.6}, "config keys 'warmup' = 0.7 and 'decay' = 0.6 add up to more than 1."),
         ({"resolution": 36}, "config key 'resolution' = 36 is no multiple of model.patch_size = 8."),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import huggingface_hub
 import pyarrow.parquet as pq
 import pytest
 
@@ -105,3 +106,23 @@ def test_a_network_that_fails_now_and_then_is_asked_again(
     with pytest.raises(FileNotFoundError):
         retried(absent)
     assert len(asked) == 1
+
+
+def test_what_the_hubs_client_raises_is_a_network_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its errors of a connection are no `OSError`; nobody listens at this address."""
+    monkeypatch.setattr("prx_train.places._FIRST_PAUSE", 0.0)
+    asked: list[int] = []
+
+    def read(failures: int) -> str:
+        asked.append(1)
+        if len(asked) <= failures:
+            huggingface_hub.get_session().get("http://127.0.0.1:9")
+        return "read"
+
+    assert retried(lambda: read(2)) == "read"
+    with pytest.raises(OSError, match="refused"):
+        retried(lambda: read(100))
+    with monkeypatch.context() as patched:
+        patched.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: read(100))
+        with pytest.raises(DatasetError, match=r"'owner/name' is no folder, and cannot be reached: .*refused"):
+            find_folder("owner/name", stream=True)

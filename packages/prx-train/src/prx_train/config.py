@@ -26,7 +26,17 @@ Dataset = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: object, info: ValidationInfo) -> object:
+        """`learning_rate = true` would be taken for 1."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("neither true nor false can stand here")
+        return value
 
 
 class ModelConfig(_Settings):
@@ -304,6 +314,14 @@ def load_config(path: Path) -> TrainConfig:
     return TrainConfig(**settings)
 
 
+_IN_TOML = {
+    "tuple_type": "it must be a list, such as ['a', 'b']",
+    "dict_type": "it must be a table, such as {name = 1}",
+    "model_type": "it must be a table, such as {name = 1}",
+}
+"""Complaints of pydantic's that name Python's types, in words."""
+
+
 def _sentence(error: ValidationError) -> str:
     """The first complaint of pydantic's, as one sentence that names the key and the value."""
     first = error.errors(include_url=False)[0]
@@ -312,7 +330,7 @@ def _sentence(error: ValidationError) -> str:
         return f"config key '{key}' is missing."
     if first["type"] == "extra_forbidden":
         return f"config key '{key}' is unknown; {_suggestion(key)}"
-    message = first["msg"].removeprefix("Value error, ")
+    message = _IN_TOML.get(first["type"]) or first["msg"].removeprefix("Value error, ")
     if message.startswith("config key"):
         return f"{message}."
     return f"config key '{key}' = {first['input']!r} is wrong: {message[:1].lower()}{message[1:]}."

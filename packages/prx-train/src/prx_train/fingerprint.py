@@ -44,9 +44,16 @@ def fingerprint(folder: Folder, files: Sequence[str], *, image: str = "image") -
     """
     manifest = folder.text(MANIFEST) if folder.only is None else None
     known = json.loads(manifest).get("fingerprint") if manifest is not None else None
-    found = str(known or digest(*(f"{file.rsplit('/', 1)[-1]}:{content_mark(file)}" for file in files)))
+    found = str(known or digest(*(f"{file.rsplit('/', 1)[-1]}:{_file_mark(file)}" for file in files)))
     named = [mark for file in files for mark in _marks(file, folder.root, image)]
     return digest(found, *named) if named else found
+
+
+def _file_mark(file: str) -> str:
+    try:
+        return content_mark(file)
+    except OSError as error:
+        raise DatasetError(f"the dataset file '{file}' cannot be read: {error}.") from None
 
 
 def _marks(file: str, root: str, image: str) -> Iterator[str]:
@@ -100,7 +107,7 @@ def _mark(cell: Any, *, file: str, root: str) -> str:
     except ValueError:
         return _ABSENT
     try:
-        return retried(partial(content_mark, place)) if "://" in place else _ends(Path(place))
+        return content_mark(place) if "://" in place else _ends(Path(place))
     except OSError as error:
         if "://" in place and not isinstance(error, FileNotFoundError):
             raise

@@ -7,7 +7,8 @@ found, so that it cannot change under a run.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,8 @@ MANIFEST = "curation.json"
 _PATTERNS = [MANIFEST, "ledger.jsonl", "report.json", "*.parquet"]
 _TRIES, _FIRST_PAUSE = 5, 0.5  # of what goes over a network; seconds, doubled each time
 _READ_AHEAD = 1 << 20  # bytes: a footer is read at one go
+_CLIENTS = ("httpx", "httpcore", "aiohttp", "requests", "urllib3", "botocore")
+"""How the names of the libraries begin that talk to a network: not all of their errors are an `OSError`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +133,8 @@ def _of_hub(name: str, *, stream: bool) -> Folder:
             repository, repo_type="dataset", revision=revision or None, allow_patterns=_PATTERNS
         )
         return Folder(root=str(place))
-    commit = huggingface_hub.HfApi().dataset_info(repository, revision=revision or None).sha
+    with _network():
+        commit = huggingface_hub.HfApi().dataset_info(repository, revision=revision or None).sha
     return Folder(root=f"{_HUB}{repository}@{commit}")
 
 
@@ -143,7 +147,8 @@ def open_parquet(file: str) -> pq.ParquetFile:
     """
     if "://" not in file:
         return pq.ParquetFile(file)
-    return pq.ParquetFile(_opened(file), metadata=_footer(file), pre_buffer=True)
+    with _network():
+        return pq.ParquetFile(_opened(file), metadata=_footer(file), pre_buffer=True)
 
 
 def read_file(file: str) -> bytes:
@@ -159,11 +164,15 @@ def read_file(file: str) -> bytes:
 
 
 def content_mark(file: str) -> str:
-    """Changes with a file's content: its digest, or over a network what its keeper says of it."""
+    """Changes with a file's content: its digest, or over a network what its keeper says of it.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     if "://" not in file:
         return file_digest(Path(file))
     system, path = _system(file)
-    return digest(str(system.ukey(path)))
+    return digest(str(retried(lambda: system.ukey(path))))
 
 
 def change_mark(file: str) -> str:
@@ -185,13 +194,26 @@ def retried(read: Callable[[], T]) -> T:
     pause = _FIRST_PAUSE
     for _ in range(_TRIES - 1):
         try:
-            return read()
+            with _network():
+                return read()
         except FileNotFoundError:
             raise
         except OSError:
             time.sleep(pause)
             pause *= 2
-    return read()
+    with _network():
+        return read()
+
+
+@contextmanager
+def _network() -> Iterator[None]:
+    """What a network does wrong within it is an `OSError`, whoever talks to it."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) or not type(error).__module__.startswith(_CLIENTS):
+            raise
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 @lru_cache(maxsize=4096)

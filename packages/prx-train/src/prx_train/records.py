@@ -40,7 +40,10 @@ def row_groups(
         kinds = {one.name: one.type for one in parquet.schema_arrow}
         for needed in (image, *captions):
             if needed not in kinds:
-                raise DatasetError(f"the dataset file '{path}' has no column '{needed}'.")
+                raise DatasetError(
+                    f"the dataset file '{path}' has no column '{needed}'; it has {', '.join(kinds)}: say "
+                    "which of them to use with 'image_column' and 'captions'."
+                )
             usable, what = (holds_pictures, "pictures") if needed == image else (holds_texts, "text")
             if not usable(kind := kinds[needed]):
                 raise DatasetError(f"the column '{needed}' of the dataset file '{path}' holds {kind} and no {what}.")
