@@ -169,6 +169,7 @@ def test_adapters_alone_are_trained_saved_and_merged(tuning: dict[str, Any], fol
     merged = tmp_path / "merged"
     assert main(["merge", str(run.output), str(merged)]) == 0
     assert main(["merge", str(run.output), str(merged)]) == 2  # is there already
+    assert main(["merge", str(run.output), str(run.report_file / "in-a-file")]) == 2
     # In a process in which neither this package nor peft can be imported.
     script = (
         "import sys\nsys.modules['peft'] = sys.modules['prx_train'] = None\n"
@@ -178,6 +179,10 @@ def test_adapters_alone_are_trained_saved_and_merged(tuning: dict[str, Any], fol
     )
     subprocess.run([sys.executable, "-c", script, str(merged)], check=True, capture_output=True)
     assert _redrawn(run, model.load_pipeline(merged)) <= 2
+
+    write_json(run.config_file, {**read_json(run.config_file), "base": "a/path/from/elsewhere"})
+    with pytest.raises(ModelError, match="not found from this directory, from which a path counts"):
+        run.pipeline()
 
 
 _README = """

@@ -129,6 +129,8 @@ def test_a_trained_model_is_sampled_from_the_command_line(toml: Callable[..., Pa
 
     with Image.open(out) as drawn:
         assert drawn.size == (40, 24)
+    for nothing in ("--width", "--height", "--steps"):
+        assert command("sample", tmp_path / "run", "a hat", nothing, 0).returncode == 2
     wrong = command("sample", tmp_path / "run", "a hat", "--width", 41)
     assert wrong.returncode == 2
     assert one_sentence(wrong.stderr)

@@ -72,10 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("prompt")
     sample.add_argument("--out", type=Path, default=Path("sample.png"), help="default: %(default)s")
     sample.add_argument("--seed", type=int, default=0, help="default: %(default)s")
-    sample.add_argument("--steps", type=int, default=28, help="default: %(default)s")
+    sample.add_argument("--steps", type=_count, default=28, help="default: %(default)s")
     sample.add_argument("--guidance", type=float, default=3.0, help="1 is none; default: %(default)s")
-    sample.add_argument("--width", type=int, help="pixels; default: the shape the run saw most")
-    sample.add_argument("--height", type=int, help="pixels")
+    sample.add_argument("--width", type=_count, help="pixels; default: the shape the run saw most")
+    sample.add_argument("--height", type=_count, help="pixels")
     sample.set_defaults(command=_sample)
 
     merge = commands.add_parser("merge", help="add a run's adapters to their base: a plain pipeline")
@@ -168,7 +168,10 @@ def _merge(options: argparse.Namespace) -> int:
 
     if options.out.exists():
         raise ConfigError(f"'{options.out}' exists already; name a folder that does not.")
-    print(merge(options.run, options.out))
+    try:
+        print(merge(options.run, options.out))
+    except OSError as error:
+        raise ConfigError(f"'{options.out}' cannot be written: {error.strerror or error}.") from None
     return 0
 
 

@@ -22,7 +22,7 @@ def merge(run_folder: Path, out: Path) -> Path:
     if not (run.lora_folder.is_dir() and run.config_file.is_file()):
         raise ModelError(f"'{run_folder}' is no run that trained adapters, so there is nothing to merge.")
     config = read_json(run.config_file)
-    base = model.pipeline_folder(config["base"])
+    base = model.base_of_run(run.output)
     transformer = model.load_lora(model.load_transformer(base), run.lora_folder)
     model.merge_lora(transformer)
     write_folder(out, lambda place: model.save_with_base(place, transformer, base, resolution=config["resolution"]))

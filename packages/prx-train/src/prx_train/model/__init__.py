@@ -4,7 +4,7 @@ Nothing else in the package builds, calls, loads or saves a network of theirs.
 """
 
 from prx_train.model.base import Base, open_base, pipeline_folder
-from prx_train.model.export import draw, load, load_pipeline, save_pipeline, save_with_base
+from prx_train.model.export import base_of_run, draw, load, load_pipeline, save_pipeline, save_with_base
 from prx_train.model.lora import add_lora, load_lora, merge_lora, save_lora
 from prx_train.model.memory import Needs, needs
 from prx_train.model.space import Space
@@ -18,6 +18,7 @@ __all__ = [
     "Space",
     "TextEncoder",
     "add_lora",
+    "base_of_run",
     "draw",
     "load",
     "load_lora",

@@ -88,10 +88,24 @@ def load(folder: Path | str, device: str = "cpu") -> Any:
             break
     if not (place / "adapter.json").is_file():
         return load_pipeline(place, device)
-    settings = place.parent / "config.json"
-    if not settings.is_file():
+    if not (place.parent / "config.json").is_file():
         raise ModelError(f"'{place}' holds adapters without the run they belong to; use load_lora on their base.")
-    return load_lora(load_pipeline(pipeline_folder(read_json(settings)["base"]), device), place)
+    return load_lora(load_pipeline(base_of_run(place.parent), device), place)
+
+
+def base_of_run(run: Path) -> Path:
+    """The folder of the pipeline that a run started from.
+
+    Raises:
+        ModelError: it is not there any more, or not found from here.
+    """
+    base = read_json(run / "config.json")["base"]
+    try:
+        return pipeline_folder(base)
+    except ModelError as error:
+        raise ModelError(
+            f"the base of the run in '{run}' is not found from this directory, from which a path counts: {error}"
+        ) from None
 
 
 def draw(pipeline: Any, prompt: str, *, size: tuple[int, int], seed: int, steps: int, guidance: float) -> Any:
