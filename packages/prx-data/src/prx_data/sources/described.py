@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from prx_data.sources.tables import Table
+from prx_data.sources.tables import Row, Table
 
 
 def spellings(name: str) -> Iterator[str]:
@@ -31,6 +31,8 @@ class Described:
     metadata: dict[str, Any]
     table: str
     line: int
+    broken: str = ""
+    """See `prx_data.sources.tables.Row`."""
 
 
 class Descriptions:
@@ -40,12 +42,12 @@ class Descriptions:
         self.by_origin: dict[str, Described] = {}
         self._again: dict[str, list[tuple[int, str]]] = {}
 
-    def add(self, origin: str, table: Table, line: int, metadata: dict[str, Any]) -> bool:
+    def add(self, origin: str, table: Table, row: Row) -> bool:
         """Take a row; False if the photo is known already."""
-        new = Described(metadata=metadata, table=table.location, line=line)
+        new = Described(metadata=row.metadata, table=table.location, line=row.line, broken=row.broken)
         first = self.by_origin.setdefault(origin, new)
-        if first is not new and first.metadata != metadata:
-            self._again.setdefault(table.location, []).append((line, origin))
+        if first is not new and first.metadata != row.metadata:
+            self._again.setdefault(table.location, []).append((row.line, origin))
         return first is new
 
     def notes(self) -> list[str]:

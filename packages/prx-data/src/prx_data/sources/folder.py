@@ -75,6 +75,10 @@ class Folder:
                 yield photo if about is None else _with(photo, {**photo.metadata, **about.metadata})
         for origin in missing:
             about = described.by_origin[origin]
+            if about.broken:
+                problem = (Status.UNREADABLE, f"line {about.line} of the metadata is broken: {about.broken}")
+                yield PhotoFile(origin=printable(origin), locator="", problem=problem)
+                continue
             locator = str(Locator(location=self._location(origin)))
             yield PhotoFile(origin=printable(origin), locator=locator, metadata=about.metadata)
         if not any_photo:
@@ -138,7 +142,7 @@ class Folder:
             origin = self._origin(row.name or f"{table.location.rpartition('/')[2]}/{row.line}", base, known)
             if origin.startswith(".."):
                 raise SourceError(f"{place}: file_name = {row.name!r} is not a path below {self.name}.")
-            described.add(origin, table, row.line, row.metadata)
+            described.add(origin, table, row)
 
     def _origin(self, name: str, base: str, known: set[str]) -> str:
         """The name relative to the folder; begins with `..` if it is not below it."""

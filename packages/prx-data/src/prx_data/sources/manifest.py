@@ -35,7 +35,7 @@ class Manifest:
         self._image_column = image_column
 
     def photos(self, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
-        """A photo for each file that a row names; a row that names nothing is a photo that is missing."""
+        """A photo for each file that a row names, and one without a file for a row that names none or is broken."""
         table = read_table(self.name, self._suffix, self._image_column)
         if not table.rows:
             raise SourceError(f"photos = {self.name!r} has no rows.")
@@ -51,17 +51,18 @@ class Manifest:
                 continue
             location = self._location(row.name)
             origin = printable(self._origin(location))
-            if described.add(origin, table, row.line, row.metadata):
+            if described.add(origin, table, row):
                 yield PhotoFile(origin=origin, locator=str(Locator(location=location)), metadata=row.metadata)
         findings.notes.extend(described.notes())
 
     def _unnamed(self, row: Row, stamp: str) -> PhotoFile:
-        """A row that holds its photo itself, or that has none: under the manifest's name and the row's number."""
+        """A row that holds its photo itself, or has none, or is broken: under the manifest's name and its number."""
         origin = f"{Path(self.name).name}/{row.line}" + (f"/{row.position}" if row.position is not None else "")
         photo = PhotoFile(origin=origin, locator="", stamp=stamp, metadata=row.metadata)
         if row.content is not None:
             return replace(photo, content=row.content, spool=True)
-        problem = (Status.UNREADABLE, row.damage) if row.damage else (Status.MISSING, "names no file")
+        told = f"line {row.line} of the list is broken: {row.broken}" if row.broken else row.damage
+        problem = (Status.UNREADABLE, told) if told else (Status.MISSING, "names no file")
         return replace(photo, stamp=None, problem=problem)
 
     def _location(self, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO, StringIO
 from typing import Any
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prx_data.errors import SourceError
-from prx_data.features import TEXT, Feature, declared_features, infer, plain, readable_columns, value_feature
+from prx_data.features import TEXT, Feature, declared_features, infer, plain, printable, readable_columns, value_feature
 from prx_data.files import as_os_error
 from prx_data.reading import read
 from prx_data.sources.inline import INLINE_COLUMNS, decoded, inline_picture
@@ -49,6 +49,8 @@ class Row:
     """The photo itself, where it stands in the row."""
     damage: str = ""
     """Why there is neither a name nor a photo, although something stands there."""
+    broken: str = ""
+    """Why the line is no row of the table; of such a line nothing else is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,11 @@ def read_table(location: str, suffix: str, wanted: str | None = None) -> Table:
     """Read a metadata file whole.
 
     A CSV may be delimited by comma, semicolon, tab or bar: the first with which its header has a column of
-    `NAME_COLUMNS`. It is UTF-8, with or without a byte order mark, or UTF-16 with one; else it is taken as
-    Windows-1252, and that is noted. Its values are text. JSONL and Parquet have types.
+    `NAME_COLUMNS`. It is UTF-8, with or without a byte order mark, or UTF-16 with one; if most of what is not ASCII
+    is no UTF-8, it is taken as Windows-1252. Its values are text. JSONL and Parquet have types.
+
+    A line that cannot be read is a row that is `broken`, unless most are; a CSV's row that ends early has no values for
+    its last columns. What was assumed is noted.
 
     Args:
         location: Where it is.
@@ -75,7 +80,8 @@ def read_table(location: str, suffix: str, wanted: str | None = None) -> Table:
         wanted: The column that names photos or holds them; the first of `INLINE_COLUMNS` and `NAME_COLUMNS` if None.
 
     Raises:
-        SourceError: It cannot be read, has no column that names photos, or a line is broken; with file and line.
+        SourceError: It cannot be read, has no column that names photos, or most of its lines are broken; with the first
+            of them.
     """
     try:
         data = read(location)
@@ -85,7 +91,7 @@ def read_table(location: str, suffix: str, wanted: str | None = None) -> Table:
         return _parquet(location, data, wanted)
     text, notes = _decoded(location, data)
     table = _csv(location, text, wanted) if suffix in CSV_SUFFIXES else _jsonl(location, text, wanted)
-    return replace(table, notes=notes)
+    return replace(table, notes=(*notes, *table.notes))
 
 
 def name_column(columns: Sequence[str], location: str, wanted: str | None = None) -> str:
@@ -136,12 +142,25 @@ def _photo(row: Row, column: str, value: Any) -> Row:
 
 
 def _table(
-    location: str, column: str, cells: Iterable[tuple[int, Any, dict[str, Any]]], features: dict[str, Feature]
+    location: str,
+    column: str,
+    cells: Sequence[tuple[int, Any, dict[str, Any]]],
+    features: dict[str, Feature],
+    broken: Sequence[tuple[int, str]] = (),
 ) -> Table:
-    """A table from lines, what stands for their photos, and their other columns."""
+    """A table from lines, what stands for their photos, and their other columns; and lines that are broken, and why."""
+    notes: tuple[str, ...] = ()
+    if broken:
+        line, why = broken[0]
+        if len(broken) > len(cells):
+            several = f"; {len(broken):,} of {len(broken) + len(cells):,} lines are broken" if len(broken) > 1 else ""
+            raise SourceError(f"{location}, line {line}: {why}{several}.")
+        notes = (f"{location}: lines that are broken: {len(broken):,}, the first of them line {line} ({why}).",)
     rows = [row for line, value, metadata in cells for row in _photos(line, column, value, metadata)]
     listed = any(row.position is not None for row in rows)
-    return Table(location=location, rows=rows, features=with_position(features, listed=listed))
+    rows.extend(Row(line=line, name=None, metadata={}, broken=why) for line, why in broken)
+    rows.sort(key=lambda row: row.line)  # stable: the photos of a row stay in order
+    return Table(location=location, rows=rows, features=with_position(features, listed=listed), notes=notes)
 
 
 def with_position(features: dict[str, Feature], *, listed: bool) -> dict[str, Feature]:
@@ -150,11 +169,19 @@ def with_position(features: dict[str, Feature], *, listed: bool) -> dict[str, Fe
 
 
 def _decoded(location: str, data: bytes) -> tuple[str, tuple[str, ...]]:
-    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    """The text of a file, and what is to be noted of its encoding."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", "replace")
+        return text, (f"{location} is not quite UTF-16.",) if "\ufffd" in text else ()
     try:
-        return data.decode(encoding), ()
+        return data.decode("utf-8-sig"), ()
     except UnicodeDecodeError:
         pass
+    others = [(number, line) for number, line in enumerate(data.split(b"\n"), start=1) if not line.isascii()]
+    broken = [number for number, line in others if not _is_utf8(line)]
+    if 2 * len(broken) < len(others):  # a name may still be what the disk calls the file
+        told = f"{location}: lines that are not UTF-8: {len(broken):,}, the first of them line {broken[0]}."
+        return data.decode("utf-8-sig", "surrogateescape"), (told,)
     try:
         text = data.decode("cp1252")
     except UnicodeDecodeError as error:
@@ -163,63 +190,99 @@ def _decoded(location: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     return text, (f"{location} is not UTF-8 and was read as Windows-1252.",)
 
 
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _csv(location: str, text: str, wanted: str | None) -> Table:
-    headers = {delimiter: _header(location, text, delimiter) for delimiter in _DELIMITERS}
-    delimiter = next((one for one, names in headers.items() if wanted in names or name_columns(names)), ",")
-    header = headers[delimiter]
+    lines = list(StringIO(text, newline=""))
+    headers = {delimiter: _header(location, lines, delimiter) for delimiter in _DELIMITERS}
+    delimiter = next((one for one, (names, _) in headers.items() if wanted in names or name_columns(names)), ",")
+    header, below = headers[delimiter]
     named = name_column(header, location, wanted)
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise SourceError(f"{location}, line 1: two columns are called {twice[0]!r}.")
-    cells = []
-    for line, values in _csv_rows(location, text, delimiter, len(header)):
-        row = {column: value for column, value in zip(header, values, strict=False) if column}
-        cells.append((line, row.pop(named, None), row))
+    cells: list[tuple[int, Any, dict[str, Any]]] = []
+    broken: list[tuple[int, str]] = []
+    short: list[int] = []
+    for line, values in _csv_rows(lines, delimiter, below):
+        if isinstance(values, str):
+            broken.append((line, values))
+        elif any(values[len(header) :]):
+            broken.append((line, f"{len(values)} values for {len(header)} columns"))
+        elif any(value.strip() for value in values):  # a spreadsheet's empty rows are written as delimiters alone
+            row = {column: value for column, value in zip(header, values, strict=False) if column}
+            name = row.pop(named, None)
+            cells.append((line, name, {column: printable(value) for column, value in row.items()}))
+            if len(values) < len(header):
+                short.append(line)
     features = {column: TEXT for column in header if column and column != named}
-    return _table(location, named, cells, features)
+    table = _table(location, named, cells, features, broken)
+    told = f"{location}: rows that end before their last column: {len(short):,}, the first of them in line "
+    return replace(table, notes=(*table.notes, f"{told}{short[0]}.")) if short else table
 
 
-def _header(location: str, text: str, delimiter: str) -> list[str]:
+def _header(location: str, lines: list[str], delimiter: str) -> tuple[list[str], int]:
+    """The first row, and how many lines it takes."""
+    reader = csv.reader(lines, delimiter=delimiter)
     try:
-        return next(csv.reader(StringIO(text, newline=""), delimiter=delimiter), [])
+        return next(reader, []), reader.line_num
     except csv.Error as error:
         raise SourceError(f"{location}, line 1: not CSV: {error}.") from error
 
 
-def _csv_rows(location: str, text: str, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
-    """Rows below the header with their first lines; empty rows are skipped."""
-    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
-    try:
-        next(reader)
-        line = reader.line_num + 1
-        for values in reader:
-            if any(values[width:]):
-                raise SourceError(f"{location}, line {line}: {len(values)} values for {width} columns.")
-            if any(value.strip() for value in values):  # a spreadsheet's empty rows are written as delimiters alone
-                yield line, values
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise SourceError(f"{location}, line {line}: not CSV: {error}.") from error
+def _csv_rows(lines: list[str], delimiter: str, below: int) -> Iterator[tuple[int, list[str] | str]]:
+    """Rows below the header with their first lines, or why there is none.
+
+    A stray quotation mark takes in the lines up to the next one: of these only the first is broken.
+    """
+    while below < len(lines):
+        reader = csv.reader(_from(lines, below), delimiter=delimiter, strict=True)
+        first = below
+        try:
+            for values in reader:
+                yield first + 1, values
+                first = below + reader.line_num
+            return
+        except csv.Error as error:
+            yield first + 1, f"not CSV: {error}"
+            below = first + 1
+
+
+def _from(lines: list[str], start: int) -> Iterator[str]:
+    """The lines from one on, without walking up to it."""
+    return (lines[place] for place in range(start, len(lines)))
 
 
 def _jsonl(location: str, text: str, wanted: str | None) -> Table:
     parsed: list[tuple[int, dict[str, Any]]] = []
+    broken = []
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
         try:
             row = json.loads(content)
-        except ValueError as error:
-            raise SourceError(f"{location}, line {line}: not JSON: {error}.") from error
-        if not isinstance(row, dict):
-            raise SourceError(f"{location}, line {line}: not a JSON object but {content.strip()[:40]!r}.")
-        parsed.append((line, row))
+        except json.JSONDecodeError as error:
+            broken.append((line, f"not JSON: {error.msg} at character {error.colno}"))
+            continue
+        except (ValueError, RecursionError) as error:  # a number of too many digits, too many brackets
+            broken.append((line, f"not JSON that can be read: {error}"))
+            continue
+        if isinstance(row, dict):
+            parsed.append((line, row))
+        else:
+            broken.append((line, f"not a JSON object but {content.strip()[:40]!r}"))
     columns = list(dict.fromkeys(column for _, row in parsed for column in row))
-    named = name_column(columns, location, wanted)
+    named = name_column(columns, location, wanted) if columns or not broken else ""
     described = [(line, row.pop(named, None), row) for line, row in parsed]
     features = infer_columns([row for _, _, row in described])
-    return _table(location, named, [(line, value, typed(row, features)) for line, value, row in described], features)
+    cells = [(line, value, typed(row, features)) for line, value, row in described]
+    return _table(location, named, cells, features, broken)
 
 
 def infer_columns(rows: Sequence[dict[str, Any]]) -> dict[str, Feature]:
