@@ -74,6 +74,21 @@ def test_a_pale_product_is_more_than_what_stands_out_of_it(ground: int, color: i
     assert abs(level[0] - level[1]) <= 1
 
 
+def test_white_shoes_below_trousers_belong_to_the_subject(photos: Path) -> None:
+    pixels, covered = np.full((1000, 800, 3), 253, dtype=np.uint8), np.zeros((1000, 800), dtype=np.uint8)
+    for left in (240, 440):
+        for picture, color in ((pixels, (238, 238, 238)), (covered, 1)):
+            cv2.ellipse(picture, (left + 60, 850), (80, 60), 0, 0, 360, color, -1, cv2.LINE_AA)
+            color = 1 if picture is covered else (30, 30, 60)
+            cv2.rectangle(picture, (left, 80), (left + 120, 820), color, -1)
+            cv2.rectangle(picture, (240, 80), (560, 160), color, -1)
+    found = background(pixels)
+    assert found.margin_bottom == pytest.approx(0.09, abs=0.01)
+    assert found.fill == pytest.approx(covered.mean(), abs=0.01)
+    shod = background(read(photos / "catalogue" / "wp03-blue_main.jpg"))
+    assert shod.margin_bottom < 0.06
+
+
 def test_a_soft_shadow_is_no_pale_product() -> None:
     light = np.full((800, 800), 250.0)
     shade = np.zeros((800, 800))

@@ -30,6 +30,8 @@ _FAINT_FILL = 0.01
 _FAINT_RIM = 0.12  # width of the border that is asked then, in parts of the shorter side
 _MOSTLY_FLAT = 0.5  # of the border: a ground on which something pale would be seen
 _PALE_GROWTH = 1.25  # times the subject that was found at first
+_ALL_FLAT = 0.75  # of the border: more than a photo padded on two sides has
+_PALE_MORE, _PALE_PART = 1.03, 0.002  # times the subject from which on parts are looked for; of the frame, of one
 # ΔE of a ground before a sharp outline, and how much of that is clear: of composites with a soft shadow 0.31 at most,
 # and 0.73 at least of 23 white shirts and cartons.
 _CLEAR, _SHARP = 1.5, 0.5
@@ -108,7 +110,12 @@ def divide(picture: Picture) -> Region:
     if np.count_nonzero(subject) < _FAINT_FILL * mask.size and np.count_nonzero(mask) >= LEAST_SHARE * mask.size:
         mask, subject, surface, squares = _faint(lab, mask) or (mask, subject, surface, squares)
     elif flat >= _MOSTLY_FLAT and _more_than(subject, half, color):
-        mask, subject, surface, squares = _pale(lab, mask, subject) or (mask, subject, surface, squares)
+        mask, subject, surface, squares = _pale(lab, mask, subject, parts_too=flat >= _ALL_FLAT) or (
+            mask,
+            subject,
+            surface,
+            squares,
+        )
     off = np.sqrt(squares)
     mask = mask | _holes(mask, off)
     return Region(
@@ -176,22 +183,43 @@ def _more_than(subject: Mask, half: Lab, color: tuple[float, float, float]) -> b
     """Whether more than a subject stands out from the ground's first colour at the finer tolerance; see `_pale`."""
     off = half - np.array(color, dtype=np.float32)[:, None, None]
     seen = np.count_nonzero(np.einsum("cyx,cyx->yx", off, off) > _FAINT_TOLERANCE**2)
-    return bool(4 * seen >= _PALE_GROWTH * np.count_nonzero(subject))
+    return bool(4 * seen >= _PALE_MORE * np.count_nonzero(subject))
 
 
-def _pale(lab: Lab, mask: Mask, subject: Mask) -> tuple[Mask, Mask, Lab, Floats] | None:
+def _pale(lab: Lab, mask: Mask, subject: Mask, *, parts_too: bool) -> tuple[Mask, Mask, Lab, Floats] | None:
     """The same of what was found in part: a white mug of which only the handle and the shadow stand out.
 
-    At the finer tolerance soft shadows stand out too; but a product begins sharply, with nothing to be seen before.
+    At the finer tolerance soft shadows stand out too; but a product begins sharply, with nothing to be seen before. So
+    does each further part of one: white shoes below trousers.
     """
     surface, squares = _of_border(lab, mask)
     near = masks.border_connected_below(squares, _FAINT_TOLERANCE**2)
     found = masks.subject_of(near)
-    if not _PALE_GROWTH * np.count_nonzero(subject) <= np.count_nonzero(found) < 0.9 * found.size:
+    if _PALE_GROWTH * np.count_nonzero(subject) <= np.count_nonzero(found) < 0.9 * found.size and _sharp(
+        found, squares
+    ):
+        return near, found, surface, squares
+    if not parts_too:
         return None
-    before = masks.grown(found, 2) & ~masks.grown(found, 1)
-    clear = np.count_nonzero(before & (squares < _CLEAR**2))
-    return (near, found, surface, squares) if clear > _SHARP * np.count_nonzero(before) else None
+    beside = masks.grown(subject, 2)
+    more = opened(~near & ~masks.grown(subject, 1))
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(more.view(np.uint8), connectivity=4)
+    parts = np.zeros_like(mask)
+    for number in np.flatnonzero(boxes[1:, cv2.CC_STAT_AREA] >= _PALE_PART * mask.size) + 1:
+        part = labels == number
+        if (part & beside).any() and _sharp(part, squares, near):
+            parts |= part
+    if not parts.any():
+        return None
+    parts = masks.grown(parts, 2) & ~near
+    return mask & ~parts, masks.subject_of(mask & ~parts), surface, squares
+
+
+def _sharp(part: Mask, squares: Floats, near: Mask | None = None) -> bool:
+    """Whether the ground (`near`) is clear where a part begins."""
+    before = masks.grown(part, 2) & ~masks.grown(part, 1)
+    before = before if near is None else before & near
+    return bool(np.count_nonzero(before & (squares < _CLEAR**2)) > _SHARP * np.count_nonzero(before))
 
 
 def _holes(mask: Mask, off: Floats) -> Mask:
