@@ -51,7 +51,7 @@ class Reason(StrEnum):
 
 EXPLANATIONS: Mapping[str, str] = {
     Status.MISSING: "The metadata names a file that is not there.",
-    Status.UNREADABLE: "The file could not be read, or its picture data is damaged.",
+    Status.UNREADABLE: "The file or its line in a list could not be read, or its picture data is damaged.",
     Status.EMPTY: "The file has no bytes.",
     Status.NOT_AN_IMAGE: "The file is not a picture, whatever its name says.",
     Status.TRUNCATED: "The picture ends before its last line.",

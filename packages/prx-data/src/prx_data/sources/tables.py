@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO, StringIO
@@ -30,6 +31,7 @@ JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 TABLE_SUFFIXES = CSV_SUFFIXES | JSONL_SUFFIXES | {".parquet"}
 
 _DELIMITERS = (",", ";", "\t", "|")
+_FOREWORD = re.compile(r"\s*|\"?sep=.\"?\s*", re.IGNORECASE)  # above a header; spreadsheets write the latter
 csv.field_size_limit(2**31 - 1)  # the default is shorter than a photo in base64
 
 
@@ -171,8 +173,9 @@ def with_position(features: dict[str, Feature], *, listed: bool) -> dict[str, Fe
 def _decoded(location: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     """The text of a file, and what is to be noted of its encoding."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = data.decode("utf-16", "replace")
-        return text, (f"{location} is not quite UTF-16.",) if "\ufffd" in text else ()
+        text = data[: len(data) // 2 * 2].decode("utf-16", "replace")
+        broken_off = len(data) % 2 or "\ufffd" in text
+        return text, (f"{location} is not quite UTF-16: characters of it are missing.",) if broken_off else ()
     try:
         return data.decode("utf-8-sig"), ()
     except UnicodeDecodeError:
@@ -200,13 +203,14 @@ def _is_utf8(line: bytes) -> bool:
 
 def _csv(location: str, text: str, wanted: str | None) -> Table:
     lines = list(StringIO(text, newline=""))
-    headers = {delimiter: _header(location, lines, delimiter) for delimiter in _DELIMITERS}
+    start = next((place for place, line in enumerate(lines) if not _FOREWORD.fullmatch(line)), len(lines))
+    headers = {delimiter: _header(location, lines, delimiter, start) for delimiter in _DELIMITERS}
     delimiter = next((one for one, (names, _) in headers.items() if wanted in names or name_columns(names)), ",")
     header, below = headers[delimiter]
     named = name_column(header, location, wanted)
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
-        raise SourceError(f"{location}, line 1: two columns are called {twice[0]!r}.")
+        raise SourceError(f"{location}, line {start + 1}: two columns are called {twice[0]!r}.")
     cells: list[tuple[int, Any, dict[str, Any]]] = []
     broken: list[tuple[int, str]] = []
     short: list[int] = []
@@ -227,13 +231,13 @@ def _csv(location: str, text: str, wanted: str | None) -> Table:
     return replace(table, notes=(*table.notes, f"{told}{short[0]}.")) if short else table
 
 
-def _header(location: str, lines: list[str], delimiter: str) -> tuple[list[str], int]:
-    """The first row, and how many lines it takes."""
-    reader = csv.reader(lines, delimiter=delimiter)
+def _header(location: str, lines: list[str], delimiter: str, start: int) -> tuple[list[str], int]:
+    """The first row from a line on, and the place of the line after it."""
+    reader = csv.reader(_from(lines, start), delimiter=delimiter)
     try:
-        return next(reader, []), reader.line_num
+        return next(reader, []), start + reader.line_num
     except csv.Error as error:
-        raise SourceError(f"{location}, line 1: not CSV: {error}.") from error
+        raise SourceError(f"{location}, line {start + 1}: not CSV: {error}.") from error
 
 
 def _csv_rows(lines: list[str], delimiter: str, below: int) -> Iterator[tuple[int, list[str] | str]]:
