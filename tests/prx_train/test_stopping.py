@@ -109,3 +109,41 @@ def test_where_there_are_no_locks_a_run_goes_on_without(tmp_path: Path) -> None:
     code += "with alone(__import__('pathlib').Path(sys.argv[1])): print('in')"
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert done.stdout == "in\n"
+
+
+def test_an_interrupted_plan_says_so_and_what_a_killed_one_left_goes_with_the_next_start(
+    settings: dict[str, Any], toml: Callable[..., Path]
+) -> None:
+    run = Run(settings["output"])
+
+    def ended_by(number: signal.Signals) -> tuple[int, str]:
+        command = [*COMMAND, "plan", toml(), "--steps", "100000"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not Run(run.trial_folder).rehearsal_file.exists():
+            time.sleep(0.02)
+        process.send_signal(number)
+        return process.wait(), process.communicate()[1].splitlines()[-1]
+
+    assert ended_by(signal.SIGINT) == (130, "prx-train: interrupted")
+    assert not run.trial_folder.exists()
+    assert ended_by(signal.SIGKILL)[0] == -signal.SIGKILL
+    assert run.trial_folder.exists()
+    assert fit(TrainConfig(**settings), stop=lambda: 1).stopped == 1
+    assert not run.trial_folder.exists()
+
+
+def test_a_signal_before_anything_heavy_is_loaded_is_no_traceback(toml: Callable[..., Path]) -> None:
+    """As soon as there is a handler; a process that has none yet ends at once, too."""
+    code = (
+        "import importlib.abc, os, signal, sys\n"
+        "class Interrupts(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'pydantic':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "from prx_train.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "fit", toml()], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr

@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PrxTrainError as error:
         print(f"prx-train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("prx-train: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def command() -> int:
@@ -91,9 +94,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    from prx_train.config import load_config
-
-    config = load_config(options.config)
     received: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -102,10 +102,11 @@ def _fit(options: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
+    from prx_train.config import load_config
     from prx_train.loop import fit
 
     # Of several processes, those that got no signal end as the one that did.
-    run = fit(config, started_at=options.started_at, stop=lambda: received[0] if received else 0)
+    run = fit(load_config(options.config), started_at=options.started_at, stop=lambda: received[0] if received else 0)
     return 0 if run.finished else 128 + run.stopped
 
 

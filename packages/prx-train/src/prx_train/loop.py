@@ -1,6 +1,7 @@
 """`fit`: the order of a run, on one screen."""
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -62,6 +63,7 @@ def fit(
         say(f"{run.output}: finished already; choose another output to train again")
         return run
     with told(config), alone(run.output), Heartbeat(run.clock_file, clock, run.config_file.is_file):
+        shutil.rmtree(run.trial_folder, ignore_errors=True)
         trackers = tracker_callbacks(config.trackers)
         try:
             session = start_session(config, run, clock, say, stop)

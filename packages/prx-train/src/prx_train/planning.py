@@ -62,7 +62,7 @@ def _plan(
     devices: int,
     say: Callable[[str], None],
 ) -> Plan:
-    trial = config.output / ".plan"
+    trial = run.trial_folder
     shutil.rmtree(trial, ignore_errors=True)
     changes = {"output": trial, "cache": config.cache or config.output / "cache"}
     clock = Clock(started_at=time.monotonic())

@@ -45,6 +45,11 @@ class Run:
         return self.output / "plan.json"
 
     @property
+    def trial_folder(self) -> Path:
+        """What a plan tries; left there by one that was killed."""
+        return self.output / ".plan"
+
+    @property
     def metrics_file(self) -> Path:
         """One JSON line for each step and each validation."""
         return self.output / "metrics.jsonl"
@@ -134,7 +139,7 @@ def open_run(output: Path) -> Run:
     run = Run(output)
     if reason := unwritable(output):
         raise ConfigError(f"config key 'output' = '{output}' cannot be written to: {reason}.")
-    planned = {run.plan_file.name, run.clock_file.name, "cache", ".plan", LOCK}
+    planned = {run.plan_file.name, run.clock_file.name, "cache", run.trial_folder.name, LOCK}
     # Another process of the same run may be at this very place: what it has half written is nothing foreign.
     others = [path.name for path in output.iterdir() if not path.match(".*.tmp")]
     sweep(output, older_than=_STALE)
