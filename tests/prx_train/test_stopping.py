@@ -117,7 +117,7 @@ def test_an_interrupted_plan_says_so_and_what_a_killed_one_left_goes_with_the_ne
     run = Run(settings["output"])
 
     def ended_by(number: signal.Signals) -> tuple[int, str]:
-        command = [*COMMAND, "plan", toml(), "--steps", "100000"]
+        command: list[str | Path] = [*COMMAND, "plan", toml(), "--steps", "100000"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         while process.poll() is None and not Run(run.trial_folder).rehearsal_file.exists():
             time.sleep(0.02)
