@@ -308,11 +308,16 @@ def _cost(ledger: Sequence[Block], data_ledger: Sequence[Block], price: float | 
 def _settings(run: Run, config: Block) -> list[Block]:
     derived = read_json(run.derived_file) if run.derived_file.is_file() else []
     budget = parse_budget(config["budget"])
-    rows = [["budget", str(budget)]] + [
+    rows = [["budget", str(budget)], ["base", _base(config)]]
+    if (lora := config["lora"]) is not None:
+        rows.append(["lora", f"rank {lora['rank']}, alpha {lora['alpha'] or lora['rank']}: {_adapted(lora)}"])
+    rows += [
         [key, f"{config[key]}{unit}"]
         for key, unit in (
             ("resolution", " pixels"),
             ("batch_size", " photos"),
+            ("fit", ""),
+            ("optimizer", ""),
             ("learning_rate", " at its peak"),
             ("warmup", " of the training time"),
             ("decay", " of the training time"),
@@ -326,3 +331,13 @@ def _settings(run: Run, config: Block) -> list[Block]:
         blocks.append({"kind": "table", "caption": caption, "header": ["what", "value"], "rows": derived})
     blocks.append({"kind": "table", "caption": "What was set.", "header": ["key", "value"], "rows": rows})
     return blocks
+
+
+def _base(config: Block) -> str:
+    """What was started from; of a folder its name alone, as a report is handed on."""
+    base = config["base"]
+    return "a new model" if base is None else Path(base).name if Path(base).is_absolute() else str(base)
+
+
+def _adapted(lora: Block) -> str:
+    return ", ".join([*lora["targets"], *(["attention.txt_kv_proj"] if lora["text"] else [])])
