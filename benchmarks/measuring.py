@@ -36,6 +36,7 @@ from PIL import Image
 from prx_data import Workspace
 from prx_data.decoding import decode
 from prx_data.measures import standard_measures
+from prx_data.measures.kernels import load_all
 from prx_data.processes import Job
 
 FOLDERS = ("catalogue", "phone")
@@ -112,6 +113,7 @@ def choose(root: Path, folders: Sequence[str], every: int, copies: int, into: Pa
 def in_detail(photos: Path) -> None:
     """Where the time goes, in this one process; rows and their files are left out."""
     cv2.setNumThreads(1)
+    load_all()
     paths = sorted(photos.iterdir())
     chosen = paths[:: max(1, len(paths) // _IN_DETAIL)]
     spent: dict[str, float] = {}
