@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.prx_data.composites import Mask, products, read
+from tests.prx_data.composites import Mask, draw_shape, products, read
 
 from prx_data.measures.background import background
 
@@ -56,14 +56,7 @@ def shapes(plain: Pixels, shelf: Callable[[], Pixels], random: Random) -> Iterat
     ground = plain.copy()
     yield ground
     for number in range(64):
-        color, side = random.integers(0, 256, 3).tolist(), int(random.integers(10, 40))
-        (y, x), (to_y, to_x) = ((int(random.integers(0, length)) for length in SHAPE) for _ in range(2))
-        if number % 3 == 0:
-            cv2.rectangle(ground, (x, y), (x + side, y + side // 2), color, cv2.FILLED)
-        elif number % 3 == 1:
-            cv2.circle(ground, (x, y), side // 2, color, cv2.FILLED, cv2.LINE_AA)
-        else:
-            cv2.line(ground, (x, y), (to_x, to_y), color, 2, cv2.LINE_AA)
+        draw_shape(ground, ("rectangles", "discs", "lines")[number % 3], random)
         if (number + 1).bit_count() == 1:
             yield ground
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -183,3 +184,16 @@ def studio_composites(photos: Path, count: int) -> list[Composite]:
     """`count` composites of each of `STUDIO`; the same on every call."""
     random = np.random.default_rng(21)
     return [compose(kind, product, random) for product in products(photos, count) for kind in STUDIO]
+
+
+def draw_shape(ground: Pixels, kind: str, random: np.random.Generator) -> None:
+    """One of "rectangles", "discs" or "lines" of one colour, somewhere on a ground, which is written to."""
+    height, width = ground.shape[:2]
+    color, side = random.integers(0, 256, 3).tolist(), int(random.integers(10, 40))
+    (x, y), (to_x, to_y) = ((int(random.integers(0, width)), int(random.integers(0, height))) for _ in range(2))
+    if kind == "rectangles":
+        cv2.rectangle(ground, (x, y), (x + side, y + side // 2), color, cv2.FILLED)
+    elif kind == "discs":
+        cv2.circle(ground, (x, y), side // 2, color, cv2.FILLED, cv2.LINE_AA)
+    else:
+        cv2.line(ground, (x, y), (to_x, to_y), color, 2, cv2.LINE_AA)

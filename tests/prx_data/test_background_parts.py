@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,7 +14,7 @@ from prx_data.measures.background_parts import pieces
 from prx_data.measures.background_region import divide
 from prx_data.picture import Picture
 
-from .composites import products, read
+from .composites import draw_shape, products, read
 from .sheets import main_picture, sheet, written
 
 Pixels = npt.NDArray[np.uint8]
@@ -100,14 +99,7 @@ def test_a_ground_strewn_with_flat_shapes_is_cluttered(photos: Path, kind: str) 
                 pixels = ground.copy()
                 pixels[80 : 80 + inside.shape[0], 60 : 60 + inside.shape[1]][inside] = product[inside]
                 scores.append(background(pixels).cleanliness)
-            color, side = random.integers(0, 256, 3).tolist(), int(random.integers(10, 40))
-            (x, y), (to_x, to_y) = ((int(random.integers(0, 256)), int(random.integers(0, 320))) for _ in range(2))
-            if kind == "rectangles":
-                cv2.rectangle(ground, (x, y), (x + side, y + side // 2), color, cv2.FILLED)
-            elif kind == "discs":
-                cv2.circle(ground, (x, y), side // 2, color, cv2.FILLED, cv2.LINE_AA)
-            else:
-                cv2.line(ground, (x, y), (to_x, to_y), color, 2, cv2.LINE_AA)
+            draw_shape(ground, kind, random)
         assert max(np.diff(scores)) <= 0.05, scores
         assert scores[0] > 0.95
         assert scores[-1] < 0.4

@@ -110,12 +110,8 @@ def divide(picture: Picture) -> Region:
     if np.count_nonzero(subject) < _FAINT_FILL * mask.size and np.count_nonzero(mask) >= LEAST_SHARE * mask.size:
         mask, subject, surface, squares = _faint(lab, mask) or (mask, subject, surface, squares)
     elif flat >= _MOSTLY_FLAT and _more_than(subject, half, color):
-        mask, subject, surface, squares = _pale(lab, mask, subject, parts_too=flat >= _ALL_FLAT) or (
-            mask,
-            subject,
-            surface,
-            squares,
-        )
+        pale = _pale(lab, mask, subject, parts_too=flat >= _ALL_FLAT)
+        mask, subject, surface, squares = pale or (mask, subject, surface, squares)
     off = np.sqrt(squares)
     mask = mask | _holes(mask, off)
     return Region(
@@ -195,15 +191,14 @@ def _pale(lab: Lab, mask: Mask, subject: Mask, *, parts_too: bool) -> tuple[Mask
     surface, squares = _of_border(lab, mask)
     near = masks.border_connected_below(squares, _FAINT_TOLERANCE**2)
     found = masks.subject_of(near)
-    if _PALE_GROWTH * np.count_nonzero(subject) <= np.count_nonzero(found) < 0.9 * found.size and _sharp(
-        found, squares
-    ):
+    more = _PALE_GROWTH * np.count_nonzero(subject) <= np.count_nonzero(found) < 0.9 * found.size
+    if more and _sharp(found, squares):
         return near, found, surface, squares
     if not parts_too:
         return None
     beside = masks.grown(subject, 2)
-    more = opened(~near & ~masks.grown(subject, 1))
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(more.view(np.uint8), connectivity=4)
+    rest = opened(~near & ~masks.grown(subject, 1))
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(rest.view(np.uint8), connectivity=4)
     parts = np.zeros_like(mask)
     for number in np.flatnonzero(boxes[1:, cv2.CC_STAT_AREA] >= _PALE_PART * mask.size) + 1:
         part = labels == number

@@ -66,11 +66,8 @@ _MANY = 6  # things that halve it
 _STREWN = (0.04, 0.015)
 _BODY = 0.06  # of the shorter side: half as wide as what is a product's body, where anything is that wide
 _SMALL = 1 / 3  # of the largest body: what is thinner or smaller is none
-_CELL, _EDGE, _FULL = (
-    12,
-    15.0,
-    0.1,
-)  # working pixels; ΔE from a pixel to the next; share of edges in a cell that is full
+_CELL = 12  # working pixels
+_EDGE, _FULL = 15.0, 0.1  # ΔE from a pixel to the next; share of edges in a cell that is full
 _AROUND, _MORE = 2, 3  # pixels around a thing that show its edge rather than the ground; and more before a studio's
 _FEW_OPEN = 0.03  # of the frame: less open ground shows too little of its lines
 
