@@ -35,8 +35,8 @@ from PIL import Image
 
 from prx_data import Workspace
 from prx_data.decoding import decode
+from prx_data.kernels import load_all
 from prx_data.measures import standard_measures
-from prx_data.measures.kernels import load_all
 from prx_data.processes import Job
 
 FOLDERS = ("catalogue", "phone")

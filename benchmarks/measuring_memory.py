@@ -31,7 +31,7 @@ measure(store, standard_measures(), workers=2)
 peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 print(json.dumps([*peaks, time.perf_counter() - start]))
 """
-COMPILE = "from prx_data.measures.kernels import compile_all; compile_all()"
+COMPILE = "from prx_data.kernels import compile_all; compile_all()"
 INDEX = "import sys; from prx_data.workspace import WorkspaceStore; WorkspaceStore(sys.argv[1]).add(sys.argv[2])"
 
 

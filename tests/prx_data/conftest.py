@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
 
-from prx_data.measures.kernels import compile_all
+from prx_data.kernels import compile_all
 
 Pixels = npt.NDArray[np.uint8]
 

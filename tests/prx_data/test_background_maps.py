@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from prx_data.kernels.lab import halved
 from prx_data.measures.background_maps import DETAIL_SIDE, fitted, middle, positions, ring, ring_places
-from prx_data.measures.kernels.lab import halved
 from prx_data.picture import Picture
 
 

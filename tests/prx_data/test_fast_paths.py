@@ -18,7 +18,7 @@ from scipy import fft
 from prx_data import layout, phash
 from prx_data.decisions.duplicates import matrix
 from prx_data.decoding import decode
-from prx_data.measures.kernels import luma, small
+from prx_data.kernels import luma, small
 from prx_data.measures.layout import COLOR_COEFFICIENTS, color_layout, edge_histogram
 from prx_data.measures.lines import SIDES, Side, plain_lines
 from prx_data.measures.perceptual import hash_information, reduced_hash, small_grey, stretched

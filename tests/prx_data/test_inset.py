@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prx_data import Workspace, explain_file, profile
+from prx_data.kernels import inset as kernels
 from prx_data.measures.borders import Borders
 from prx_data.measures.inset import FRAMED, inset
-from prx_data.measures.kernels import inset as kernels
 from prx_data.measures.lines import SIDES
 from prx_data.picture import Picture
 

@@ -13,7 +13,7 @@ from scipy import fft
 from prx_data import Rules, Workspace
 from prx_data.decisions.keep import DEFAULT_KEEP, rank, why_better
 from prx_data.jpeg import luma_steps
-from prx_data.measures.kernels.history import LEAST_FIT
+from prx_data.kernels.history import LEAST_FIT
 from prx_data.measures.resolution import detailed_tiles, past_quality
 from prx_data.picture import GreyPixels, Picture
 

@@ -18,11 +18,12 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.color import rgb2lab
 
+from prx_data import kernels
 from prx_data.decoding import decode
-from prx_data.measures import kernels, standard_measures
+from prx_data.kernels import compiled, ground, lab, luma, masks, straight, texture
+from prx_data.measures import standard_measures
 from prx_data.measures.background_maps import middle, positions, ring, ring_depth, ring_places
 from prx_data.measures.background_region import Region, _ground, divide
-from prx_data.measures.kernels import compiled, ground, lab, luma, masks, straight, texture
 from prx_data.picture import Picture
 
 from . import reference_background as reference
@@ -287,7 +288,7 @@ def test_uncompiled_they_do_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_processes_load_no_linear_algebra_until_somebody_asks_for_it() -> None:
     code = (
-        "import sys; from prx_data.measures.kernels import load_all; load_all()\n"
+        "import sys; from prx_data.kernels import load_all; load_all()\n"
         "assert 'scipy.linalg' not in sys.modules\n"
         "import numba, numpy\n"
         "product = numba.njit(lambda a: a @ a)(2 * numpy.eye(3))\n"
@@ -301,7 +302,7 @@ def test_what_is_kept_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch, tm
     mark = compiled._mark()
     if mark is None or not os.access(mark.parent, os.W_OK):
         pytest.skip("kernels are not kept beside their files here")
-    code = "import sys; from prx_data.measures.kernels import compile_all; compile_all(); print('numba' in sys.modules)"
+    code = "import sys; from prx_data.kernels import compile_all; compile_all(); print('numba' in sys.modules)"
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"
@@ -326,7 +327,7 @@ def test_what_is_kept_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_a_kernel_that_is_not_kept_is_compiled_where_all_are_loaded(tmp_path: Path) -> None:
     code = (
-        "import numpy; from prx_data.measures.kernels import compiled, lab, load_all\n"
+        "import numpy; from prx_data.kernels import compiled, lab, load_all\n"
         "compiled._KERNELS[:] = [lab.halved]; load_all()\n"
         "assert lab.halved.compiled.stats.cache_misses\n"
         "assert lab.halved(numpy.ones((3, 4, 6), dtype=numpy.float32)).sum() == 18"
@@ -339,4 +340,4 @@ def test_kernels_take_nothing_from_other_files_of_kernels() -> None:
     for path in Path(kernels.__file__).parent.glob("*.py"):
         imports = [one for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.ImportFrom)]
         taken = {one.module for one in imports if "prx_data" in str(one.module)}
-        assert path.name == "__init__.py" or taken <= {"prx_data.measures.kernels.compiled"}, path
+        assert path.name == "__init__.py" or taken <= {"prx_data.kernels.compiled"}, path

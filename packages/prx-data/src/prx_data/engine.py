@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from prx_data.backlog import Backlog
 from prx_data.batches import Batches
 from prx_data.files import only_here
+from prx_data.kernels import compile_all
 from prx_data.measures import Measure, takes_batches
-from prx_data.measures.kernels import compile_all
 from prx_data.measures.scaled import scaled_version
 from prx_data.processes import Job
 from prx_data.progress import progress

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from prx_data.kernels import pyramid
+
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """An upright sRGB picture, shape (height, width, 3)."""
 GreyPixels: TypeAlias = npt.NDArray[np.uint8]
@@ -79,6 +81,8 @@ class Picture:
 def halved(pixels: Pixels) -> Pixels:
     """Means of 2x2 pixels, rounded half up; the last line of an odd side is left out, a side of one pixel stays one."""
     height, width = pixels.shape[:2]
+    if pixels.ndim == 3 and min(height, width) > 1:
+        return pyramid.halved(np.ascontiguousarray(pixels))
     size = (max(1, width // 2), max(1, height // 2))
     even = pixels[: 2 * size[1], : 2 * size[0]]
     return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -26,6 +26,13 @@ _ENVIRONMENT = {
     # That takes a good part of the time of decoding; so this much is kept.
     "MALLOC_MMAP_THRESHOLD_": str(1 << 27),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
+    # Pictures, and all that Python and Arrow hold, in pages of two megabytes: a walk through a picture misses the table
+    # of small pages again and again, most of all in a virtual machine. A fifth of all processor time went there. What
+    # is taken at once has to be large for that.
+    "GLIBC_TUNABLES": ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1"])),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+    "PYTHONMALLOC": "malloc",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 _STRIKES = 2
 

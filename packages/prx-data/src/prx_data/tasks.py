@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from prx_data import decoding
 from prx_data.decoding import Decoded, decode
+from prx_data.kernels import load_all
 from prx_data.measures import Measure, takes_batches
-from prx_data.measures.kernels import load_all
 from prx_data.measures.scaled import scaled_version
 from prx_data.reading import Content, read_many
 from prx_data.records import Status

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prx_data.kernels import ground, texture
 from prx_data.measures.background_flags import collage, overlay
 from prx_data.measures.background_framing import framing
 from prx_data.measures.background_maps import middle, ring_places
@@ -19,7 +20,6 @@ from prx_data.measures.background_region import LEAST_SHARE, Region, divide, in_
 from prx_data.measures.background_texture import cleanliness, clutter_components
 from prx_data.measures.color import hex_color
 from prx_data.measures.color_names import Shade, dominant_colors
-from prx_data.measures.kernels import ground, texture
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
 

@@ -7,8 +7,8 @@ photos: `benchmarks/background_auc.py` prints how often they speak on photos tha
 import cv2
 import numpy as np
 
+from prx_data.kernels import masks, straight, texture
 from prx_data.measures.background_region import Region
-from prx_data.measures.kernels import masks, straight, texture
 from prx_data.measures.masks import Mask
 
 _INK = 6.0  # ΔE of writing from the ground

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from prx_data.measures.kernels import straight
+from prx_data.kernels import straight
 from prx_data.measures.masks import Mask
 
 

@@ -9,8 +9,8 @@ from typing import TypedDict
 import cv2
 import numpy as np
 
+from prx_data.kernels import masks
 from prx_data.measures.background_region import Region
-from prx_data.measures.kernels import masks
 from prx_data.measures.masks import Mask
 
 SEEN = 2.0

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from prx_data.kernels import ground, masks, texture
+from prx_data.kernels.ground import TOLERANCE
+from prx_data.kernels.lab import halved, srgb_to_lab
+from prx_data.kernels.luma import grain
+from prx_data.kernels.straight import row_steps
 from prx_data.measures.background_maps import DETAIL_SIDE, Floats, Lab, fitted, middle, positions, ring, ring_places
 from prx_data.measures.borders import bars as bars_of
 from prx_data.measures.inset import FRAMED, inset
-from prx_data.measures.kernels import ground, masks, texture
-from prx_data.measures.kernels.ground import TOLERANCE
-from prx_data.measures.kernels.lab import halved, srgb_to_lab
-from prx_data.measures.kernels.luma import grain
-from prx_data.measures.kernels.straight import row_steps
 from prx_data.measures.lines import Side
 from prx_data.measures.masks import Mask, opened
 from prx_data.picture import Picture, Pixels

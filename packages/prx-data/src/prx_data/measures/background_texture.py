@@ -17,11 +17,11 @@ from typing import TypedDict
 import cv2
 import numpy as np
 
+from prx_data.kernels import ground, masks, straight, texture
+from prx_data.kernels.ground import LEAST_STUDIO
+from prx_data.kernels.lab import halved
 from prx_data.measures.background_maps import Floats, middle, ring_depth, ring_places
 from prx_data.measures.background_region import Region, whole
-from prx_data.measures.kernels import ground, masks, straight, texture
-from prx_data.measures.kernels.ground import LEAST_STUDIO
-from prx_data.measures.kernels.lab import halved
 from prx_data.measures.masks import Mask
 
 WEIGHTS: dict[str, float] = {

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from prx_data.measures.kernels import luma
+from prx_data.kernels import luma
 from prx_data.picture import GreyPixels, Picture, Pixels
 
 WORKING_SIDE = 384

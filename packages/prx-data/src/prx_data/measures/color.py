@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.kernels import lab
+from prx_data.kernels import lab
 
 Lab = npt.NDArray[np.float32]
 

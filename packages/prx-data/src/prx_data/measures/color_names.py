@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from prx_data.kernels import colors, masks
 from prx_data.measures.color import Lab, delta_e, hex_color, srgb_to_lab
-from prx_data.measures.kernels import colors, masks
 
 _LEAST_SHARE = 0.05  # of the subject
 _LEAST_INNER = 16  # pixels without the rim

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from prx_data.jpeg import luma_steps
-from prx_data.measures.kernels import history as kernels
-from prx_data.measures.kernels.history import BLOCK, PLACES, SIZES
+from prx_data.kernels import history as kernels
+from prx_data.kernels.history import BLOCK, PLACES, SIZES
 from prx_data.picture import GreyPixels
 
 _LOWEST, _HIGHEST = 5, 74  # qualities; the steps of better ones drown in those of the next compression

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.kernels import inset as kernels
+from prx_data.kernels import inset as kernels
 from prx_data.measures.lines import SIDES, Side
 from prx_data.picture import Picture, Pixels
 

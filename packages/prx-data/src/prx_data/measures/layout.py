@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from prx_data.measures.kernels import small
+from prx_data.kernels import small
 from prx_data.picture import GreyPixels, Picture, Pixels, halved
 
 COLOR_COEFFICIENTS = (15, 10, 10)

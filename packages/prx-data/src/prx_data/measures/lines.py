@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.kernels import lines
+from prx_data.kernels import lines
 from prx_data.picture import Pixels
 
 Side = Literal["left", "top", "right", "bottom"]

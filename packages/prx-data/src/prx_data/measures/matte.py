@@ -20,10 +20,10 @@ import pyarrow as pa
 from PIL import Image
 
 from prx_data.errors import ConfigError
+from prx_data.kernels import masks
 from prx_data.measures import background as classical
 from prx_data.measures.background_columns import BackgroundColumns, as_columns
 from prx_data.measures.background_region import Region, divide
-from prx_data.measures.kernels import masks
 from prx_data.picture import Picture, Pixels
 
 _IMAGENET_MEAN, _IMAGENET_SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from PIL import Image
 
-from prx_data.measures.kernels import lab, lines, small
+from prx_data.kernels import lab, lines, small
 from prx_data.picture import GreyPixels, Picture, Pixels, halved
 
 HASH_SIDE = 8

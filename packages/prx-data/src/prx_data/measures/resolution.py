@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from prx_data.kernels import luma, small
+from prx_data.kernels.history import BLOCK
 from prx_data.measures import history
-from prx_data.measures.kernels import luma, small
-from prx_data.measures.kernels.history import BLOCK
 from prx_data.picture import Picture, Pixels
 
 TILE = 128

@@ -3,8 +3,8 @@
 Pictures in Lab lie plane by plane here, shape (3, height, width), so that loops run over memory without gaps.
 """
 
-from prx_data.measures.kernels import colors, ground, history, inset, lab, lines, luma, masks, small, straight, texture
-from prx_data.measures.kernels.compiled import compile_all, load_all
+from prx_data.kernels import colors, ground, history, inset, lab, lines, luma, masks, pyramid, small, straight, texture
+from prx_data.kernels.compiled import compile_all, load_all
 
 __all__ = [
     "colors",
@@ -17,6 +17,7 @@ __all__ = [
     "load_all",
     "luma",
     "masks",
+    "pyramid",
     "small",
     "straight",
     "texture",

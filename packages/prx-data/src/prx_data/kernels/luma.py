@@ -6,7 +6,7 @@ numba makes 64 bits of every sum of integers: sums that are told to stay in 32 a
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.kernels.compiled import Scalar, kernel
+from prx_data.kernels.compiled import Scalar, kernel
 
 Floats = npt.NDArray[np.float32]
 Grey = npt.NDArray[np.uint8]

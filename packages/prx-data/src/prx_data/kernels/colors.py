@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.kernels.compiled import Scalar, kernel
+from prx_data.kernels.compiled import Scalar, kernel
 
 Mask = npt.NDArray[np.bool_]
 Planes = npt.NDArray[np.float32]

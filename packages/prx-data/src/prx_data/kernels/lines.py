@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.kernels.compiled import kernel
+from prx_data.kernels.compiled import kernel
 
 Pixels = npt.NDArray[np.uint8]
 Color = npt.NDArray[np.int64]

@@ -6,7 +6,7 @@ A row of a mask is held in words of 64 bits, a pixel a bit, so that one instruct
 import numpy as np
 import numpy.typing as npt
 
-from prx_data.measures.kernels.compiled import kernel
+from prx_data.kernels.compiled import kernel
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
