@@ -169,6 +169,20 @@ def test_processes_import_pandas_for_those_who_ask_alone() -> None:
     assert list(job([[1, 2, 3]], 1)) == [(6, False, True)]
 
 
+def _memory(names: tuple[str, ...]) -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in names}
+
+
+def test_processes_hold_their_memory_in_large_pages_and_what_the_user_set_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MALLOC_TOP_PAD_", "4096")
+    names = ("GLIBC_TUNABLES", "MALLOC_TOP_PAD_")
+    job = Job(_memory, halves=lambda _: (), blame=lambda _task, _death: {})
+    (found,) = job([names], workers=1)
+    assert found == {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_TOP_PAD_": "4096"}
+
+
 def _mark(path: Path) -> Path:
     path.with_suffix(".begun").touch()
     time.sleep(0.05)

@@ -19,21 +19,21 @@ from loky.process_executor import TerminatedWorkerError
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_MEMORY = {
     # glibc gives the memory of a large picture back at once, and the system clears every page of it for the next one.
     # That takes a good part of the time of decoding; so this much is kept.
     "MALLOC_MMAP_THRESHOLD_": str(1 << 27),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 27),
-    # Pictures, and all that Python and Arrow hold, in pages of two megabytes: a walk through a picture misses the table
-    # of small pages again and again, most of all in a virtual machine. A fifth of all processor time went there. What
-    # is taken at once has to be large for that.
-    "GLIBC_TUNABLES": ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), "glibc.malloc.hugetlb=1"])),
+    # In pages of two megabytes, and taken by so much at once that these fit: of small ones the processor cannot keep in
+    # mind where all lie, and looks it up again and again, in a virtual machine twice. Python and Arrow would take
+    # memory by themselves.
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "MALLOC_TOP_PAD_": str(1 << 26),
     "PYTHONMALLOC": "malloc",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
+"""What has no meaning to another C library does no harm there; what the user has set stands."""
 _STRIKES = 2
 
 
@@ -80,7 +80,8 @@ class _Worker:
 
     def submit(self, function: Callable[[T], R], task: T) -> Any:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, env=_ENVIRONMENT, initializer=_start, initargs=(os.getpid(),))
+            environment = {**_ONE_THREAD, **{name: os.environ.get(name, value) for name, value in _MEMORY.items()}}
+            self._pool = ProcessPoolExecutor(1, env=environment, initializer=_start, initargs=(os.getpid(),))
         return self._pool.submit(function, task)
 
     def close(self) -> None:
