@@ -16,6 +16,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError, curate
+from prx_data.config import load_config
 
 from .conftest import draw_product, encode
 
@@ -293,3 +294,12 @@ def test_an_unwritable_output_is_refused_before_any_work(pile: Path, tmp_path: P
 def test_nothing_kept_says_why(pile: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"No photo was kept: .*12 too small"):
         curate(photos=pile, workspace=tmp_path / "work", output=tmp_path / "d", rules={"min_side": 5000}, workers=1)
+
+
+def test_a_folder_given_as_the_config_is_told_what_a_config_is(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is a folder, and a config is a TOML file") as error:
+        load_config(tmp_path)
+    lines = str(error.value).partition("enough: ")[2].rstrip(".").replace(" and ", ", ").split(", ")
+    config = tmp_path / "curate.toml"
+    config.write_text("\n".join(lines), encoding="utf-8")
+    assert load_config(config).output == Path("dataset")

@@ -215,6 +215,11 @@ def load_config(path: Path) -> CurateConfig:
     Raises:
         ConfigError: It cannot be read, or a setting is wrong.
     """
+    if path.is_dir():
+        raise ConfigError(
+            f"{path} is a folder, and a config is a TOML file, in which these three lines are enough: "
+            f'photos = "{path}", workspace = "work" and output = "dataset".'
+        )
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
