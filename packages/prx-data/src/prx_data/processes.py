@@ -3,6 +3,7 @@
 Loky starts clean processes (no fork) and takes functions and objects that were defined in a notebook.
 """
 
+import gc
 import os
 import sys
 import threading
@@ -40,6 +41,7 @@ _STRIKES = 2
 def _start(parent: int) -> None:
     """Let this process use one thread, and end soon after its parent, even if that was killed and could tell nobody."""
     cv2.setNumThreads(1)
+    gc.set_threshold(10_000)  # numba and the kernels are a hundred thousand objects, of which none goes
     _look_for_no_pandas()
 
     def watch() -> None:
