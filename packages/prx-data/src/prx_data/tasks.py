@@ -87,7 +87,7 @@ def run_task(task: Task) -> Done:
     rows: dict[str, list[dict[str, Any]]] = {}
     prepared: dict[str, list[Prepared]] = {}
     keys = {locator: key for key, locator in task.photos}
-    if not all(map(takes_batches, task.measures)):  # preparing takes no kernels
+    if not all(map(takes_batches, task.measures)):  # preparing takes one kernel at most
         load_all()  # the first photo's time is for that photo
     for locator, content in read_many(keys):
         key = keys[locator]
