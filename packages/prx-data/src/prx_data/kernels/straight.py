@@ -159,6 +159,8 @@ def surfaces(mask: Mask, depth: int) -> float:
     height, width = mask.shape
     top, bottom = _straight_end(mask), height - _straight_end(mask[::-1])
     left, right = _straight_end(mask.T), width - _straight_end(mask.T[::-1])
+    if top == 0 and bottom == height and left == 0 and right == width:
+        return 0.0
     covered, border = 0, 0
     for y in range(height):
         for x in range(width):
