@@ -137,6 +137,16 @@ def ground(lab: Lab, color: Lab) -> tuple[Mask, Lab]:
     return border_connected(delta_e(lab, surface) < 9), surface
 
 
+def calmest(detail: Floats, subject: Mask, depth: int) -> float:
+    border = np.ones(detail.shape, dtype=bool)
+    border[depth:-depth, depth:-depth] = False
+    height, width = detail.shape
+    covered = subject[: 2 * height, : 2 * width].reshape(height, 2, width, 2).sum(axis=(1, 3)) >= 2
+    beside = border & ~covered
+    found = np.sort(detail[beside if beside.sum() > 0.05 * border.sum() else border])
+    return float(found[len(found) // 5])
+
+
 def mottle(lab: Lab, where: Mask) -> float:
     ab = lab[..., 1:]
     # A window of nine pixels, as OpenCV takes for this standard deviation.

@@ -54,7 +54,10 @@ def test_fields_are_within_their_ranges(photos: Path) -> None:
         shares = (found.cleanliness, found.share, found.border_share, found.surfaces, found.fill, found.fill_side)
         more = (found.purity, found.lines, found.surfaces, found.doubt, found.frame, found.collage, found.overlay)
         assert all(0 <= share <= 1 for share in shares + more)
-        assert min(found.grain, found.mottle, found.hues, found.unevenness, found.whiteness, found.contrast) >= 0
+        assert (
+            min(found.grain, found.texture, found.mottle, found.hues, found.unevenness, found.whiteness, found.contrast)
+            >= 0
+        )
         assert found.colorfulness >= 0
         assert 1 <= found.softness <= 3.5
         assert max(abs(found.center_x), abs(found.center_y)) <= 0.5
@@ -223,6 +226,20 @@ def test_each_further_thing_lying_about_does_not_make_it_cleaner(photos: Path) -
         assert scores[-1] < scores[0]
 
 
+def test_creases_are_here_and_there_and_a_texture_is_everywhere() -> None:
+    random = np.random.default_rng(6)
+    plain = scene((190, 185, 175), (40, 60, 120))
+    creased, woven = plain.copy(), plain.astype(float)
+    for _ in range(160):
+        (x, y), slant = random.integers(0, (240, 300)), int(random.integers(-60, 60))
+        cv2.line(creased, (int(x), int(y)), (int(x) + slant, int(y) + 60), (150, 145, 137), 1, cv2.LINE_AA)
+    woven += random.normal(scale=3, size=(*plain.shape[:2], 1))
+    creases, weave = background(creased), background(woven.clip(0, 255).astype(np.uint8))
+    assert creases.texture < 0.1 < weave.texture
+    assert creases.grain > 2 * weave.grain / 3
+    assert weave.cleanliness < creases.cleanliness
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_stronger_a_texture_the_less_clean(photos: Path, seed: int) -> None:
     pattern = texture((400, 320), np.random.default_rng(seed)) - 1
@@ -240,15 +257,15 @@ def test_the_stronger_a_texture_the_less_clean(photos: Path, seed: int) -> None:
 
 
 @given(
-    st.tuples(*[st.floats(0, 8)] * 2, *[st.floats(0, 1)] * 4, st.floats(0, 20), st.floats(0, 100)),
-    st.integers(0, 8),
+    st.tuples(*[st.floats(0, 8)] * 2, *[st.floats(0, 1)] * 4, st.floats(0, 20), st.floats(0, 100), st.floats(0, 8)),
+    st.integers(0, 9),
     st.integers(0, 3),
     st.floats(0, 6),
 )
 def test_cleanliness_falls_with_each_component_and_rises_with_chroma(
     values: tuple[float, ...], which: int, more: int, colorfulness: float
 ) -> None:
-    names = ("grain", "mottle", "lines", "divided", "surfaces", "border_share", "hues", "chroma", "softness")
+    names = ("grain", "mottle", "lines", "divided", "surfaces", "border_share", "hues", "chroma", "texture", "softness")
     before = {
         **dict(zip(names, (*values, 1), strict=True)),
         "colorfulness": colorfulness,

@@ -149,6 +149,31 @@ def test_the_bars_of_a_chair_are_no_lines_of_the_ground(thick: int) -> None:
     assert background(pixels).cleanliness > 0.95
 
 
+@pytest.mark.parametrize("blur", [1.5, 4])
+def test_the_outline_of_what_the_frame_cuts_off_is_no_line_of_the_ground(blur: float) -> None:
+    pixels = np.full((1000, 800, 3), 255, dtype=np.uint8)
+    corners = np.array([[250, 0], [550, 0], [560, 1000], [240, 1000]], dtype=np.int32)
+    cv2.fillPoly(pixels, [corners], (60, 60, 70))
+    found = background(np.asarray(cv2.GaussianBlur(pixels, (0, 0), blur), dtype=np.uint8))
+    assert found.sides_touched == 2
+    assert found.lines < 0.1
+
+
+def test_a_sleeve_is_no_shelf_though_its_outline_is_straight(photos: Path) -> None:
+    random = np.random.default_rng(8)
+    cloth = np.array([90, 100, 130], dtype=np.float64) + random.normal(scale=14, size=(1000, 800, 1))
+    colors = read(sorted((photos / "grocery").glob("natural-*"))[3])
+    scores = []
+    for covered in (cloth, cv2.resize(colors, (800, 1000))):
+        pixels = np.full((1000, 800, 3), 254, dtype=np.uint8)
+        outline = np.array([[280, 0], [280, 450], [420, 1000], [800, 1000], [800, 0]], dtype=np.int32)
+        inside = cv2.fillPoly(np.zeros(pixels.shape[:2], dtype=np.uint8), [outline], 1).astype(bool)
+        pixels[inside] = np.clip(covered, 0, 255).astype(np.uint8)[inside]
+        scores.append(background(pixels).cleanliness)
+    assert scores[0] > 0.9
+    assert scores[1] < scores[0] - 0.15
+
+
 def test_a_hard_shadow_is_doubtful_and_a_product_of_its_own_colour_is_not() -> None:
     pixels = np.full((800, 800, 3), (210, 170, 150), dtype=np.uint8)
     shadow = pixels.copy()
@@ -174,7 +199,7 @@ def test_a_mask_before_a_blurred_room_is_doubtful(photos: Path) -> None:
     assert np.mean(np.array(wrong) > 0.2) > 0.85
 
 
-@pytest.mark.parametrize("sigma", [6, 12])
+@pytest.mark.parametrize("sigma", [3, 6, 12])
 def test_a_blurred_shelf_is_no_clean_ground(photos: Path, sigma: int) -> None:
     shelves = sorted((photos / "grocery").glob("natural-*"))[::20]
     scores = []

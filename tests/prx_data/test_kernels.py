@@ -206,6 +206,10 @@ def test_textures_are_those_of_whole_arrays(regions: list[Region]) -> None:
         height, width = detail.shape
         wanted = detail.reshape(height // 4, 4, width // 4, 4).mean(axis=(1, 3))
         np.testing.assert_allclose(luma.grain(region.light), wanted, rtol=1e-4)
+        depth = max(1, min(region.detail.shape) // 8)
+        assert texture.calmest(region.detail, region.subject, depth) == pytest.approx(
+            reference.calmest(region.detail, region.subject, depth), rel=1e-6
+        )
         assert texture.mottle(region.lab, where) == pytest.approx(reference.mottle(whole, where), rel=1e-3, abs=1e-5)
         assert texture.directions(region.light, where) == pytest.approx(
             reference.directions(region.light, where), abs=1e-4

@@ -19,6 +19,7 @@ _NOISE, _STRONG = 0.15, 6.0
 _HUES_CAP = 20.0  # ΔE: beyond it is seen, and more would only drown the rest
 _MIDDLE_LIGHT = 60.0  # L + 16
 _LEAST_RIM = 8  # pixels
+_LEAST_BESIDE = 0.05  # of the border
 _GAUSS = np.exp(-(np.arange(-4, 5) ** 2) / 2.0)
 _BLUR = (_GAUSS / _GAUSS.sum()).astype(np.float32)  # of standard deviation 1
 _FOLD = np.exp(-(np.arange(-2, 3) ** 2) / (2 * 1.4**2))
@@ -118,6 +119,30 @@ def mottle(lab: Planes, where: Mask) -> float:
     for one in range(len(places)):
         local[one] = blurred[places[one] // width, places[one] % width]
     return float(_nth(local, len(local) // 10))
+
+
+@kernel("float64(float32[:, ::1], boolean[:, ::1], int64)")
+def calmest(detail: Floats, subject: Mask, depth: int) -> float:
+    """What a fifth of the border beside a subject does not exceed; of the whole border where little else is left.
+
+    Args:
+        detail: A map of patches of 2x2 pixels.
+        subject: Of those pixels, twice as high and wide.
+        depth: Of the border, in patches.
+    """
+    height, width = detail.shape
+    every, beside = np.empty(height * width, dtype=np.float32), np.empty(height * width, dtype=np.float32)
+    border, number = 0, 0
+    for y in range(height):
+        for x in range(width):
+            if depth <= y < height - depth and depth <= x < width - depth:
+                continue
+            every[border] = beside[number] = detail[y, x]
+            border += 1
+            above = np.int64(subject[2 * y, 2 * x]) + subject[2 * y, 2 * x + 1]
+            number += above + subject[2 * y + 1, 2 * x] + subject[2 * y + 1, 2 * x + 1] < 2
+    found = beside[:number] if number > _LEAST_BESIDE * border else every[:border]
+    return float(_nth(found, len(found) // 5))
 
 
 @kernel("void(uint8[:, ::1], float32[:, ::1], float32[:, ::1])")

@@ -23,7 +23,7 @@ from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
 
-VERSION = "11"
+VERSION = "12"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
@@ -51,6 +51,9 @@ class Background:
     grain: float
     """Mean detail that a median of 3x3 pixels takes away, in L, over the border zone, in [0, 8]; corners weigh
     most, and in front of a studio's flat ground the subject does not count."""
+    texture: float
+    """Grain that a fifth of the border zone beside the subject does not exceed, in L, ≥ 0: a texture has it everywhere,
+    and a folded cloth has smooth places."""
     mottle: float
     """How much a and b change from pixel to pixel on the ground's smoothest tenth, mean ΔE over 9x9 pixels, ≥ 0."""
     lines: float
