@@ -152,6 +152,17 @@ def test_planks_have_lines_and_a_flat_ground_has_none() -> None:
     assert background(planks).cleanliness < 0.5
 
 
+@pytest.mark.parametrize("ground", [(40, 120, 190), (200, 70, 60)])
+def test_tiles_of_a_strong_colour_are_no_backdrop(ground: tuple[int, int, int]) -> None:
+    pixels = scene(ground, (240, 240, 235))
+    assert background(pixels).cleanliness > 0.95
+    tiles = np.full_like(pixels, ground)
+    tiles[20::56] = tiles[:, 30::56] = np.array(ground) * 0.85
+    product = (pixels == 240).any(axis=2)
+    tiles[product] = pixels[product]
+    assert background(tiles).cleanliness < 0.5
+
+
 def test_margins_are_the_distances_to_the_frame() -> None:
     found = background(scene((255, 255, 255), (200, 30, 40)))
     margins = (found.margin_left, found.margin_top, found.margin_right, found.margin_bottom)
