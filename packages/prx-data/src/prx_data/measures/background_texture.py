@@ -5,6 +5,8 @@ cuts off, rarely covers a corner, and a shelf always does. So no decision about 
 but for one: where a part of the border is as flat as only a studio makes it, what covers the rest in one piece is a
 subject, unless it reaches the frame and ends in a straight line, or is a photo set into a plain frame. Light and shade
 are forgiven everywhere: a fold in a sheet moves a colour towards black, and whatever else lies there moves it aside.
+So are creases: between them cloth is smooth, and a texture is the same everywhere; but never more than a part of grain,
+as a shelf may begin beside what is smooth.
 
 What a photo cannot show is no evidence: a soft one shows little grain, whatever is in it, and one without colours no
 noise of colours.
@@ -104,8 +106,8 @@ def cleanliness(components: Clutter, things: int = 0) -> float:
     """Cleanliness in [0, 1]: falls with each component but chroma, and rises with that where the border is ground.
 
     It falls with the things that lie about the subject, too, by 3 % for one and to a half for six, where all around it
-    is full of edges or these all have one direction, and before a scene instead of a ground. Few of the photos that the weights were fitted to have any
-    to speak of, so that this is set.
+    is full of edges or these all have one direction, and before a scene instead of a ground. Few of the photos that the
+    weights were fitted to have any to speak of, so that this is set.
 
     A saturated ground is a backdrop that somebody chose, and the same noise measures more ΔE on it. In a soft photo
     grain counts for more, and in one without colours what speaks of colours is taken as neutral. The weights are a
