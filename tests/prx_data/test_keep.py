@@ -7,15 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from scipy import fft
 
 from prx_data import Rules, Workspace
+from prx_data.decisions.candidates import Candidate
+from prx_data.decisions.duplicates import Match, PhotoColumns
 from prx_data.decisions.keep import DEFAULT_KEEP, rank, why_better
+from prx_data.decisions.side_by_side import resampled, side_by_side
+from prx_data.decisions.thumbnails import Thumbnails
 from prx_data.jpeg import luma_steps
 from prx_data.kernels.history import LEAST_FIT
 from prx_data.measures.resolution import detailed_tiles, past_quality
 from prx_data.picture import GreyPixels, Picture
+from prx_data.records import Verdict
 
 from .conftest import encode
 
@@ -59,10 +66,7 @@ def test_the_original_is_kept_and_not_a_worse_copy_of_it(originals: list[Path], 
     for path, (name, (copy, _)) in zip(originals, COPIES.items(), strict=True):
         (folder / f"original {name[0]}.jpg").write_bytes(path.read_bytes())
         (folder / name).write_bytes(copy(Image.open(path).convert("RGB")))
-    workspace = Workspace(tmp_path / "work")
-    workspace.add(folder)
-    workspace.measure(workers=1)
-    details = {one.origin: one for one in workspace.select(Rules(min_cleanliness=None)).decisions.verdicts}
+    details = decided(folder, tmp_path / "work")
     for name, (_, why) in COPIES.items():
         assert not details[name].kept, details[f"original {name[0]}.jpg"].detail
         assert details[name].reason == ("exact_duplicate" if name == "e.bmp" else "near_duplicate")
@@ -78,14 +82,98 @@ def test_a_copy_with_the_shops_name_is_not_kept_though_its_content_is_wider(phot
         signed = Image.open(path).convert("RGB")
         ImageDraw.Draw(signed).text((30, 30), "Shop.com", fill=(120, 120, 120), font_size=60)
         (folder / f"{number} signed.jpg").write_bytes(encode(signed, quality=95))
-    workspace = Workspace(tmp_path / "work")
-    workspace.add(folder)
-    workspace.measure(workers=1)
-    details = {one.origin: one for one in workspace.select(Rules(min_cleanliness=None)).decisions.verdicts}
+    details = decided(folder, tmp_path / "work")
     assert len(details) >= 4
     for name, one in details.items():
         assert one.kept == ("signed" not in name), one.detail
         assert one.kept or "that one is kept for nothing added" in one.detail
+
+
+def decided(folder: Path, work: Path) -> dict[str, Verdict]:
+    workspace = Workspace(work)
+    workspace.add(folder)
+    workspace.measure(workers=1)
+    return {one.origin: one for one in workspace.select(Rules(min_cleanliness=None)).decisions.verdicts}
+
+
+def marked(image: Image.Image) -> Image.Image:
+    """With text across the product and the ground."""
+    layer = Image.new("RGBA", image.size)
+    font = ImageFont.load_default(image.width // 9)
+    centre = (image.width / 2, image.height / 2)
+    ImageDraw.Draw(layer).text(centre, "SAMPLE SHOP", font=font, fill=(70, 70, 70, 140), anchor="mm")
+    return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+
+
+def test_a_clean_photo_is_kept_and_not_a_larger_copy_with_a_watermark(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, path in enumerate(sorted((photos / "catalogue").glob("*_main.jpg"))[::90]):
+        image = Image.open(path).convert("RGB")
+        (folder / f"{number} clean.jpg").write_bytes(encode(scaled(image, 0.5), quality=90))
+        for size in (1, 0.8):  # the smaller one is compared with the clean one only once it was the best
+            (folder / f"{number} marked {size}.jpg").write_bytes(encode(scaled(marked(image), size), quality=95))
+    found = decided(folder, tmp_path / "work")
+    clean = [one for name, one in found.items() if "clean" in name]
+    assert sum(one.kept for one in clean) > 0.7 * len(clean) >= 2
+    gone = [one.detail for name, one in found.items() if "marked" in name and not one.kept]
+    assert sum("against writing over it that another copy is without)" in one for one in gone) > 0.7 * len(clean)
+
+
+def test_an_enlarged_copy_is_known_by_the_smaller_one_that_shows_as_much(photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, path in enumerate(sorted((photos / "catalogue").glob("*_main.jpg"))[::90]):
+        (folder / f"{number}.jpg").write_bytes(path.read_bytes())
+        image = scaled(Image.open(path).convert("RGB"), 1.3)
+        (folder / f"{number} enlarged.png").write_bytes(encode(image, "PNG"))
+    found = decided(folder, tmp_path / "work")
+    told = [one.detail for name, one in found.items() if "enlarged" in name and not one.kept]
+    assert len(told) >= 3
+    assert sum("px of content, with no more detail than a smaller copy)" in one for one in told) >= 2
+
+
+def test_copies_in_one_frame_are_compared_by_the_content_that_all_have() -> None:
+    def photo(number: int, **facts: Any) -> Candidate:
+        told = {"width": 300, "height": 400, "content_box": [0.2, 0.1, 0.8, 0.9], "effective_resolution": None}
+        return Candidate(key=str(number), origin="", row=number, metadata={}, bytes=1, columns={**told, **facts})
+
+    some = [
+        photo(0),
+        photo(1, content_box=[0.1, 0.1, 0.8, 0.95]),
+        photo(2, width=400, content_box=[0.0, 0.0, 1.0, 1.0]),  # in another frame
+        photo(3, content_box=[0.18, 0.09, 0.82, 0.91]),  # of no group
+    ]
+    columns = PhotoColumns(
+        codes=np.zeros(4, dtype=np.uint64),
+        informative=np.ones(4, dtype=bool),
+        grids=np.zeros((4, 3 * 32**2), dtype=np.int8),
+        thumbnails=Thumbnails(
+            aspect=np.ones(4, dtype=np.float32),
+            lightness=np.zeros((4, 64, 64), dtype=np.uint8),
+            color=np.zeros((4, 32, 32, 2), dtype=np.int8),
+        ),
+    )
+    matches = [Match(photo=1, other=0, how=""), Match(photo=2, other=0, how="")]
+    found = [one.columns["content_box"] for one in side_by_side(some, columns, matches, radius=4)]
+    assert found == [[0.2, 0.1, 0.8, 0.9], [0.2, 0.1, 0.8, 0.9], [0.0, 0.0, 1.0, 1.0], [0.18, 0.09, 0.82, 0.91]]
+    thin = [photo(0), photo(3, content_box=[0.18, 0.09, 0.82, 0.91])]
+    assert side_by_side(thin, columns, matches[:1], radius=4) == thin
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.sampled_from([None, 0.5, 0.7, 0.8, 0.9, 0.97, 1.0])), min_size=1))
+def test_which_copies_are_resampled_is_that_of_all_pairs(sizes: list[tuple[int, float | None]]) -> None:
+    facts = [{"width": 10 * side, "height": 10 * side, "effective_resolution": share} for side, share in sizes]
+    expected = [
+        share is not None
+        and share <= 0.9
+        and any(
+            other is not None and other >= 0.95 and 1.1 * small**2 <= side**2 and side * share <= 1.15 * small * other
+            for small, other in sizes
+        )
+        for side, share in sizes
+    ]
+    assert resampled(facts).tolist() == expected
 
 
 def as_it_is(image: Image.Image) -> Picture:
@@ -174,3 +262,8 @@ def test_of_equals_the_whole_picture_and_the_smaller_file_are_better() -> None:
         assert why_better(photo, other, DEFAULT_KEEP) == why
     uneven = {**photo, "uniformity": 2.0, "things": 1, "overlay": 0.02}
     assert rank(uneven, DEFAULT_KEEP) == rank(photo, DEFAULT_KEEP)
+    written = {**uneven, "written_over": True}
+    assert rank(uneven, DEFAULT_KEEP) < rank(written, DEFAULT_KEEP)
+    assert why_better(uneven, written, DEFAULT_KEEP) == (
+        "nothing added (no such writing on its uneven ground against writing over it that another copy is without)"
+    )

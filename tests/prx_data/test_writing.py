@@ -1,5 +1,6 @@
 """Writing over a photo is told from a trim in another colour: on real photos, and against a walk over the cells."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from prx_data import color_difference, lab_grid, phash
 from prx_data.decisions.groups import cross_pairs
-from prx_data.decisions.writing import written_over
+from prx_data.decisions.writing import writing_on, written_over
+
+from .conftest import encode
 
 Grids = npt.NDArray[np.int8]
 
@@ -37,6 +40,10 @@ def over(
     return Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
 
 
+def jpeg(image: Image.Image, quality: int) -> Image.Image:
+    return Image.open(io.BytesIO(encode(image, quality=quality))).convert("RGB")
+
+
 def striped(image: Image.Image, level: int) -> Image.Image:
     """A band across what is not white ground: what a hem or a stripe in another colour looks like."""
     pixels = np.array(image)
@@ -61,6 +68,22 @@ def test_writing_is_recognised(images: list[Image.Image], corner: bool) -> None:
     other = color_difference(np.concatenate([before, after]), first, first + len(images)) > 10
     assert other.sum() >= 8
     assert (np.array(judged(before, after)) & other).sum() >= 0.9 * other.sum()
+
+
+@pytest.mark.parametrize("corner", [False, True])
+def test_which_of_two_copies_has_the_writing_is_told_in_any_size(images: list[Image.Image], corner: bool) -> None:
+    """Of the larger copy that has it, and of none that is smaller, brighter or worse compressed."""
+    count = len(images)
+    marked = grids([over(one, corner=corner) for one in images])
+    halves = [one.resize((one.width // 2, one.height // 2)) for one in images]
+    left, right = np.arange(count), np.arange(count, 2 * count)
+    on_clean, on_marked = writing_on(np.concatenate([grids(halves), marked]), left, right)
+    assert on_marked.sum() >= 0.6 * count
+    assert on_clean.sum() <= 0.05 * count
+    swapped = writing_on(np.concatenate([grids(halves), marked]), right, left)
+    assert np.array_equal(np.stack(swapped), np.stack([on_marked, on_clean]))
+    for changed in (halves, [jpeg(one, 30) for one in images], [one.point(lambda x: 0.9 * x) for one in images]):
+        assert np.sum(writing_on(np.concatenate([grids(images), grids(changed)]), left, right)) <= 1
 
 
 @pytest.mark.parametrize("level", [20, 128, 240])

@@ -25,12 +25,15 @@ class Preference(StrEnum):
     """What makes one copy better than another."""
 
     NOTHING_ADDED = "nothing_added"
-    """Nothing laid over an even ground: no line of writing (`overlay`), no small thing apart from the product
-    (`things`), as a shop's name in a corner is. By default it comes before the resolution: what is added is content
-    as well. Of uneven grounds nothing is said, as one copy may show a shadow as a thing, and another not."""
+    """No line of writing that another copy in the same frame is without, on any ground; and nothing laid over an even
+    ground: no line of writing (`overlay`), no small thing apart from the product (`things`), as a shop's name in a
+    corner is. Of uneven grounds a photo by itself says nothing: one copy may show a shadow as a thing, and another
+    not."""
     RESOLUTION = "resolution"
-    """More pixels of content, without plain margins, in steps of a tenth; those of an enlarged picture count as before
-    it was enlarged, and of two in one step the picture that was not is better."""
+    """More pixels of content, without plain margins, in steps of a tenth; of copies in one frame content is what all
+    have as such, so that a word in a margin is none. Those of an enlarged picture count as before it was enlarged, and
+    of two in one step the picture that was not is better. Enlarged is what holds less than 0.66 of the detail that its
+    size promises, or no more than a smaller copy does."""
     LEAST_COMPRESSED = "least_compressed"
     """Higher quality of the worst JPEG that the file is or its pixels show traces of, in steps of 10 up to 90, as which
     a file without loss counts: often it holds what was a JPEG, and of better ones pixels show no trace."""
@@ -62,7 +65,8 @@ def rank(photo: Mapping[str, Any], keep: Sequence[Preference]) -> tuple[tuple[in
     Args:
         photo: `width`, `height`, `format`, `mode`, `jpeg_quality`, `as_is`, `content_box`, `cleanliness`, `overlay`,
             `things`, `uniformity`, `detail`, `bytes`, `has_metadata`; `effective_resolution` and `past_quality`, if
-            they were measured; and `aesthetic`, if that is preferred.
+            they were measured; `written_over` and `resampled`, if it was compared, see
+            `prx_data.decisions.side_by_side`; and `aesthetic`, if that is preferred.
         keep: The preferences, the most important first.
     """
     return tuple(tuple(-step for step in _steps(photo, one)) for one in keep)
@@ -80,7 +84,8 @@ def _steps(photo: Mapping[str, Any], preference: Preference) -> tuple[int, ...]:
     """The value in the preference's steps; more is better."""
     match preference:
         case Preference.NOTHING_ADDED:
-            return (int(not (_even_ground(photo) and (photo["overlay"] or photo["things"]))),)
+            laid = _even_ground(photo) and (photo["overlay"] or photo["things"])
+            return (int(not (photo.get("written_over") or laid)),)
         case Preference.RESOLUTION:
             return _in_steps(_content_pixels(photo), 1.1), int(not _enlarged(photo))
         case Preference.LEAST_COMPRESSED:
@@ -103,7 +108,7 @@ def _in_steps(value: float, ratio: float) -> int:
 
 def _enlarged(photo: Mapping[str, Any]) -> bool:
     share = photo.get("effective_resolution")
-    return share is not None and share < ENLARGED
+    return share is not None and (share < ENLARGED or bool(photo.get("resampled")))
 
 
 def _content_sides(photo: Mapping[str, Any]) -> tuple[float, float]:
@@ -143,10 +148,7 @@ def _told(photo: Mapping[str, Any], preference: Preference) -> str:
         case Preference.NOTHING_ADDED:
             return _told_additions(photo)
         case Preference.RESOLUTION:
-            width, height = _content_sides(photo)
-            told = f"{width:.0f}×{height:.0f} px of content"
-            share = _OVERSTATED * (photo.get("effective_resolution") or 1)
-            return f"{told}, enlarged from about {width * share:.0f}×{height * share:.0f}" if _enlarged(photo) else told
+            return _told_resolution(photo)
         case Preference.LEAST_COMPRESSED:
             return _told_compression(photo)
         case Preference.CLEANEST_BACKGROUND:
@@ -166,12 +168,25 @@ def _even_ground(photo: Mapping[str, Any]) -> bool:
 
 
 def _told_additions(photo: Mapping[str, Any]) -> str:
+    if photo.get("written_over"):
+        return "writing over it that another copy is without"
     if not _even_ground(photo):
-        return "an uneven ground, of which nothing is said"
+        return "no such writing on its uneven ground"
     if photo["overlay"]:
         return f"writing over {photo['overlay']:.1%} of it"
     things = photo["things"]
     return f"{things} small thing{'s' if things > 1 else ''} beside the product" if things else "an empty ground"
+
+
+def _told_resolution(photo: Mapping[str, Any]) -> str:
+    width, height = _content_sides(photo)
+    told = f"{width:.0f}×{height:.0f} px of content"
+    if not _enlarged(photo):
+        return told
+    if photo["effective_resolution"] >= ENLARGED:
+        return f"{told}, with no more detail than a smaller copy"
+    share = _OVERSTATED * photo["effective_resolution"]
+    return f"{told}, enlarged from about {width * share:.0f}×{height * share:.0f}"
 
 
 def _told_compression(photo: Mapping[str, Any]) -> str:

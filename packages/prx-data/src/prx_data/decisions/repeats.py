@@ -10,10 +10,13 @@ from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome, quote
 from prx_data.decisions.duplicates import COLUMNS, Match, PhotoColumns, find_duplicates, find_leaks, find_variants
 from prx_data.decisions.keep import Preference, why_better
 from prx_data.decisions.settings import Settings
+from prx_data.decisions.side_by_side import side_by_side
 from prx_data.records import Reason
 
 SAME_PIXELS_KEEP = (Preference.HAS_METADATA, Preference.SMALLEST_FILE)
 """What tells files of the same pixels apart."""
+_ROUNDS = 4
+"""How often groups are made anew at most, once their members were compared."""
 
 
 def drop_same_pixels(candidates: Sequence[Candidate], outcome: Outcome) -> list[Candidate]:
@@ -84,22 +87,40 @@ def drop_near_duplicates(
     """What is left when the best of all that show the same is kept."""
     if settings.duplicate_radius is None or not passed:
         return list(passed)
-    matches = find_duplicates(
-        _arrays(passed, columns),
-        by_preference(passed, settings),
-        radius=settings.duplicate_radius,
-        max_color=settings.duplicate_color_difference,
-        align=settings.duplicate_alignment,
-    )
+    known, matches = _grouped(passed, columns, settings.duplicate_radius, settings)
     for match in matches:
-        one, winner = passed[match.photo], passed[match.other]
+        one, winner = known[match.photo], known[match.other]
         text = (
             f"Near duplicate of {quoted(winner.origin)}: {match.how}; "
             f"that one is kept for {why_better(winner.facts, one.facts, settings.keep)}."
         )
         outcome.drop(one.key, one.origin, Reason.NEAR_DUPLICATE, text, duplicate_of=winner.origin)
     gone = {match.photo for match in matches}
-    return [one for position, one in enumerate(passed) if position not in gone]
+    return [one for position, one in enumerate(known) if position not in gone]
+
+
+def _grouped(
+    passed: Sequence[Candidate], columns: pa.Table, radius: int, settings: Settings
+) -> tuple[list[Candidate], list[Match]]:
+    """Near duplicates, and the photos with what these tell of each other, which may make another one the best."""
+    photos, known = _arrays(passed, columns), list(passed)
+    for rounds in range(_ROUNDS, 0, -1):
+        matches = find_duplicates(
+            photos,
+            by_preference(known, settings),
+            radius=radius,
+            max_color=settings.duplicate_color_difference,
+            align=settings.duplicate_alignment,
+        )
+        compared = side_by_side(known, photos, matches, radius=radius)
+        ranks = {
+            one: compared[one].preference(settings.keep) for match in matches for one in (match.photo, match.other)
+        }
+        settled = all(ranks[one.other] < ranks[one.photo] for one in matches)
+        if settled or rounds == 1:
+            break
+        known = compared
+    return compared if settled else known, matches
 
 
 def drop_variants(

@@ -9,6 +9,7 @@ strengths and places, and stripes and patches in other colours, on the products 
 import numpy as np
 import numpy.typing as npt
 
+from prx_data.decisions.colors import cell_differences
 from prx_data.decisions.join import Index
 
 Floats = npt.NDArray[np.float32]
@@ -16,6 +17,8 @@ Mask = npt.NDArray[np.bool_]
 
 _CHANGED = 4.0
 """ΔE76 from which a cell counts as written over: more than what JPEG does to most."""
+_ADDED, _LEAST_ADDED = 3.0, 4
+"""ΔE76 from the colours around, from which a cell counts as added to a copy of any size, and how many have to be."""
 _MOST = 0.12
 """Largest share of a picture that is written over."""
 _IN_LINE = 0.85
@@ -56,11 +59,67 @@ def written_over(grids: npt.NDArray[np.int8], left: Index, right: Index) -> Mask
         a, b = (grids[rows[part]].astype(np.float32).reshape(-1, side, side, 3) for rows in (left, right))
         changed: Mask = np.square(a - b).sum(axis=3) > _CHANGED**2
         few = np.flatnonzero(changed.mean(axis=(1, 2)) <= _MOST)
-        result[start + few] = _line(a[few], b[few], changed[few])
+        result[start + few] = np.logical_or(*_line(a[few], b[few], changed[few]))
     return result
 
 
-def _line(a: Floats, b: Floats, changed: Mask) -> Mask:
+def writing_on(grids: npt.NDArray[np.int8], left: Index, right: Index) -> tuple[Mask, Mask]:
+    """Which of two copies has writing over it that the other is without, whatever their sizes.
+
+    The cells of another size are other means, so a cell counts as changed if its colour is none of those around it in
+    the other copy. Writing has such colours, what it leaves bare between its letters has none, and it makes the picture
+    rougher there.
+
+    Args:
+        grids: int8 Lab of shape (n, 3 * 32²), see `prx_data.measures.perceptual.lab_grid`.
+        left: Positions of the pairs' first pictures.
+        right: Positions of their second pictures, which show the same.
+
+    Returns:
+        Whether the first has writing, and whether the second has; each of shape (pairs,).
+    """
+    side = round((grids.shape[1] / 3) ** 0.5)
+    first, second = np.zeros(len(left), dtype=bool), np.zeros(len(left), dtype=bool)
+    for start in range(0, len(left), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        a, b = (grids[rows[part]].astype(np.float32).reshape(-1, side, side, 3) for rows in (left, right))
+        of_a, of_b = cell_differences(a, b, np.ones(a.shape[:3], dtype=bool))
+        changed: Mask = np.maximum(of_a, of_b) > _ADDED
+        count = changed.sum(axis=(1, 2))
+        few = np.flatnonzero((count >= _LEAST_ADDED) & (count <= _MOST * side**2))
+        on_b, on_a = _line(a[few], b[few], changed[few])
+        new_a, new_b = of_a[few].sum(axis=(1, 2)), of_b[few].sum(axis=(1, 2))
+        rough_a, rough_b = (_roughness(light[few, ..., 0], changed[few]) for light in (a, b))
+        first[start + few] = on_a & (new_a > new_b) & (rough_a > rough_b)
+        second[start + few] = on_b & (new_b > new_a) & (rough_b > rough_a)
+    return first, second
+
+
+def written_like(grids: npt.NDArray[np.int8], written: int, clean: int, others: Index) -> Mask:
+    """Which copies look more like one with writing than like one without, where these two differ.
+
+    Args:
+        grids: int8 Lab of shape (n, 3 * 32²), see `prx_data.measures.perceptual.lab_grid`.
+        written: Position of a copy with writing.
+        clean: Position of one without it.
+        others: Positions of k further copies.
+
+    Returns:
+        Shape (k,).
+    """
+    side = round((grids.shape[1] / 3) ** 0.5)
+    a, b = (grids[[one]].astype(np.float32).reshape(1, side, side, 3) for one in (written, clean))
+    changed = cell_differences(a, b, np.ones(a.shape[:3], dtype=bool)).max(axis=0)[0] > _ADDED
+    result = np.zeros(len(others), dtype=bool)
+    for start in range(0, len(others), _BLOCK):
+        some = grids[others[start : start + _BLOCK]].astype(np.float32).reshape(-1, side, side, 3)[:, changed]
+        to_a, to_b = (np.linalg.norm(some - one[:, changed], axis=2).sum(axis=1) for one in (a, b))
+        result[start : start + _BLOCK] = to_a < to_b
+    return result
+
+
+def _line(a: Floats, b: Floats, changed: Mask) -> tuple[Mask, Mask]:
+    """Whether what changed is a line of writing that b has over a, and whether it is one that a has over b."""
     side = changed.shape[1]
     top, bottom = _extent(np.asarray(changed.sum(axis=2) >= 2))  # noise changes single cells
     row = np.arange(side)
@@ -71,12 +130,13 @@ def _line(a: Floats, b: Floats, changed: Mask) -> Mask:
     one_line &= (changed & band).sum(axis=(1, 2)) >= _IN_LINE * changed.sum(axis=(1, 2))
     corner = (np.minimum(top, side - 1 - bottom) <= _CORNER) & (np.minimum(start, side - 1 - end) <= _CORNER)
     inner = (row[1:-1] > start[:, None]) & (row[1:-1] < end[:, None])
-    result = np.zeros(len(a), dtype=bool)
+    short = corner & (width <= _SHORT)
+    result = []
     for before, after in ((a, b), (b, a)):
         faded, level = _faded(before, after, changed)
         letters = _letters(before[..., 0], after[..., 0], band, inner, level)
-        result |= one_line & faded & (letters & (width >= _WIDE) | corner & (width <= _SHORT))
-    return result
+        result.append(one_line & faded & (letters & (width >= _WIDE) | short))
+    return result[0], result[1]
 
 
 def _extent(lines: Mask) -> tuple[Index, Index]:
@@ -104,6 +164,13 @@ def _bends(profile: Floats, inner: Mask) -> Floats:
     """The sum of second differences along lines, where `inner` holds."""
     bends: Floats = (np.abs(2 * profile[:, 1:-1] - profile[:, :-2] - profile[:, 2:]) * inner).sum(axis=1)
     return bends
+
+
+def _roughness(light: Floats, where: Mask) -> Floats:
+    """The sum of second differences along rows, at some cells."""
+    bends = np.abs(2 * light[..., 1:-1] - light[..., :-2] - light[..., 2:])
+    rough: Floats = (bends * where[..., 1:-1]).sum(axis=(1, 2))
+    return rough
 
 
 def _faded(before: Floats, after: Floats, changed: Mask) -> tuple[Mask, Floats]:
