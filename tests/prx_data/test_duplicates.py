@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from prx_data import color_difference, lab_grid, phash
 from prx_data.decisions import neighbors
@@ -90,6 +90,21 @@ def test_more_light_is_no_color_and_much_more_is() -> None:
     grey = draw_product(5, color="#606060")
     assert difference(grey, ImageEnhance.Brightness(grey).enhance(1.25)) <= LIMIT
     assert difference(grey, draw_product(5, color="#a0a0a0")) > LIMIT
+
+
+def test_a_lighter_product_on_the_same_ground_is_another_color() -> None:
+    """Light falls on the ground, too; where that is white in both, a step by far more than noise is no exposure."""
+    for ground in ("white", "#e8e8e8", "#d0d0d0"):
+        shades = []
+        for color in ("#a8a8a8", "#d0d0d0" if ground == "white" else "#c8c8c8"):
+            image = draw_product(5, color=color)
+            pixels = np.array(image)
+            pixels[(pixels == 255).all(axis=2)] = np.array(ImageColor.getrgb(ground))
+            shades.append(Image.fromarray(pixels))
+        assert difference(*shades) > LIMIT, ground
+        for one in shades:
+            assert difference(one, ImageEnhance.Brightness(one).enhance(0.8)) <= LIMIT
+            assert difference(one, ImageEnhance.Brightness(one).enhance(1.08)) <= LIMIT
 
 
 def measured(images: list[Image.Image]) -> PhotoColumns:

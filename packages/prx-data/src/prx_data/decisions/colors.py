@@ -13,6 +13,8 @@ MAX_EXPOSURE = 1.8
 SAME_EXPOSURE = 1.07
 """Factor up to which two pictures are compared as they are."""
 
+_SEEN = 2.0  # units of L by which a factor of light moves a cell that tells of it
+_UNSHARED = 12.0  # units of L: the largest step of a product on a ground that tells nothing
 _LEAST_CELLS = 20  # that a factor is taken from
 _DARK, _BRIGHT = 10, 93  # L*: beyond it noise and clipping hide the factor
 _LIGHT_TO_XYZ = np.array(  # of linear sRGB; XYZ as shares of the white point, D65 (IEC 61966-2-1)
@@ -25,8 +27,10 @@ def color_difference(grids: npt.NDArray[np.int8], left: Index, right: Index) -> 
 
     A colour variant may differ in a trim alone, so what counts is the worst place, not the mean. Each cell of one grid
     is compared with the range of colours in the 3x3 cells around it in the other, so that a shift by less than a cell
-    makes no difference; a common factor of exposure (up to 1.3, with the clipping of highlights) and of chroma (within
-    ±20 %) is taken out first, as exposure and saturation are no other colour. The result is the third largest cell's
+    makes no difference; a common factor of exposure (up to 1.8, with the clipping of highlights) and of chroma (within
+    ±20 %) is taken out first, as exposure and saturation are no other colour. A factor that the ground along the edges
+    has not is the product's own, and where white clips there, one by which the product moves by up to 12 L is an
+    exposure. The result is the third largest cell's
     distance, in the direction in which it is larger: three cells of 1,024 are the smallest trim that counts, and noise
     rarely fills them.
 
@@ -81,7 +85,31 @@ def _exposure(a: Floats, b: Floats, where: npt.NDArray[np.bool_]) -> Floats:
     count = told.sum(axis=(1, 2))
     median = ratio[np.arange(len(a)), count // 2]
     gain = np.exp(np.where(count >= _LEAST_CELLS, median, 0))
-    return np.clip(gain, 1 / MAX_EXPOSURE, MAX_EXPOSURE).astype(np.float32)
+    gain = np.clip(gain, 1 / MAX_EXPOSURE, MAX_EXPOSURE).astype(np.float32)
+    rows = np.flatnonzero(np.abs(np.log(gain)) > np.log(SAME_EXPOSURE))
+    gain[rows[_of_the_product_alone(a[rows], b[rows], where[rows], gain[rows])]] = 1
+    return gain
+
+
+def _of_the_product_alone(a: Floats, b: Floats, where: npt.NDArray[np.bool_], gain: Floats) -> npt.NDArray[np.bool_]:
+    """Whether light that differs by a factor tells of the product's colour, as the ground has not the same factor.
+
+    The ground is what lies along the edges. White clips, and tells nothing: then a little is taken for an exposure.
+    """
+    dark, bright = np.where((gain > 1)[:, None, None], [a, b], [b, a])
+    factor = np.maximum(gain, 1 / gain)[:, None, None]
+    lit = 116 * np.cbrt(np.minimum(((dark + 16) / 116) ** 3 * factor, 1)) - 16
+    edge = where.copy()
+    edge[:, 1:-1, 1:-1] = False
+    told = edge & (lit - dark >= _SEEN)
+    follows = told & (bright - dark >= (lit - dark) / 2)
+    size = edge.sum(axis=(1, 2))
+    still, with_it = (one.sum(axis=(1, 2)) for one in (told & ~follows, follows))
+    product = where & (np.minimum(a, b) > _DARK) & (np.maximum(a, b) < _BRIGHT)
+    steps = np.sort(np.where(product, bright - dark, np.inf).reshape(len(a), a.shape[1] * a.shape[2]), axis=1)
+    step = steps[np.arange(len(a)), product.sum(axis=(1, 2)) // 2]
+    alone: npt.NDArray[np.bool_] = (4 * still >= size) | ((2 * with_it < size) & (step > _UNSHARED))
+    return alone
 
 
 def _exposed(lab: Floats, gain: Floats) -> Floats:
