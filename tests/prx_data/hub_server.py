@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,15 +12,17 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 from .hub_uploads import Uploads
 
-COMMIT = "c0ffee" + 34 * "0"
 NAME = "owner/name"
 
 
 @contextmanager
-def hub(folder: Path, uploads: Uploads | None = None) -> Iterator[tuple[str, list[str]]]:
+def hub(
+    folder: Path, uploads: Uploads | None = None, refused: Mapping[str, tuple[int, str]] | None = None
+) -> Iterator[tuple[str, list[str]]]:
     """Serve a folder as the dataset `owner/name`; yields the endpoint and the requests so far.
 
-    With `uploads`, which writes into the same folder, the dataset exists when it has been created.
+    With `uploads`, which writes into the same folder, the dataset exists when it has been created. A request whose path
+    has a part that is `refused` gets that status and error code; what is refused may change while it runs.
     """
     requests: list[str] = []
 
@@ -60,8 +62,11 @@ def hub(folder: Path, uploads: Uploads | None = None) -> Iterator[tuple[str, lis
             self._json([found for name in names for found in _entries(folder, name)])
 
         def _answer(self, *, head: bool) -> None:
-            path = unquote(urlparse(self.path).path)
-            if uploads and not uploads.created:
+            path, commit = unquote(urlparse(self.path).path), _commit(folder)
+            refusal = next((one for part, one in (refused or {}).items() if part in path), None)
+            if refusal:
+                self._send(refusal[0], b"", {"X-Error-Code": refusal[1]}, head=head)
+            elif uploads and not uploads.created:
                 self._missing()
             elif path.startswith(f"/datasets/{NAME}/resolve/"):
                 self._file(folder / path.split("/", 6)[6], head=head)
@@ -71,11 +76,11 @@ def hub(folder: Path, uploads: Uploads | None = None) -> Iterator[tuple[str, lis
                 self._json([uploads.described(one) for one in found] if uploads else found)
             elif path in (
                 f"/api/datasets/{NAME}",
-                *(f"/api/datasets/{NAME}/revision/{one}" for one in ("main", COMMIT)),
+                *(f"/api/datasets/{NAME}/revision/{one}" for one in ("main", commit)),
             ):
                 names = [file.relative_to(folder).as_posix() for file in _files(folder)]
                 siblings = [{"rfilename": name} for name in sorted(names)]
-                self._json({"id": NAME, "sha": COMMIT, "private": False, "tags": [], "siblings": siblings})
+                self._json({"id": NAME, "sha": commit, "private": False, "tags": [], "siblings": siblings})
             else:
                 self._missing()
 
@@ -92,7 +97,7 @@ def hub(folder: Path, uploads: Uploads | None = None) -> Iterator[tuple[str, lis
             if not file.is_file():
                 self._missing()
                 return
-            data, headers = file.read_bytes(), {"ETag": f'"{_oid(file)}"', "X-Repo-Commit": COMMIT}
+            data, headers = file.read_bytes(), {"ETag": f'"{_oid(file)}"', "X-Repo-Commit": _commit(folder)}
             status = 200
             if self.headers.get("Range", "").startswith("bytes="):
                 first, last = self.headers["Range"].removeprefix("bytes=").split("-")
@@ -121,6 +126,13 @@ def hub(folder: Path, uploads: Uploads | None = None) -> Iterator[tuple[str, lis
 
 def _files(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.rglob("*")) if file.is_file()]
+
+
+def _commit(folder: Path) -> str:
+    """Another one for other files."""
+    return sha1(
+        "".join(f"{file} {_oid(file)}\n" for file in _files(folder)).encode(), usedforsecurity=False
+    ).hexdigest()
 
 
 def _oid(path: Path) -> str:

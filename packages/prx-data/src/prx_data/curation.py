@@ -14,7 +14,7 @@ from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.verdicts import STEPS, decide
 from prx_data.engine import measure
-from prx_data.errors import ConfigError
+from prx_data.errors import ConfigError, SourceError
 from prx_data.measures import Measure, standard_measures, takes_batches, takes_columns
 from prx_data.measures.scaled import LEAST_SIDE, scaled, scaled_version
 from prx_data.progress import steps
@@ -24,7 +24,7 @@ from prx_data.selection import Selection
 from prx_data.sources import source_name
 from prx_data.storage import ledger_stage
 from prx_data.stored import write_record
-from prx_data.tasks import DECODED, DECODED_VERSION
+from prx_data.tasks import DECODED, DECODED_SCHEMA, DECODED_VERSION, measured_table
 
 
 class Workspace(Searchable):
@@ -69,9 +69,19 @@ class Workspace(Searchable):
 
         Args:
             workers: Processes; None for one per processor, 1 to stay in this process.
+
+        Raises:
+            SourceError: None of the photos can be read any more.
+            WorkspaceError: The workspace cannot be written to.
         """
         of_pixels = [one for one in self.measures if not takes_columns(one)]
         lacked = measure(self, of_pixels, workers=workers, decode_side=self.decode_side)
+        versions = {DECODED: self.decoded_version, **{one.name: one.version for one in of_pixels}}
+        if lacked and not all(self.has_measured(*one) for one in versions.items()):
+            raise SourceError(
+                f"None of the {lacked:,} photos that were to be measured can be read any more: what they lie on is "
+                "gone, or the network. The same call goes on when it is back."
+            )
         write_record(self.folder, of_pixels, self.decode_side)
         return lacked
 
@@ -81,10 +91,11 @@ class Workspace(Searchable):
         names: dict[str, Any] = {"key": keys}
         errors = [pa.nulls(len(keys), pa.string())]
         of_pixels = [one for one in self.measures if not takes_columns(one)]
-        for name, version in ((DECODED, self.decoded_version), *((one.name, one.version) for one in of_pixels)):
-            table = self.measured(name, version) if len(keys) else None
-            if table is None:
-                continue
+        # Where no photo can be read there is nothing to measure, and that is no mistake: columns without rows.
+        tables = {(DECODED, self.decoded_version): DECODED_SCHEMA.empty_table()}
+        tables |= {(one.name, one.version): measured_table(one.schema, []) for one in of_pixels}
+        for (name, version), empty in tables.items():
+            table = self.measured(name, version) if len(keys) else empty
             rows = table.take(pc.index_in(keys, table["key"].combine_chunks()))
             for column in rows.column_names:
                 if column == "error":
@@ -92,8 +103,9 @@ class Workspace(Searchable):
                 elif column != "key":
                     names[column] = rows[column].combine_chunks()
         table = pa.table({**names, "error": pc.coalesce(*errors)})
-        for one in self.measures:
-            for column, values in one.derive(table).items() if takes_columns(one) and len(keys) else ():
+        for one in filter(takes_columns, self.measures):
+            nothing = {field.name: pa.array([], field.type) for field in one.schema}
+            for column, values in (one.derive(table) if len(keys) else nothing).items():
                 table = table.append_column(column, values)
         return table
 
@@ -102,7 +114,7 @@ class Workspace(Searchable):
         rules: Rules | None = None,
         settings: Settings | None = None,
         *,
-        against: str | Path | None = None,
+        against: "str | Path | Workspace | None" = None,
         workers: int | None = None,
     ) -> "Selection":
         """Decide about every photo.
@@ -110,11 +122,13 @@ class Workspace(Searchable):
         Args:
             rules: Thresholds on single photos; instead of those in `settings`.
             settings: All that the decisions depend on.
-            against: Photos that none to be kept may show again; instead of those in `settings`.
+            against: Photos that none to be kept may show again: a workspace, or anything that can be added to one;
+                instead of those in `settings`.
             workers: Processes that measure what `against` lacks, as in `measure`.
 
         Raises:
             ConfigError: These are no rules or settings, or look at what was not measured.
+            SourceError: There is nothing in `against`.
         """
         if not isinstance(rules, Rules | None) or not isinstance(settings, Settings | None):
             raise ConfigError("select takes rules = Rules(...) and settings = Settings(...), the rules first.")
@@ -122,21 +136,36 @@ class Workspace(Searchable):
         if rules is not None:
             chosen = chosen.model_copy(update={"rules": rules})
         if against is not None:
-            chosen = chosen.model_copy(update={"against": against})
+            folder = against.folder if isinstance(against, Workspace) else against
+            chosen = chosen.model_copy(update={"against": folder})
         other = None if chosen.against is None else self._other(chosen.against, workers)
-        known = None if other is None else other.known()
+        known = None if other is None else other.known(chosen.rules)
+        if known is not None and not known.origins:
+            raise SourceError(
+                f"against = {str(chosen.against)!r} has no photo that can be read: no leak could be found."
+            )
         with ledger_stage(self.ledger, "decide") as stage, steps("deciding", STEPS + 1) as step:
             step("reading what was measured")
             photos, columns = self.photos(), self.columns()
             decisions = decide(photos, columns, chosen, known, step=step)
             stage.items = len(photos)
-        return Selection(workspace=self, decisions=decisions, columns=columns, settings=chosen, other=other)
+        unknown = [] if other is None or known is None else _unknown(other, known, chosen.against)
+        return Selection(
+            workspace=self, decisions=decisions, columns=columns, settings=chosen, other=other, unknown=unknown
+        )
 
-    def known(self) -> Known:
-        """Its readable photos as a set that another one must not overlap."""
-        columns = self.columns()
-        usable = pc.and_(pc.equal(columns["status"], Status.OK.value), pc.is_null(columns["error"]))
-        columns = columns.filter(usable).select(["key", "pixel_digest", "width", "height", *COLUMNS])
+    def known(self, rules: Rules | None = None) -> Known:
+        """Its readable photos as a set that another one must not overlap.
+
+        Args:
+            rules: Say how much of a truncated photo is enough; the default rules if None.
+        """
+        columns, judged = self.columns(), rules or Rules()
+        told = columns.select(["status", "decoded_share"]).to_pylist()
+        read = pa.array([one["status"] == Status.OK or judged.salvages(one) for one in told], pa.bool_())
+        columns = columns.filter(pc.and_(read, pc.is_null(columns["error"]))).select(
+            ["key", "pixel_digest", "width", "height", *COLUMNS]
+        )
         photos = self.photos().select(["key", "origin"]).to_pydict()
         # Reversed, so that of several files with one content the first by origin stands.
         origins = dict(zip(reversed(photos["key"]), reversed(photos["origin"]), strict=True))
@@ -144,14 +173,25 @@ class Workspace(Searchable):
 
     def _other(self, photos: str | Path, workers: int | None) -> "Workspace":
         """A measured workspace: the one at `photos`, or one inside this one that holds what is there."""
+        name = source_name(photos, "against")
         if any(Path(photos).glob("sources/*.parquet")):
             other = Workspace(photos)
         else:
-            name = hashlib.sha256(source_name(photos).encode()).hexdigest()[:16]
-            other = Workspace(self.folder / "against" / name)
-            other.add(photos)
+            other = Workspace(self.folder / "against" / hashlib.sha256(name.encode()).hexdigest()[:16])
+            try:
+                other.add(photos)
+            except SourceError as error:
+                raise SourceError(str(error).replace("photos = ", "against = ", 1)) from error
         # What models see takes long, and no leak is told by it.
         other.measures = tuple(one for one in self.measures if not takes_batches(one) and not takes_columns(one))
         other.decode_side = self.decode_side
         other.measure(workers=workers)
         return other
+
+
+def _unknown(other: Workspace, known: Known, against: str | Path | None) -> list[str]:
+    """What of another set no leak could be looked for in, in a sentence."""
+    keys = other.photos(["origin", "key"])["key"]
+    left = len(keys) - pc.sum(pc.is_in(keys, known.columns["key"].combine_chunks())).as_py()
+    told = f"{left:,} of {len(keys):,} photos in against = {str(against)!r} could not be read"
+    return [f"{told}: whether a photo shows the same as one of them is not known."] if left else []

@@ -13,6 +13,8 @@ from typing import Any
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CONNECT_SECONDS = 20
 _READ_SECONDS = 60
+_LONGEST = 400
+"""Characters of an error that are told: servers answer with pages."""
 
 
 def is_url(location: str) -> bool:
@@ -26,10 +28,15 @@ def only_here(location: str) -> bool:
 
 
 def as_os_error(error: Exception) -> OSError:
-    """The error of a file system or a format as the one kind that callers know."""
-    if isinstance(error, OSError):
+    """The error of a file system or a format as the one kind that callers know, told in one line."""
+    told = " ".join(str(error).split()).rstrip(". ")
+    if isinstance(error, OSError) and (error.strerror or (told == str(error) and len(told) <= _LONGEST)):
         return error
-    return OSError(f"{type(error).__name__}: {error}")
+    missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+    told = told if isinstance(error, OSError) else f"{type(error).__name__}: {told}"
+    found = (FileNotFoundError if missing else OSError)(told[:_LONGEST])
+    found.__cause__ = error
+    return found
 
 
 def filesystem(location: str) -> tuple[Any, str]:
@@ -38,6 +45,18 @@ def filesystem(location: str) -> tuple[Any, str]:
 
     found: tuple[Any, str] = url_to_fs(location, **_web_options(location))
     return found
+
+
+def fault_of(location: str) -> str:
+    """What is wrong with a file that opening it failed: of a remote one, nobody knows whether it was the network."""
+    return "cannot be read" if is_url(location) else "is damaged"
+
+
+def listed_anew(location: str) -> tuple[Any, str]:
+    """As `filesystem`, without the listings that it remembers from earlier calls, which may be out of date."""
+    system, path = filesystem(location)
+    system.invalidate_cache()
+    return system, path
 
 
 def _web_options(location: str) -> dict[str, Any]:

@@ -134,8 +134,7 @@ def preview(config: CurateConfig) -> Selection:
         SourceError: There are no photos.
         WorkspaceError: The workspace cannot be written.
     """
-    if config.against is not None:
-        source_name(config.against, "against")
+    against = None if config.against is None else source_name(config.against, "against")
     for one in config.measures():
         _ = one.version  # of a model whose weights are missing, this says so before anything is done
     workspace = Workspace(config.workspace, config.measures(), decode_side=config.decode_side)
@@ -145,7 +144,8 @@ def preview(config: CurateConfig) -> Selection:
     workspace.keep_only(piles)
     workspace.measure(workers=config.workers)
     settings = config.settings()
-    decided = settings.model_dump(mode="json")
+    # By its whole name: who asks afterwards may be in another folder.
+    decided = {**settings.model_dump(mode="json"), "against": against}
     write_json(workspace.settings_file, {**config.measured(), "decisions": decided})
     chosen = workspace.select(settings=settings, workers=config.workers)
     chosen.cluster_labels = config.cluster_labels

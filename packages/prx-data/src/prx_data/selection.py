@@ -30,6 +30,7 @@ from prx_data.dataset import (
     write_data,
     write_manifest,
 )
+from prx_data.decisions.candidates import quoted
 from prx_data.decisions.names import tags_of_clusters, words_of_clusters
 from prx_data.decisions.profiles import Profile, check, profile
 from prx_data.decisions.settings import Settings
@@ -68,9 +69,12 @@ class Selection:
         columns: pa.Table,
         settings: Settings,
         other: "Workspace | None" = None,
+        unknown: Sequence[str] = (),
     ) -> None:
         self.workspace = workspace
         self.other = other
+        self.unknown = unknown
+        """What no leak could be looked for in, in sentences."""
         self.decisions = decisions
         self.columns = columns
         self.settings = settings
@@ -95,8 +99,9 @@ class Selection:
         wanted = self.settings.profile
         unchecked = None if wanted is None else wanted.unchecked_note(self.columns.schema)
         others = [one.name for one in more_measured(self.workspace, self.workspace.measures)]
-        told = f"The workspace also has {', '.join(others)}, not asked for here: it decides nothing and is not written."
-        return (*self.workspace.notes, *([unchecked] if unchecked else []), *([told] if others else []))
+        more = f"The workspace also has {', '.join(others)}, not asked for here: it decides nothing and is not written."
+        told = [*([unchecked] if unchecked else []), *([more] if others else [])]
+        return (*self.workspace.notes, *self.unknown, *told)
 
     def show(self, reason: str = "kept", limit: int = 48) -> Gallery:
         """Photos with one reason, as a gallery that a notebook shows.
@@ -205,7 +210,7 @@ class Selection:
         folder = Path(output)
         check_output(folder)
         if not self.decisions.kept:
-            raise SourceError(f"No photo was kept: {_told(self.counts)}.{self._how_to_look()}")
+            raise SourceError(f"No photo was kept: {_told(self.counts)}. {self._how_to_look()}")
         captions = self.captions(self.decisions.kept)
         content = self._content(
             captions, config or {"decisions": self.settings.model_dump(mode="json", exclude={"against"})}
@@ -224,10 +229,10 @@ class Selection:
             return write_manifest(aside, content)
 
     def _how_to_look(self) -> str:
-        wanted = self.settings.profile
+        wanted, first = self.settings.profile, self.decisions.verdicts[0]
         if wanted is None:
-            return ""
-        return f" prx-data check {self.workspace.folder} {wanted.name} (or its file) says what is wrong with each."
+            return f"{quoted(first.origin)}, for one: {first.detail}"
+        return f"prx-data check {self.workspace.folder} {wanted.name} (or its file) says what is wrong with each."
 
     def captions(self, kept: Sequence[KeptPhoto]) -> dict[str, PhotoCaptions]:
         """Captions by key of photos that are kept; a model is asked for those that it has not written yet.
@@ -262,7 +267,8 @@ class Selection:
     def to_caption(self, kept: Sequence[KeptPhoto]) -> list[PhotoToCaption]:
         """What a captioner needs to know of photos that are kept."""
         locators = self.workspace.locators()
-        rows = self.columns.select(["color", "background", "cleanliness"]).take([one.row for one in kept]).to_pylist()
+        places = pa.array([one.row for one in kept], pa.int64())  # of none, Arrow would not know the type
+        rows = self.columns.select(["color", "background", "cleanliness"]).take(places).to_pylist()
         return [
             PhotoToCaption(
                 facts=PhotoFacts(

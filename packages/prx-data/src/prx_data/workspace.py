@@ -192,6 +192,10 @@ class WorkspaceStore:
             )
         return (pq.read_table(shard, columns=columns) for shard in shards)
 
+    def has_measured(self, name: str, version: str) -> bool:
+        """Whether there is a row of a measure at all."""
+        return any(measure_folder(self.folder, name, version).glob("*.parquet"))
+
     def backlog(self, versions: Mapping[str, str]) -> Backlog:
         """The photos whose contents have no row of some measures, given the version of each by its name."""
         folders = [measure_folder(self.folder, name, version) for name, version in versions.items()]

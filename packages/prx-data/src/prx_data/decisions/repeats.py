@@ -62,12 +62,15 @@ def drop_leaks(
 
 
 def _known_matches(passed: Sequence[Candidate], columns: pa.Table, known: Known, settings: Settings) -> list[Match]:
-    digests = known.columns["pixel_digest"].to_pylist()
-    holder = dict(zip(reversed(digests), range(len(digests) - 1, -1, -1), strict=True))
+    digests, keys = (known.columns[name].to_pylist() for name in ("pixel_digest", "key"))
+    # Of what was decoded at a fraction of its size, nobody knows the pixels; the bytes are known of all.
+    known_looks = [digest or key for digest, key in zip(digests, keys, strict=True)]
+    holder = dict(zip(reversed(known_looks), range(len(known_looks) - 1, -1, -1), strict=True))
+    looks = [one.columns["pixel_digest"] or one.key for one in passed]
     same = [
-        Match(photo=position, other=holder[one.columns["pixel_digest"]], how="the same pixels")
-        for position, one in enumerate(passed)
-        if one.columns["pixel_digest"] is not None and one.columns["pixel_digest"] in holder
+        Match(photo=position, other=holder[look], how="the same pixels")
+        for position, look in enumerate(looks)
+        if look in holder
     ]
     if settings.duplicate_radius is None or not passed or not digests:
         return same

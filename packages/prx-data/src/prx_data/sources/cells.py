@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from prx_data.errors import SourceError
 from prx_data.features import Feature, readable_columns
-from prx_data.files import as_os_error, beside, is_url, open_binary
+from prx_data.files import as_os_error, beside, fault_of, is_url, open_binary
 from prx_data.reading import Locator, open_parquet
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.columns import is_list, picture_column
@@ -148,7 +148,7 @@ def arrow_photos(file: FoundFile, findings: Findings, wanted: str | None = None)
     except SourceError:
         raise
     except Exception as error:  # remote systems and damaged files raise nearly anything
-        problem = (Status.UNREADABLE, f"the Arrow file is damaged: {as_os_error(error)}")
+        problem = (Status.UNREADABLE, f"the Arrow file {fault_of(file.location)}: {as_os_error(error)}")
         yield PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 

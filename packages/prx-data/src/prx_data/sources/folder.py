@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.files import as_os_error, beside, is_url
+from prx_data.files import as_os_error, beside, fault_of, is_url
 from prx_data.reading import Locator
 from prx_data.records import SAMPLES, PhotoFile, Status
 from prx_data.sources.cells import arrow_photos, parquet_columns, parquet_photos
@@ -164,7 +164,7 @@ def _with(photo: PhotoFile, metadata: dict[str, object]) -> PhotoFile:
 
 
 def _damaged(file: FoundFile, kind: str, error: OSError | None = None) -> PhotoFile:
-    problem = (Status.UNREADABLE, f"the {kind} is damaged" + (f": {error}" if error else ""))
+    problem = (Status.UNREADABLE, f"the {kind} {fault_of(file.location)}" + (f": {error}" if error else ""))
     return PhotoFile(origin=file.name, locator=file.locator, problem=problem)
 
 

@@ -1,14 +1,12 @@
 """A dataset of the Hugging Face hub: its files where they can be read at random, else what `datasets` streams."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from importlib import import_module
 from itertools import chain
 from typing import Any
 
 from prx_data.errors import SourceError
 from prx_data.features import plain
-from prx_data.files import as_os_error
 from prx_data.reading import read
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.columns import is_list, picture_column
@@ -49,8 +47,11 @@ class Hub:
             ) from error
         found = Folder(self.name, lambda: files, image_column=self._image_column).photos(findings, earlier)
         first = None
-        with suppress(SourceError):
+        try:
             first = next(found)
+        except SourceError as error:
+            if isinstance(error.__cause__, OSError):  # a file that could not be fetched: streaming asks for it, too
+                raise SourceError(f"{str(error).rstrip('.')}{_log_in(error)}.") from error
         yield from chain([first], found) if first is not None else self._streamed(findings)
 
     def _streamed(self, findings: Findings) -> Iterator[PhotoFile]:
@@ -64,9 +65,25 @@ class Hub:
         yield from streamed_photos(splits, findings, name=self.name, wanted=self._image_column)
 
 
+_CLOSED = ("GatedRepoError", "RepositoryNotFoundError", "DatasetNotFoundError")
+_REFUSALS = (401, 403)
+
+
 def _reason(error: Exception) -> str:
-    """The first sentence of what the hub says."""
-    return (str(as_os_error(error)).splitlines() or [type(error).__name__])[0].split(". ")[0].rstrip(".")
+    """The first sentence of what the hub says, and what to do if it lets not everybody in."""
+    said = next(iter(str(error).splitlines()), "").split(". ")[0].rstrip(".")
+    told = said if said and isinstance(error, OSError) else f"{type(error).__name__}: {said}"
+    return told + _log_in(error)
+
+
+def _log_in(error: BaseException | None) -> str:
+    """How to get in, if that may be what keeps us out: the hub does not tell what is private from what is not there."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if type(error).__name__ in _CLOSED or status in _REFUSALS:
+            return "; if it is private or gated, ask for access and log in: `hf auth login`, or a token in HF_TOKEN"
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def streamed_photos(

@@ -11,7 +11,16 @@ from typing import Any
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.files import as_os_error, filesystem, is_url, local_path, read_stretch, stamp_of, stamp_of_info
+from prx_data.files import (
+    as_os_error,
+    filesystem,
+    is_url,
+    listed_anew,
+    local_path,
+    read_stretch,
+    stamp_of,
+    stamp_of_info,
+)
 from prx_data.reading import Locator
 from prx_data.sources.pictures import suffix_of
 
@@ -128,7 +137,7 @@ def _walk_local(root: Path) -> Iterator[FoundFile]:
 
 
 def _walk_remote(root: str) -> Iterator[FoundFile]:
-    system, base = filesystem(root)
+    system, base = listed_anew(root)
     yield from _remote_files(root, base, system.find(base, detail=True))
 
 
@@ -173,8 +182,8 @@ def _glob(pattern: str, base: str) -> list[FoundFile]:
         files = [file for path in paths if path.is_dir() for file in _walk_local(path)]
         locations = [str(path) for path in paths if path.is_file()] + [file.location for file in files]
         return [FoundFile(location=one, name=printable(os.path.relpath(one, base or "/"))) for one in locations]
-    system, path = filesystem(pattern)
     try:
+        system, path = listed_anew(pattern)
         found = system.glob(path, detail=True)
     except Exception as error:  # file systems raise nearly anything
         raise SourceError(f"photos = {pattern!r} cannot be listed: {as_os_error(error)}.") from error

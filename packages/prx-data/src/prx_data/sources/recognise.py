@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.files import as_os_error, filesystem, is_url
+from prx_data.files import as_os_error, is_url, listed_anew
 from prx_data.sources.cells import parquet_columns
 from prx_data.sources.columns import is_text
 from prx_data.sources.extras import check_protocols
@@ -19,6 +19,9 @@ from prx_data.sources.pictures import begins_like_a_picture, named_like_a_pictur
 from prx_data.sources.tables import CSV_SUFFIXES, JSONL_SUFFIXES
 from prx_data.sources.tars import PACKED_SUFFIXES, is_packed_tar, is_tar
 
+_HUB_PAGE = re.compile(
+    r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/datasets/([^/?#]+/[^/?#]+)(?:/tree/([^/?#]+))?/?"
+)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?")
 _KINDS = (
     "a folder, a CSV, JSONL or Parquet manifest, a dataset saved by `datasets`, a WebDataset tar, a zip, "
@@ -43,6 +46,8 @@ def source_name(photos: Photos, setting: str = "photos") -> str:
         several = "; of several piles, add one after the other" if isinstance(photos, list | tuple) else ""
         raise SourceError(f"{setting} = {photos!r} is no path or URL{several}.")
     text = os.fspath(photos)
+    if page := _HUB_PAGE.fullmatch(text):
+        return PREFIX + "@".join(filter(None, page.groups()))
     location = as_location(text)
     if is_url(location) or _exists(location) or is_pattern(location):
         return location
@@ -95,8 +100,7 @@ def _is_folder(location: str) -> bool:
     if not is_url(location):
         return Path(location).is_dir()
     try:
-        system, path = filesystem(location)
-        system.invalidate_cache()  # a listing that is remembered from an earlier call may be out of date
+        system, path = listed_anew(location)
         if system.isdir(path):
             return True
         if not system.exists(path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prx_data.features import printable
-from prx_data.files import as_os_error, open_binary
+from prx_data.files import as_os_error, fault_of, open_binary
 from prx_data.reading import Locator
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.found import NOTHING, Earlier, Findings
@@ -101,7 +101,7 @@ def _scan(location: str, *, packed: bool) -> _Shard:
                 if _counts(member):
                     _sort(shard, tar, member, location)
     except Exception as error:  # tarfile and remote systems raise nearly anything
-        shard.problem = shard.problem or f"the tar is damaged: {as_os_error(error)}"
+        shard.problem = shard.problem or f"the tar {fault_of(location)}: {as_os_error(error)}"
     return shard
 
 

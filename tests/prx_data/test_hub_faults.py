@@ -1,0 +1,147 @@
+"""A dataset of the hub that changes, is closed to us, or cannot be reached: nothing is missed, and a sentence says why.
+
+In a process of its own, as the hub's package reads its address once.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from prx_data.sources import source_name
+
+from .conftest import draw_product, encode
+from .hub_server import hub
+
+LOG_IN = "if it is private or gated, ask for access and log in: `hf auth login`, or a token in HF_TOKEN."
+
+
+def run(script: str, endpoint: str, home: Path) -> list[str]:
+    online = {"HF_HUB_OFFLINE": "0", "HF_DATASETS_OFFLINE": "0", "NO_PROXY": "127.0.0.1", "HF_TOKEN": ""}
+    environment = {**os.environ, **online, "HF_ENDPOINT": endpoint, "HF_HOME": str(home / "home")}
+    command = [sys.executable, "-c", script, str(home)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+CHANGED = """
+import sys
+from pathlib import Path
+from prx_data import Workspace
+
+home = Path(sys.argv[1])
+photos = Workspace(home / "work")
+print(photos.add("owner/name"))
+(home / "later.jpg").rename(home / "served" / "later.jpg")
+print(photos.add("owner/name"), photos.add("owner/name"))
+"""
+
+
+def test_what_was_pushed_since_is_seen_by_the_same_process(tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    for number in range(2):
+        (served / f"{number}.jpg").write_bytes(encode(draw_product(number)))
+    (tmp_path / "later.jpg").write_bytes(encode(draw_product(2)))
+    with hub(served) as (endpoint, _):
+        assert run(CHANGED, endpoint, tmp_path) == ["2", "3 3"]
+
+
+CURATE = """
+import json, sys
+from prx_data import PrxDataError, curate
+
+try:
+    curate(photos="owner/name", workspace=sys.argv[1] + "/work", output=sys.argv[1] + "/dataset", workers=1)
+except PrxDataError as error:
+    print(json.dumps(str(error)))
+"""
+
+ADD = """
+import json, sys
+from prx_data import PrxDataError, Workspace
+
+photos = Workspace(sys.argv[1] + "/work")
+try:
+    photos.add("owner/name")
+    print(photos.photos()["status"].to_pylist())
+except PrxDataError as error:
+    print(json.dumps(str(error)))
+"""
+
+GATED = (403, "GatedRepo")
+
+
+@pytest.mark.parametrize("kind", ["pictures", "parquet"])
+def test_a_gated_dataset_says_how_to_get_in_and_is_read_when_we_are(kind: str, tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    pictures = [encode(draw_product(number), quality=92) for number in range(3)]
+    if kind == "pictures":
+        (served / "metadata.csv").write_text("file_name,name\n0.jpg,shirt\n")
+        for number, picture in enumerate(pictures):
+            (served / f"{number}.jpg").write_bytes(picture)
+    else:
+        pq.write_table(pa.table({"image": pictures}), served / "train.parquet")
+    refused = {"/resolve/": GATED}
+    with hub(served, refused=refused) as (endpoint, _):
+        (told,) = run(CURATE, endpoint, tmp_path)
+        refused.clear()
+        assert run(ADD, endpoint, tmp_path) == ["['ok', 'ok', 'ok']"]
+    sentence = json.loads(told)
+    assert "\n" not in sentence
+    if kind == "pictures":
+        assert sentence.startswith("The metadata hf://datasets/owner/name/metadata.csv cannot be read: 403 ")
+        assert sentence.endswith(LOG_IN)
+    else:
+        assert sentence.startswith(
+            'No photo was kept: 1 unreadable. "train.parquet", for one: The Parquet file cannot '
+        )
+        assert "403" in sentence
+
+
+def refused_by(status: int, code: str, folder: Path) -> AbstractContextManager[tuple[str, Sequence[str]]]:
+    return hub(folder, refused={"/api/": (status, code)})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "ending"),
+    [
+        (404, "RepoNotFound", LOG_IN),
+        (401, "", LOG_IN),
+        (500, "", "/api/datasets/owner/name'."),
+        (0, "", "Connection refused."),
+    ],
+)
+def test_what_cannot_be_listed_is_one_sentence(status: int, code: str, ending: str, tmp_path: Path) -> None:
+    nobody = nullcontext(("http://127.0.0.1:9", ()))
+    with refused_by(status, code, tmp_path) if status else nobody as (endpoint, _):
+        (told,) = run(ADD, endpoint, tmp_path)
+    sentence = json.loads(told)
+    assert sentence.startswith("photos = 'owner/name' is no local path, and no dataset of the hub could be read: ")
+    assert sentence.endswith(ending)
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("https://huggingface.co/datasets/owner/name", "hf://datasets/owner/name"),
+        ("https://huggingface.co/datasets/owner/name/", "hf://datasets/owner/name"),
+        ("https://huggingface.co/datasets/owner/name/tree/v1.0", "hf://datasets/owner/name@v1.0"),
+        (
+            "https://huggingface.co/datasets/owner/name/resolve/main/a.csv",
+            "https://huggingface.co/datasets/owner/name/resolve/main/a.csv",
+        ),
+    ],
+)
+def test_the_address_of_a_datasets_page_is_the_dataset(page: str, name: str) -> None:
+    assert source_name(page) == name
