@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import imagehash
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -97,6 +98,41 @@ def test_a_photo_of_a_workspace_is_found_by_any_path(
     assert explain_photo(workspace, selection, str(absent / "3.jpg")) is None
 
 
+def test_a_photo_of_several_piles_is_found_by_the_end_of_its_name(
+    pile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path / "work", [])
+    for name in ("a", "b"):
+        (tmp_path / name / "in").mkdir(parents=True)
+        (tmp_path / name / "in" / "same.jpg").write_bytes((pile / "1.jpg").read_bytes())
+        (tmp_path / name / "in" / f"{name}.jpg").write_bytes((pile / "2.jpg").read_bytes())
+        workspace.add(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/b.jpg", "b.jpg"):
+        found = explain_photo(workspace, None, name)
+        assert found is not None
+        assert found["origin"] == "b/in/b.jpg"
+    with pytest.raises(SourceError, match=r"^'same.jpg' is the end of 2 photos' names, such as \"a/in/same.jpg\" and"):
+        explain_photo(workspace, None, "same.jpg")
+    (tmp_path / "b.jpg").write_bytes(b"another file, which is no photo of the workspace")
+    assert explain_photo(workspace, None, "b.jpg") is None
+
+
+def test_a_url_is_measured_on_the_spot(pile: Path) -> None:
+    (here := fsspec.filesystem("memory")).pipe_file("/shop/1.jpg", (pile / "1.jpg").read_bytes())
+    found, there = explain_file("memory://shop/1.jpg"), explain_file(pile / "1.jpg")
+    assert found | {"file": ""} == there | {"file": ""}
+    here.rm("/shop/1.jpg")
+    with pytest.raises(SourceError, match=r"^The photo memory://shop/1\.jpg cannot be read: "):
+        explain_file("memory://shop/1.jpg")
+
+
+def test_what_is_no_regular_file_is_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match=r"cannot be read: it is not a regular file\.$"):
+        explain_file(tmp_path / "pipe")
+
+
 def test_nobody_who_reads_on_is_no_error(photos: Path) -> None:
     photo = sorted((photos / "catalogue").glob("*.jpg"))[0]
     reading, writing = os.pipe()
@@ -158,6 +194,8 @@ def test_show_writes_a_page_of_one_reason(config: Path, tmp_path: Path, capsys: 
     expected = [one for one, reason in reasons(Workspace(tmp_path / "work")).items() if reason == "exact_duplicate"]
     assert page.count("<img ") == 2 * len(expected) > 0
     assert page.count('data-mark="kept">') == page.count('data-mark="dropped">') == len(expected)
+    assert main(["show", str(tmp_path / "work"), "--out", str(tmp_path)]) == 2
+    assert f"--out '{tmp_path}' is a folder; name a file in it." in capsys.readouterr().err
 
 
 def test_what_was_dropped_for_another_photo_is_shown_beside_it(pile: Path, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError, curate
+from prx_data.cli import main
 from prx_data.config import load_config
+from prx_data.decisions.settings import Settings
 
 from .conftest import draw_product, encode
 
@@ -124,6 +126,57 @@ def test_what_leaks_are_looked_for_in_is_checked_before_any_work(curated: Curate
     with pytest.raises(SourceError, match=r"^against = '.*nowhere' does not exist\.$"):
         curated(against=tmp_path / "nowhere")
     assert not (tmp_path / "work").exists()
+
+
+def test_what_no_leak_can_be_looked_for_in_is_said(pile: Path, tmp_path: Path) -> None:
+    """Also of another folder's workspace, asked from elsewhere, by an object or by its name."""
+    held_out = tmp_path / "held out"
+    held_out.mkdir()
+    (held_out / "page.jpg").write_bytes(b"<!doctype html>")
+    photos = Workspace(tmp_path / "work")
+    photos.add(pile)
+    photos.measure(workers=1)
+    with pytest.raises(SourceError, match=r"^against = '.*held out' has no photo that can be read: no leak"):
+        photos.select(against=held_out, workers=1)
+    (held_out / "one.jpg").write_bytes((pile / "1.jpg").read_bytes())
+    evaluation = Workspace(tmp_path / "evaluation")
+    evaluation.add(held_out)
+    chosen = photos.select(against=evaluation, workers=1)
+    assert [one.origin for one in chosen.decisions.leaks] == ["1.jpg"]
+    (note,) = chosen.notes
+    assert note.startswith("1 of 2 photos in against = ")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"^against = '.*empty' is empty\.$"):
+        photos.select(against=tmp_path / "empty", workers=1)
+
+
+def test_the_same_bytes_are_a_leak_whatever_is_known_of_their_pixels(tmp_path: Path) -> None:
+    """Of JPEGs that were decoded smaller the pixels are not known; and truncated ones are used if a rule says so."""
+    large = encode(draw_product(1).resize((800, 1000)), quality=92)
+    cut = encode(draw_product(2), quality=92)[:-200]
+    for side in ("here", "there"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "large.jpg").write_bytes(large)
+        (tmp_path / side / "cut.jpg").write_bytes(cut)
+    settings = Settings(rules=Rules(min_decoded_share=0.5), duplicate_radius=None)
+    photos = Workspace(tmp_path / "work", decode_side=384)
+    photos.add(tmp_path / "here")
+    photos.measure(workers=1)
+    chosen = photos.select(settings=settings, against=tmp_path / "there", workers=1)
+    assert chosen.counts["dropped"] == {"leak": 2}
+    assert chosen.notes == ()
+
+
+def test_another_folder_asks_for_the_same_leaks(
+    pile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "held out").mkdir()
+    (tmp_path / "held out" / "one.jpg").write_bytes((pile / "1.jpg").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    curate(photos=pile, workspace="work", output="dataset", against="held out", workers=1)
+    monkeypatch.chdir(pile)
+    assert main(["explain", "1.jpg", "--workspace", str(tmp_path / "work")]) == 0
+    assert capsys.readouterr().out.startswith("1.jpg: leak\n")
 
 
 def test_the_dataset_loads_with_images_and_metadata(curated: Curate, tmp_path: Path) -> None:

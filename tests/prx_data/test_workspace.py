@@ -23,6 +23,7 @@ from prx_data import ConfigError, SourceError, Workspace, curate, storage
 from prx_data import index as indexing
 from prx_data.dataset import metadata_columns
 from prx_data.features import arrow_of, feature_of, infer, plain, unify
+from prx_data.measures.basics import Basics
 from prx_data.records import Status
 from prx_data.sources import Findings, open_source
 from prx_data.workspace import WorkspaceStore, source_labels
@@ -194,6 +195,7 @@ def test_a_pile_that_fails_leaves_what_was_known(tmp_path: Path) -> None:
 ADD = """
 import sys, time
 from prx_data import index
+from prx_data.measures.basics import Basics
 from prx_data.records import Status
 from prx_data.sources import Findings, open_source
 from prx_data.workspace import WorkspaceStore
@@ -399,3 +401,28 @@ def test_what_is_readable_is_what_a_walk_over_the_rows_finds(tmp_path: Path) -> 
             slow.setdefault(row["key"], row["locator"])
     assert photos.locators() == slow
     assert photos.readable()["key"].to_pylist() == list(slow)
+
+
+@pytest.mark.parametrize("decode_side", [None, 384])
+def test_photos_of_which_none_can_be_read_have_verdicts(decode_side: int | None, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\none.jpg\ntwo.jpg\n")
+    photos = Workspace(tmp_path / "work", decode_side=decode_side)
+    photos.add(tmp_path / "list.csv")
+    assert photos.measure(workers=1) == 0
+    chosen = photos.select()
+    assert chosen.counts == {"photos": 2, "kept": 0, "dropped": {}, "failed": {"missing": 2}}
+    assert [one["passed"] for one in chosen.check("marketplace_main").to_pylist()] == [False, False]
+    assert "0 of 0 photos" in chosen.show_captions().page()
+    with pytest.raises(SourceError, match=r'^No photo was kept: 2 missing\. "one\.jpg", for one: No such file\.$'):
+        chosen.write(tmp_path / "dataset")
+
+
+def test_photos_that_are_gone_before_they_are_measured_are_told_of(tmp_path: Path) -> None:
+    pile = write_pile(tmp_path / "pile", [1, 2])
+    photos = Workspace(tmp_path / "work", [Basics()])
+    photos.add(pile)
+    pile.rename(tmp_path / "away")
+    with pytest.raises(SourceError, match=r"^None of the 2 photos that were to be measured can be read any more: "):
+        photos.measure(workers=1)
+    (tmp_path / "away").rename(pile)
+    assert photos.measure(workers=1) == 2

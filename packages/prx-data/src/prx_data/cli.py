@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
         help="everything known about one photo, and why it is in or out",
         description="Everything known about one photo. Without --workspace the file is measured on the spot.",
     )
-    explain.add_argument("photo", help="a file; or, in a workspace, also an origin or the beginning of a key")
+    explain.add_argument(
+        "photo", help="a file or URL; or, in a workspace, also an origin, the end of one, or the beginning of a key"
+    )
     explain.add_argument("--workspace", type=Path, help="folder that measured it: says what was decided, and why")
     explain.add_argument("--config", type=Path, help="without --workspace: judge by the rules and profile of this TOML")
     explain.add_argument("--json", action="store_true", help="for machines")
@@ -126,9 +128,9 @@ def _caption(options: argparse.Namespace) -> int:
     if options.sample < 1:
         raise ConfigError(f"--sample {options.sample} is wrong: it should be at least 1.")
     config = load_config(options.config)
+    out = _page_file(options.out, config.workspace / "captions.html")
     with _stages_told():
         sample = caption_sample(config, options.sample)
-    out = options.out or config.workspace / "captions.html"
     write_text(out, sample.page)
     for origin, captions in sample.captions.items():
         print(origin)
@@ -168,6 +170,18 @@ def _print_counts(counts: Mapping[str, Any]) -> None:
     print(f"{counts['kept']:>8,} kept")
 
 
+def _page_file(given: Path | None, default: Path) -> Path:
+    """Where a page goes.
+
+    Raises:
+        ConfigError: A folder is there.
+    """
+    out = given or default
+    if out.is_dir():
+        raise ConfigError(f"--out '{out}' is a folder; name a file in it.")
+    return out
+
+
 def _explain(options: argparse.Namespace) -> int:
     from prx_data.explain import (
         as_text,
@@ -181,9 +195,9 @@ def _explain(options: argparse.Namespace) -> int:
     if options.workspace is not None and options.config is not None:
         raise ConfigError("--config goes without --workspace, which knows its settings.")
     if options.config is not None:
-        found = explain_by_config(Path(options.photo), options.config)
+        found = explain_by_config(options.photo, options.config)
     elif options.workspace is None:
-        found = explain_file(Path(options.photo))
+        found = explain_file(options.photo)
     else:
         workspace = opened(options.workspace)
         selection = None if too_little_measured(workspace) else workspace.select(settings=settings_of(workspace))
@@ -207,12 +221,9 @@ def _show(options: argparse.Namespace) -> int:
     workspace = opened(options.workspace)
     refuse_unmeasured(workspace)
     selection = workspace.select(settings=settings_of(workspace))
-    out = options.out or workspace.folder / f"show-{options.reason}.html"
+    out = _page_file(options.out, workspace.folder / f"show-{options.reason}.html")
     gallery = selection.show(options.reason, options.limit)
-    try:
-        write_text(out, gallery.page())
-    except OSError as error:
-        raise ConfigError(f"--out '{out}' cannot be written: {error.strerror or error}.") from error
+    write_text(out, gallery.page())
     print(gallery.title)
     print(out)
     return 0
@@ -225,10 +236,10 @@ def _search(options: argparse.Namespace) -> int:
     if options.limit < 1:
         raise ConfigError(f"--limit {options.limit} is wrong: it should be at least 1.")
     check_workspace(options.workspace)
+    out = _page_file(options.out, options.workspace / "search.html")
     hits = open_workspace(options.workspace).search(options.text, limit=options.limit)
     for row in hits.table.to_pylist():
         print(f"{row['similarity']:>6.3f}  {row['origin']}")
-    out = options.out or options.workspace / "search.html"
     write_text(out, hits.show().page())
     print(out)
     return 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from prx_data.config import chosen_measures, load_config
 from prx_data.curation import Workspace
+from prx_data.decisions.candidates import quoted
 from prx_data.decisions.profiles import Profile
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
@@ -21,8 +23,11 @@ from prx_data.measures import Measure, standard_measures, takes_columns
 from prx_data.measures.clip import Clip
 from prx_data.measures.nsfw import Nsfw
 from prx_data.measures.perceptual import phash
+from prx_data.reading import Locator, read
 from prx_data.records import EXPLANATIONS, Reason, Status
 from prx_data.selection import Selection
+from prx_data.sources.extras import check_protocols
+from prx_data.sources.locations import as_location
 from prx_data.storage import measure_folder
 from prx_data.stored import more_measured, read_record
 from prx_data.tasks import DECODED, DECODED_SCHEMA
@@ -32,7 +37,7 @@ _LONG = 8
 
 
 def explain_file(
-    path: Path,
+    path: str | Path,
     *,
     rules: Rules | None = None,
     profile: Profile | None = None,
@@ -41,7 +46,7 @@ def explain_file(
     """Measure one file on the spot; nothing is written.
 
     Args:
-        path: A photo, in any format that can be decoded, or anything else.
+        path: A photo, in any format that can be decoded, or anything else; also an fsspec URL.
         rules: What it would be judged by; the default rules if None.
         profile: What it must fulfil besides.
         measures: What to measure; the standard measures if None.
@@ -54,8 +59,10 @@ def explain_file(
     Raises:
         SourceError: There is no such file, or it cannot be read.
     """
+    location = as_location(path)
+    check_protocols([location])
     try:
-        data = path.read_bytes()
+        data = read(str(Locator(location=location)))
     except OSError as error:
         raise SourceError(f"The photo {path} cannot be read: {error.strerror or error}.") from error
     decoded = decode(data)
@@ -72,7 +79,7 @@ def explain_file(
     return {**found, **_hash(columns), "verdict": _by_itself(columns, rules, profile)}
 
 
-def explain_by_config(path: Path, config: Path) -> dict[str, Any]:
+def explain_by_config(path: str | Path, config: Path) -> dict[str, Any]:
     """As `explain_file`, by the rules and the profile of a curation.
 
     Raises:
@@ -91,7 +98,7 @@ def explain_photo(workspace: Workspace, selection: Selection | None, name: str) 
     Args:
         workspace: Where to look.
         selection: What was decided; None where too little was measured to decide.
-        name: The photo's origin, its path or locator, or at least eight digits of its key.
+        name: The photo's origin or the end of it, its path or locator, or at least eight digits of its key.
 
     Returns:
         As `explain_file`, with `origin`, `metadata`, the `verdict` with its reason, and `group`: the photos that it was
@@ -234,7 +241,13 @@ def _last(settings_file: Path) -> dict[str, Any]:
 def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = photos.to_pylist()
     hits = [row for row in rows if name in (row["origin"], row["locator"])]
-    if not hits and Path(name).exists():
+    there = bool(name) and os.path.lexists(name)
+    if not hits and not there:
+        hits = [row for row in rows if row["origin"].endswith(f"/{name}")]
+        if len(hits) > 1:
+            some = " and ".join(quoted(row["origin"]) for row in hits[:2])
+            raise SourceError(f"{name!r} is the end of {len(hits)} photos' names, such as {some}; give more of it.")
+    if not hits and there:
         # By another path: only files that are called the same are looked at, as the disk is asked for each.
         names = {Path(name).name, Path(name).resolve().name}
         hits = [row for row in rows if Path(row["locator"]).name in names and _is_file(row["locator"], name)]
@@ -253,7 +266,8 @@ def _by_itself(columns: Mapping[str, Any], rules: Rules | None, profile: Profile
     """What can be said without other photos."""
     judged = rules or Rules()
     if columns["status"] != Status.OK and not judged.salvages(columns):
-        return {"kept": False, "reason": str(columns["status"]), "detail": columns["message"] or "No pixels."}
+        message = columns["message"] or "no pixels"
+        return {"kept": False, "reason": str(columns["status"]), "detail": f"{message[:1].upper()}{message[1:]}."}
     reason, detail = judged.judge(columns)
     if reason is not Reason.KEPT:
         return {"kept": False, "reason": str(reason), "detail": detail}
