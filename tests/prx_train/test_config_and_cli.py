@@ -1,9 +1,10 @@
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import prx_train
 from prx_train import ConfigError, TrainConfig
+from prx_train.cli import main
 from prx_train.config import ModelConfig, load_config, resolve
 
 HEAVY = {"torch", "diffusers", "transformers", "datasets", "numpy", "pydantic", "PIL", "pyarrow"}
@@ -88,7 +90,19 @@ def test_toml_gives_what_python_gives(settings: dict[str, Any], toml: Callable[.
     assert load_config(toml()) == TrainConfig(**settings)
 
 
-def test_user_mistakes_end_with_2_and_a_sentence(toml: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """`fit` as a command answers signals, and this process goes on after it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("signals")
+def test_user_mistakes_end_with_2_and_a_sentence(
+    toml: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "nothing").mkdir()
     (tmp_path / "own").mkdir()
@@ -105,23 +119,31 @@ def test_user_mistakes_end_with_2_and_a_sentence(toml: Callable[..., Path], tmp_
         (lambda: tmp_path / "absent.toml", "cannot be read"),
     ]
     for config, words in cases:
-        done = command("fit", config())
-        assert done.returncode == 2, done.stderr
-        errors = [line for line in done.stderr.splitlines() if line.startswith("prx-train: ")]
-        assert one_sentence(errors[0]), done.stderr
+        code, said = main(["fit", str(config())]), capsys.readouterr().err
+        assert code == 2, said
+        errors = [line for line in said.splitlines() if line.startswith("prx-train: ")]
+        assert one_sentence(errors[0]), said
         assert words in errors[0]
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in said
+    # In a process of its own, in which nothing is loaded yet.
+    done = command("fit", toml(budget="1s"))
+    assert done.returncode == 2, done.stderr
+    (error,) = (line for line in done.stderr.splitlines() if line.startswith("prx-train: "))
+    assert "is too short for one step" in error
+    assert "Traceback" not in done.stderr
 
 
-def test_sample_and_report_of_no_run_end_with_2(tmp_path: Path) -> None:
-    for arguments in (("sample", tmp_path, "a hat"), ("report", tmp_path)):
-        done = command(*arguments)
-        assert done.returncode == 2
-        assert one_sentence(done.stderr)
+def test_sample_and_report_of_no_run_end_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["sample", str(tmp_path), "a hat"], ["report", str(tmp_path)]):
+        assert main(arguments) == 2
+        assert one_sentence(capsys.readouterr().err)
 
 
-def test_a_trained_model_is_sampled_from_the_command_line(toml: Callable[..., Path], tmp_path: Path) -> None:
-    assert command("fit", toml(budget="2 steps")).returncode == 0
+@pytest.mark.usefixtures("signals")
+def test_a_trained_model_is_sampled_from_the_command_line(
+    toml: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", str(toml(budget="2 steps"))]) == 0
     out = tmp_path / "hat.png"
     done = command("sample", tmp_path / "run", "a hat", "--out", out, "--steps", 2, "--width", 40, "--height", 24)
     assert (done.returncode, done.stdout.strip()) == (0, str(out))
@@ -131,9 +153,9 @@ def test_a_trained_model_is_sampled_from_the_command_line(toml: Callable[..., Pa
         assert drawn.size == (40, 24)
     for nothing in ("--width", "--height", "--steps"):
         assert command("sample", tmp_path / "run", "a hat", nothing, 0).returncode == 2
-    wrong = command("sample", tmp_path / "run", "a hat", "--width", 41)
-    assert wrong.returncode == 2
-    assert one_sentence(wrong.stderr)
+    capsys.readouterr()
+    assert main(["sample", str(tmp_path / "run"), "a hat", "--width", "41"]) == 2
+    assert one_sentence(capsys.readouterr().err)
     (tmp_path / "run" / "report.html").unlink()
     assert command("report", tmp_path / "run").returncode == 0
     assert (tmp_path / "run" / "report.html").is_file()
