@@ -1,8 +1,9 @@
 """Pictures and piles that the tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from PIL import Image, ImageDraw
 from prx_data.kernels import compile_all
 
 Pixels = npt.NDArray[np.uint8]
+Pile = Mapping[str, tuple[bytes, dict[str, Any]]]
+"""Bytes and metadata by name."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,6 +43,14 @@ def encode(image: Image.Image, format_: str = "JPEG", **options: object) -> byte
     buffer = BytesIO()
     image.save(buffer, format_, **options)
     return buffer.getvalue()
+
+
+def write_pile(folder: Path, seeds: Sequence[int]) -> Path:
+    """Photos of different products, named after their seeds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        (folder / f"{seed}.jpg").write_bytes(encode(draw_product(seed), quality=92))
+    return folder
 
 
 @pytest.fixture
@@ -76,3 +87,28 @@ def curated(pile: Path, tmp_path: Path) -> Callable[..., dict[str, object]]:
         return curate(**{**places, **settings}).manifest
 
     return run
+
+
+@pytest.fixture(scope="session")
+def photos_in() -> Pile:
+    """Seven products, one of them twice, a page of HTML and one that is tiny."""
+    pile: dict[str, tuple[bytes, dict[str, Any]]] = {}
+    for number in range(7):
+        metadata = {"sku": f"00{number // 2}", "price": number + 0.5, "stock": number, "tags": ["a", f"t{number}"]}
+        pile[f"{number}.jpg"] = (encode(draw_product(number), quality=92), {**metadata, "new": number % 2 == 0})
+    pile["copy.jpg"] = pile["0.jpg"]
+    pile["page.jpg"] = (b"<!doctype html>", pile["1.jpg"][1])
+    pile["tiny.png"] = (encode(draw_product(10).resize((24, 30)), "PNG"), pile["2.jpg"][1])
+    return pile
+
+
+@pytest.fixture(scope="session")
+def expected(photos_in: Pile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The dataset that the photos of `photos_in` become."""
+    from prx_data import curate
+
+    from .piles import write_folder
+
+    home = tmp_path_factory.mktemp("expected")
+    curate(photos=write_folder(photos_in, home), workspace=home / "work", output=home / "dataset", workers=1)
+    return home / "dataset"
