@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 
@@ -57,7 +57,7 @@ assert (folder / "run" / "report.html").exists()
 """
 
 
-def needed_by(package: str, folder: Path) -> set[str]:
+def needed_by(package: str, folder: Path) -> set[NormalizedName]:
     """The distributions that a package in `folder` declares that it needs, and that these do, by their metadata."""
     (own,) = metadata.distributions(name=package, path=[str(folder)])
     found, waiting = {(canonicalize_name(package), "")}, [(own, "")]
