@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from prx_train import BudgetError, ConfigError, Run, TrainConfig, fit
 from prx_train.budget import spoken
+from prx_train.config import load_config
 from prx_train.storage import read_json, read_jsonl
 
 from .conftest import Counting, rows, write_split
@@ -112,18 +113,16 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_weights(
     settings: dict[str, Any], toml: Callable[..., Path], tmp_path: Path
 ) -> None:
     changes = {"budget": "40 steps", "checkpoint_every": "3 steps", "validate_every": "10 steps"}
-    whole, killed = Run(tmp_path / "whole"), Run(tmp_path / "killed")
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*COMMAND, "fit", toml(**changes, output=whole.output)], check=True, env=environment)
+    whole = fit(TrainConfig(**{**settings, **changes, "output": tmp_path / "whole"}))
+    killed = Run(tmp_path / "killed")
     config = toml(**changes, output=killed.output)
-    process = subprocess.Popen([*COMMAND, "fit", config], env=environment)
+    process = subprocess.Popen([*COMMAND, "fit", config], env={**os.environ, "OMP_NUM_THREADS": "1"})
     while process.poll() is None and not any("loss" in row and row["step"] >= 8 for row in killed.metrics):
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert not killed.manifest_file.exists()
-    subprocess.run([*COMMAND, "fit", config], check=True, env=environment)
-    assert killed.finished
+    assert fit(load_config(config)).finished
     assert same(weights(whole), weights(killed))
     assert without_clock(killed) == without_clock(whole)
     exported = [
