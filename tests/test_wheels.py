@@ -75,9 +75,10 @@ def needed_by(package: str, folder: Path) -> set[NormalizedName]:
 def link(name: str, folder: Path) -> None:
     """Puts the modules and data of a distribution that is installed here into another environment."""
     for file in metadata.distribution(name).files or ():
-        if ".." not in file.parts:  # scripts lie elsewhere
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            (folder / file).symlink_to(file.locate())
+        place = folder / file
+        if ".." not in file.parts and not place.exists():  # scripts lie elsewhere; some files are of several
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(file.locate())
 
 
 @pytest.mark.wheels
