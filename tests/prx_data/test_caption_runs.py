@@ -157,7 +157,6 @@ def test_killed_in_the_middle_it_goes_on_and_pays_for_what_was_in_flight_at_most
     assert killed["fingerprint"] == whole["fingerprint"]
 
 
-@pytest.mark.alone
 def test_a_real_model_behind_a_faulty_line_to_a_dataset(pile: Path, tmp_path: Path) -> None:
     """Random weights write nothing that passes the checks: every photo falls back, and says what was wrong."""
     model = write_tiny_vlm(tmp_path / "model")

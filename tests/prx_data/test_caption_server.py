@@ -44,7 +44,6 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
         yield url, str(model)
 
 
-@pytest.mark.alone
 def test_a_real_server_captions_photos(real: tuple[str, str]) -> None:
     url, model = real
     answers = list(Server(url, model=model, concurrency=4, side=112).write(requests(6)))
@@ -55,7 +54,6 @@ def test_a_real_server_captions_photos(real: tuple[str, str]) -> None:
         assert not one.finished  # random weights hardly ever stop within eight tokens
 
 
-@pytest.mark.alone
 def test_a_real_server_behind_a_faulty_line_loses_nothing_and_does_nothing_twice(real: tuple[str, str]) -> None:
     url, model = real
     straight = by_key(Server(url, model=model, side=56, temperature=0).write(requests(40)))

@@ -19,8 +19,6 @@ from .launched import REPOSITORY, Launched
 from .test_fit import weights
 from .tiny import save_tiny_pipeline
 
-pytestmark = pytest.mark.alone
-
 CONFIG = REPOSITORY / "examples" / "fsdp2.yaml"
 SHARDED = {
     "ACCELERATE_USE_FSDP": "true",
