@@ -16,13 +16,27 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-_LONG = ("test_wheels.py", "test_notebooks.py")
-"""Files of few tests that take minutes: begun last, they would keep one process busy while the other has none left."""
+_LONG = (
+    "test_wheels.py",
+    "test_notebooks.py",
+    "test_sharding.py",
+    "test_stopping.py",
+    "test_bases.py",
+    "test_faults.py",
+    "test_fit.py",
+    "test_caption_server.py",
+    "test_gradients.py",
+    "test_adapters.py",
+    "test_prx_tiny.py",
+    "test_config_and_cli.py",
+)
+"""Files that take longest: begun last, one would keep one process busy while the other has none left."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that take minutes come first."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    """Tests of the files that take longest come first, in the order above."""
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 @pytest.fixture(scope="session")
