@@ -170,19 +170,32 @@ def test_adapters_alone_are_trained_saved_and_merged(tuning: dict[str, Any], fol
     assert main(["merge", str(run.output), str(merged)]) == 0
     assert main(["merge", str(run.output), str(merged)]) == 2  # is there already
     assert main(["merge", str(run.output), str(run.report_file / "in-a-file")]) == 2
-    # In a process in which neither this package nor peft can be imported.
-    script = (
-        "import sys\nsys.modules['peft'] = sys.modules['prx_train'] = None\n"
-        "from diffusers import DiffusionPipeline\n"
-        "pipe = DiffusionPipeline.from_pretrained(sys.argv[1])\n"
-        "assert not [n for n, _ in pipe.transformer.named_parameters() if 'lora' in n]\n"
-    )
-    subprocess.run([sys.executable, "-c", script, str(merged)], check=True, capture_output=True)
     assert _redrawn(run, model.load_pipeline(merged)) <= 2
 
     write_json(run.config_file, {**read_json(run.config_file), "base": "a/path/from/elsewhere"})
     with pytest.raises(ModelError, match="not found from this directory, from which a path counts"):
         run.pipeline()
+
+
+def test_merged_adapters_are_loaded_where_neither_this_package_nor_peft_can_be_imported(
+    settings: dict[str, Any], text_encoder: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(text_encoder)
+    changes = {"resolution": None, "text_encoder": None, "budget": "1 steps", "lora": {"rank": 2}}
+    tuned = {key: value for key, value in {**settings, **changes}.items() if key != "model"}
+    merged = [str(tmp_path / f"merged-{kind}") for kind in KINDS]
+    for kind, out in zip(KINDS, merged, strict=True):
+        base = save_tiny_pipeline(kind, tmp_path / kind, tokenizer)
+        run = fit(TrainConfig(**{**tuned, "base": str(base), "output": tmp_path / f"run-{kind}"}))
+        assert main(["merge", str(run.output), out]) == 0
+    script = (
+        "import sys\nsys.modules['peft'] = sys.modules['prx_train'] = None\n"
+        "from diffusers import DiffusionPipeline\n"
+        "for folder in sys.argv[1:]:\n"
+        "    pipe = DiffusionPipeline.from_pretrained(folder)\n"
+        "    assert not [n for n, _ in pipe.transformer.named_parameters() if 'lora' in n]\n"
+    )
+    subprocess.run([sys.executable, "-c", script, *merged], check=True, capture_output=True)
 
 
 _README = """
@@ -193,19 +206,19 @@ pipe = load_lora(PRXPipeline.from_pretrained(sys.argv[1]), sys.argv[2])
 """
 
 
-@pytest.mark.parametrize("kind", ["kl", "dc"])
-def test_a_latent_pipeline_is_loaded_in_a_new_process(kind: str, text_encoder: Path, tmp_path: Path) -> None:
-    """In this one the class of its text encoder has been imported, which a user's process has not.
+def test_latent_pipelines_are_loaded_in_new_processes(text_encoder: Path, tmp_path: Path) -> None:
+    """In this one the class of their text encoder has been imported, which a user's process has not.
 
     `prx-train sample` calls `load`.
     """
-    run, lora = tmp_path / "run", tmp_path / "lora"
-    folder = save_tiny_pipeline(kind, run / "pipeline", AutoTokenizer.from_pretrained(text_encoder))
+    tokenizer = AutoTokenizer.from_pretrained(text_encoder)
+    run, lora, drawn = tmp_path / "run", tmp_path / "lora", tmp_path / "hat.png"
+    save_tiny_pipeline("kl", run / "pipeline", tokenizer)
+    folder = save_tiny_pipeline("dc", tmp_path / "dc", tokenizer)
     lora.mkdir()
     transformer = model.load_transformer(folder)
     model.add_lora(transformer, LoraConfig(rank=2), seed=0)
     model.save_lora(lora, {n: p for n, p in transformer.named_parameters() if "lora_" in n}, LoraConfig(rank=2))
-    drawn = tmp_path / "hat.png"
     for command in (
         ["-m", "prx_train.cli", "sample", str(run), "a red hat", "--steps", "1", "--out", str(drawn)],
         ["-c", _README, str(folder), str(lora)],
