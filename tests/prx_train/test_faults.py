@@ -5,7 +5,6 @@ import math
 import resource
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from prx_train.recovery import told
 
 from .conftest import Counting, rows, write_split
 from .launched import Launched
-from .test_fit import COMMAND, same, weights
+from .test_fit import same, weights
 from .tiny import save_tiny_pipeline
 
 
@@ -36,9 +35,8 @@ def with_rates(run: Run, output: Path, rates: Sequence[float]) -> Run:
     return Run(output)
 
 
-@pytest.mark.alone
 def test_a_run_by_the_clock_is_repeated_to_the_bit(settings: dict[str, Any], tmp_path: Path) -> None:
-    first = fit(TrainConfig(**{**settings, "budget": "20s"}))
+    first = fit(TrainConfig(**{**settings, "budget": "8s"}))
     again = fit(TrainConfig(**{**settings, "budget": f"as {first.output}", "output": tmp_path / "again"}))
     rates = [[(row["lr"], row["loss"]) for row in run.metrics if "lr" in row] for run in (first, again)]
     assert len(rates[0]) > 5
@@ -229,30 +227,38 @@ def test_no_memory_is_told_with_what_to_change(settings: dict[str, Any]) -> None
         torch.zeros(2, 3) @ torch.zeros(2, 3)
 
 
-def launch(config: Path) -> Launched:
-    """Without GPUs, accelerate's launcher for several of them starts as many processes."""
-    return Launched(config.with_suffix(".log"), "--multi_gpu", "-m", "prx_train.cli", "fit", config)
+def launch(runs: list[dict[str, Any]], file: Path) -> None:
+    """Two processes, which train one run after the other."""
+    file.write_text(json.dumps(runs, default=str))
+    Launched(file.with_suffix(".log"), "--multi_gpu", "-m", "tests.prx_train.parted_runs", file).end_well()
 
 
-@pytest.mark.alone
-def test_two_processes_learn_what_one_does_and_go_on_alike(toml: Callable[..., Path], tmp_path: Path) -> None:
-    one, two, parted = (Run(tmp_path / name) for name in ("one", "two", "parted"))
+def test_two_processes_learn_what_one_does_go_on_alike_and_end_with_the_clock_of_the_first(
+    settings: dict[str, Any], toml: Callable[..., Path], tmp_path: Path
+) -> None:
+    two, parted, timed = (Run(tmp_path / name) for name in ("two", "parted", "timed"))
     changes = {"budget": "24 steps", "checkpoint_every": "8 steps", "validate_every": "12 steps"}
-    subprocess.run([*COMMAND, "fit", toml(**changes, accumulate=2, output=one.output)], check=True)
-    launch(toml(**changes, output=two.output)).end_well()
+    one = fit(TrainConfig(**{**settings, **changes, "accumulate": 2, "output": tmp_path / "one"}))
+    stop(toml(**changes, output=parted.output), parted, steps=24)
+    runs = [{**settings, **changes, "output": run.output} for run in (parted, two)]
+    launch([*runs, {**settings, "budget": "12s", "output": timed.output}], tmp_path / "runs.json")
     losses = [[row["loss"] for row in run.metrics if "loss" in row] for run in (one, two)]
     assert len(losses[0]) == 24
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert one.summary["val_loss_after"] == pytest.approx(two.summary["val_loss_after"], rel=1e-5)
-    stop_and_go_on(toml(**changes, output=parted.output), parted, steps=24)
     assert same(weights(two), weights(parted))
     exported = [load_file(r.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors") for r in (two, parted)]
     assert same(*exported)
+    assert timed.finished
+    assert timed.summary["steps"] > 1
+    assert any("val_loss" in row for row in timed.metrics)
 
 
-def stop_and_go_on(config: Path, run: Run, *, steps: int) -> None:
-    """Two processes are stopped in the middle of their steps, and two others go on from there."""
-    process = launch(config).process
+def stop(config: Path, run: Run, *, steps: int) -> None:
+    """Two processes of the command are stopped in the middle of their steps."""
+    # Without GPUs, accelerate's launcher for several of them starts as many processes.
+    words: list[str | Path] = ["--multi_gpu", "-m", "prx_train.cli", "fit", config]
+    process = Launched(config.with_suffix(".log"), *words).process
     while process.poll() is None and not any(row["step"] >= 3 for row in run.metrics):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -261,23 +267,17 @@ def stop_and_go_on(config: Path, run: Run, *, steps: int) -> None:
     last = max(row["step"] for row in run.metrics)
     assert last < steps
     assert (run.checkpoints / f"step-{last:09d}" / "checkpoint.json").is_file()
-    launch(config).end_well()
 
 
-@pytest.mark.alone
 def test_adapters_of_two_processes_go_on_to_the_same_bits(
-    toml: Callable[..., Path], text_encoder: Path, tmp_path: Path
+    settings: dict[str, Any], text_encoder: Path, tmp_path: Path
 ) -> None:
     base = save_tiny_pipeline("pixel", tmp_path / "base", AutoTokenizer.from_pretrained(text_encoder))
     whole, parted = (Run(tmp_path / name) for name in ("whole", "parted"))
-
-    def tuning(run: Run) -> Path:
-        file = toml(base=base, output=run.output, budget="40 steps", learning_rate=1e-2)
-        file.write_text(file.read_text() + "\n[lora]\nrank = 2\n")
-        return file
-
-    launch(tuning(whole)).end_well()
-    stop_and_go_on(tuning(parted), parted, steps=40)
+    changes = {"base": base, "budget": "40 steps", "learning_rate": 1e-2, "lora": {"rank": 2}, "model": {}}
+    one, two = ({**settings, **changes, "output": run.output} for run in (whole, parted))
+    # Another run lies between the end and the new start, so that only the checkpoint leads from one to the other.
+    launch([{**two, "last": 20}, one, two], tmp_path / "runs.json")
     found = weights(whole)
     assert {name.partition("/")[0] for name in found} == {"weights", "average", "optimizer"}
     assert all("lora_" in name for name in found)
@@ -287,15 +287,6 @@ def test_adapters_of_two_processes_go_on_to_the_same_bits(
     assert [step for step, _ in losses] == [*range(1, 41)]
     assert losses == others
     assert same(*(load_file(run.lora_folder / "adapter.safetensors") for run in (whole, parted)))
-
-
-@pytest.mark.alone
-def test_two_processes_end_with_the_clock_of_the_first(toml: Callable[..., Path], tmp_path: Path) -> None:
-    run = Run(tmp_path / "timed")
-    launch(toml(budget="45s", output=run.output)).end_well()
-    assert run.finished
-    assert run.summary["steps"] > 1
-    assert any("val_loss" in row for row in run.metrics)
 
 
 def stopped_after_four(settings: dict[str, Any]) -> tuple[TrainConfig, Run, list[Path]]:
