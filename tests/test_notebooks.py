@@ -6,19 +6,16 @@ import re
 from pathlib import Path
 
 import nbformat
-import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-@pytest.fixture
-def pile(photos: Path, tmp_path: Path) -> Path:
-    """Forty photos of a catalogue with what is known of them, one of them twice, and one once more and smaller."""
-    folder = tmp_path / "photos"
+def pile(photos: Path, folder: Path, count: int) -> Path:
+    """Photos of a catalogue with what is known of them, one of them twice, and one once more and smaller."""
     folder.mkdir()
-    chosen = sorted((photos / "catalogue").glob("*.jpg"))[:40]
+    chosen = sorted((photos / "catalogue").glob("*.jpg"))[:count]
     for photo in chosen:
         (folder / photo.name).symlink_to(photo)
     (folder / "again.jpg").symlink_to(chosen[0])
@@ -60,8 +57,9 @@ def texts(notebook: nbformat.NotebookNode) -> str:
     return "\n".join(found)
 
 
-def test_photos_become_a_dataset(pile: Path, tmp_path: Path) -> None:
-    shown = texts(execute("curate.ipynb", tmp_path, PHOTOS=str(pile), WORK=str(tmp_path / "work")))
+def test_photos_become_a_dataset(photos: Path, tmp_path: Path) -> None:
+    folder = pile(photos, tmp_path / "photos", 40)
+    shown = texts(execute("curate.ipynb", tmp_path, PHOTOS=str(folder), WORK=str(tmp_path / "work")))
     for reason in ("near duplicate", "cluttered background", "semantic duplicate", "balance"):
         assert re.search(rf"{reason}: [1-9]\d* photos\.", shown), reason
     assert "data:image/" in shown
@@ -72,8 +70,11 @@ def test_photos_become_a_dataset(pile: Path, tmp_path: Path) -> None:
         assert json.loads((tmp_path / f"work/{name}/export.json").read_text())["splits"] == counts
 
 
-def test_a_model_is_fine_tuned(pile: Path, tmp_path: Path) -> None:
-    shown = texts(execute("finetune.ipynb", tmp_path, PHOTOS=str(pile), WORK=str(tmp_path / "work"), BUDGET="6 steps"))
+def test_a_model_is_fine_tuned(photos: Path, tmp_path: Path) -> None:
+    folder = pile(photos, tmp_path / "photos", 8)  # fewer than a step takes, so that the steps are short
+    shown = texts(
+        execute("finetune.ipynb", tmp_path, PHOTOS=str(folder), WORK=str(tmp_path / "work"), BUDGET="6 steps")
+    )
     assert shown.count("image/png") >= 3  # before, after, and a picture drawn
     assert "6 steps of" in shown
     assert (tmp_path / "work/run/report.html").is_file()
