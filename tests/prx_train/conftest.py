@@ -1,7 +1,8 @@
 """A small dataset drawn here, and a small real text encoder saved to disk."""
 
 import io
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,15 @@ def toml(settings: dict[str, Any], tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """`fit` as a command answers signals, and this process goes on after it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _toml(value: Any) -> str:

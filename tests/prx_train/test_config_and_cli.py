@@ -1,10 +1,9 @@
 import math
 import os
 import re
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,15 +87,6 @@ def test_a_value_that_is_wrong_is_told_by_its_key(key: str, value: str | int) ->
 
 def test_toml_gives_what_python_gives(settings: dict[str, Any], toml: Callable[..., Path]) -> None:
     assert load_config(toml()) == TrainConfig(**settings)
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """`fit` as a command answers signals, and this process goes on after it."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("signals")

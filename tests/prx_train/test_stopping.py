@@ -15,6 +15,7 @@ import pytest
 from prx_train import ConfigError, Run, TrainConfig, fit, plan
 from prx_train.alone import LOCK
 from prx_train.checkpoint import list_checkpoints
+from prx_train.cli import main
 
 from .launched import Launched
 from .test_fit import COMMAND
@@ -80,17 +81,18 @@ def test_a_run_ends_where_it_is_asked_to_while_it_is_put_together(settings: dict
     assert fit(TrainConfig(**settings)).finished
 
 
+@pytest.mark.usefixtures("signals")
 def test_two_starts_at_once_are_kept_apart_and_a_kill_lets_go(
-    settings: dict[str, Any], toml: Callable[..., Path]
+    settings: dict[str, Any], toml: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = TrainConfig(**{**settings, "budget": "100000 steps", "validate_every": "100000 steps"})
     run = Run(config.output)
-    process = subprocess.Popen([*COMMAND, "fit", toml(budget=config.budget, validate_every=config.validate_every)])
+    file = toml(budget=config.budget, validate_every=config.validate_every)
+    process = subprocess.Popen([*COMMAND, "fit", file])
     while process.poll() is None and not last_step(run):
         time.sleep(0.02)
-    second = subprocess.run(process.args, capture_output=True, text=True, check=False)
-    assert second.returncode == 2
-    assert second.stderr == (
+    assert main(["fit", str(file)]) == 2
+    assert capsys.readouterr().err == (
         f"prx-train: config key 'output' = '{run.output}' is in use: process {process.pid} on {platform.node()} is at "
         "work there; wait for its end, or choose another output.\n"
     )
