@@ -13,9 +13,11 @@ import pytest
 import torch
 from PIL import Image
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 import prx_train  # before torch, whose threads it asks to wait patiently
+
+from .kinds import KINDS
 
 # The models are so small that a second thread costs more than it brings.
 torch.set_num_threads(1)
@@ -150,6 +152,22 @@ def settings(dataset: Path, text_encoder: Path, tmp_path: Path) -> dict[str, Any
         "device": "cpu",
         "price_per_hour": 3.0,
     }
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def folder(request: pytest.FixtureRequest, text_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny pipeline of each kind."""
+    from .tiny import save_tiny_pipeline  # what it imports takes seconds
+
+    tokenizer = AutoTokenizer.from_pretrained(text_encoder)
+    return save_tiny_pipeline(request.param, tmp_path_factory.mktemp(request.param), tokenizer)
+
+
+@pytest.fixture
+def tuning(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Settings that start from the base."""
+    changed = {**settings, "base": str(folder), "resolution": None, "text_encoder": None}
+    return {key: value for key, value in changed.items() if key != "model"}
 
 
 @pytest.fixture

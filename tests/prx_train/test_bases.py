@@ -1,4 +1,4 @@
-"""Every kind of PRX pipeline as a base: what is trained is what its pipeline runs; adapters; what is exported."""
+"""Every kind of PRX pipeline as a base: what is trained is what its pipeline runs; and what is exported."""
 
 import shutil
 import subprocess
@@ -9,42 +9,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from prx_train import ConfigError, ModelError, Run, TrainConfig, fit, identity, load_lora, model, storage
+from prx_train import ConfigError, ModelError, TrainConfig, fit, identity, load_lora, model, storage
 from prx_train.caching import padded
 from prx_train.checkpoint import list_checkpoints
 from prx_train.cli import main
 from prx_train.config import LoraConfig
 from prx_train.objective import as_velocity, noisy
 from prx_train.sample import euler, fixed_noise, guided, sampling_times
-from prx_train.step import batch_losses, step
-from prx_train.storage import file_digest, read_json, seed_from, write_json
+from prx_train.storage import file_digest, read_json, write_json
 
 from .conftest import Counting
-from .tiny import KINDS, TOKENS, save_tiny_pipeline
+from .tiny import TOKENS, redrawn, save_tiny_pipeline
 
 CAPTIONS = ["a photo of a RED hoodie", "", "a hat (new!) #123456", "a &amp;amp; b  shoe", "red " * 100]
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def folder(request: pytest.FixtureRequest, text_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tokenizer = AutoTokenizer.from_pretrained(text_encoder)
-    return save_tiny_pipeline(request.param, tmp_path_factory.mktemp(request.param), tokenizer)
-
-
-@pytest.fixture
-def tuning(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Settings that start from the base."""
-    changed = {**settings, "base": str(folder), "resolution": None, "text_encoder": None}
-    return {key: value for key, value in changed.items() if key != "model"}
 
 
 @pytest.fixture
@@ -152,50 +136,7 @@ def test_a_base_is_tuned_and_exported_with_all_else_untouched(tuning: dict[str, 
     before, after = load_file(folder / weights), load_file(run.pipeline_folder / weights)
     assert before.keys() == after.keys()
     assert not all(torch.equal(before[name], after[name]) for name in before)
-    assert _redrawn(run, run.pipeline()) <= 1
-
-
-def test_adapters_alone_are_trained_saved_and_merged(tuning: dict[str, Any], folder: Path, tmp_path: Path) -> None:
-    run = fit(TrainConfig(**{**tuning, "budget": "12 steps", "learning_rate": 1e-2, "lora": {"rank": 4}}))
-    assert run.summary["val_loss_after"] < run.summary["val_loss_before"]
-    assert not run.pipeline_folder.exists()
-    adapters = load_file(run.lora_folder / "adapter.safetensors")
-    assert all("lora_" in name for name in adapters)
-    pipeline = load_lora(model.load_pipeline(folder), run.lora_folder)
-    known = dict(pipeline.transformer.named_parameters())
-    assert all(torch.equal(known[name], tensor) for name, tensor in adapters.items())
-    assert _redrawn(run, pipeline) <= 1
-
-    merged = tmp_path / "merged"
-    assert main(["merge", str(run.output), str(merged)]) == 0
-    assert main(["merge", str(run.output), str(merged)]) == 2  # is there already
-    assert main(["merge", str(run.output), str(run.report_file / "in-a-file")]) == 2
-    assert _redrawn(run, model.load_pipeline(merged)) <= 2
-
-    write_json(run.config_file, {**read_json(run.config_file), "base": "a/path/from/elsewhere"})
-    with pytest.raises(ModelError, match="not found from this directory, from which a path counts"):
-        run.pipeline()
-
-
-def test_merged_adapters_are_loaded_where_neither_this_package_nor_peft_can_be_imported(
-    settings: dict[str, Any], text_encoder: Path, tmp_path: Path
-) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(text_encoder)
-    changes = {"resolution": None, "text_encoder": None, "budget": "1 steps", "lora": {"rank": 2}}
-    tuned = {key: value for key, value in {**settings, **changes}.items() if key != "model"}
-    merged = [str(tmp_path / f"merged-{kind}") for kind in KINDS]
-    for kind, out in zip(KINDS, merged, strict=True):
-        base = save_tiny_pipeline(kind, tmp_path / kind, tokenizer)
-        run = fit(TrainConfig(**{**tuned, "base": str(base), "output": tmp_path / f"run-{kind}"}))
-        assert main(["merge", str(run.output), out]) == 0
-    script = (
-        "import sys\nsys.modules['peft'] = sys.modules['prx_train'] = None\n"
-        "from diffusers import DiffusionPipeline\n"
-        "for folder in sys.argv[1:]:\n"
-        "    pipe = DiffusionPipeline.from_pretrained(folder)\n"
-        "    assert not [n for n, _ in pipe.transformer.named_parameters() if 'lora' in n]\n"
-    )
-    subprocess.run([sys.executable, "-c", script, *merged], check=True, capture_output=True)
+    assert redrawn(run, run.pipeline()) <= 1
 
 
 _README = """
@@ -228,23 +169,6 @@ def test_latent_pipelines_are_loaded_in_new_processes(text_encoder: Path, tmp_pa
     assert drawn.is_file()
 
 
-def _redrawn(run: Run, pipeline: Any) -> int:
-    """The largest difference in grey levels between a run's samples and what a pipeline draws."""
-    worst = 0
-    for entry in read_json(run.samples / "samples.json")["after"]:
-        drawn = model.draw(
-            pipeline,
-            entry["prompt"],
-            size=(entry["height"], entry["width"]),
-            seed=entry["seed"],
-            steps=entry["steps"],
-            guidance=entry["guidance"],
-        )
-        with Image.open(run.samples / entry["file"]) as saved:
-            worst = max(worst, int(np.abs(np.asarray(saved).astype(int) - np.asarray(drawn)).max()))
-    return worst
-
-
 def test_a_base_that_was_loaded_and_saved_again_is_taken_or_told_of(tuning: dict[str, Any], tmp_path: Path) -> None:
     """Whatever diffusers does to it: T5Gemma's encoder is not what it was, and mended as the sentence says."""
     before, again = Path(tuning["base"]), tmp_path / "again"
@@ -260,105 +184,12 @@ def test_a_base_that_was_loaded_and_saved_again_is_taken_or_told_of(tuning: dict
     assert fit(config).pipeline()
 
 
-def test_adapters_are_put_on_the_layers_that_are_named(tuning: dict[str, Any], tmp_path: Path) -> None:
-    lora = {"rank": 2, "text": False, "targets": ["gate_proj", "blocks.1.attention.to_out.0"]}
-    run = fit(TrainConfig(**{**tuning, "budget": "1 steps", "lora": lora}))
-    adapted = {name.partition(".lora_")[0] for name in load_file(run.lora_folder / "adapter.safetensors")}
-    assert {name for name in adapted if not name.endswith(".gate_proj")} == {"blocks.1.attention.to_out.0"}
-    assert any(name.startswith("blocks.0.") for name in adapted)
-    assert load_lora(model.load_pipeline(Path(tuning["base"])), run.lora_folder)
-    for odd in ("gate", "attention"):
-        changes = {"lora": {"targets": [odd]}, "output": tmp_path / odd}
-        with pytest.raises(ConfigError, match=f"'lora.targets' names '{odd}', and no linear layer") as caught:
-            fit(TrainConfig(**{**tuning, **changes}))
-        assert "attention.img_qkv_proj, " in str(caught.value)
-        assert "blocks" not in str(caught.value)
-        assert not list((tmp_path / odd).iterdir())
-    with pytest.raises(ConfigError, match=r"'lora.targets' = \[\] is wrong"):
-        TrainConfig(**{**tuning, "lora": {"targets": []}})
-
-
-@pytest.mark.parametrize("lora", [None, {"rank": 2, "text": False}])
-def test_stopped_and_gone_on_it_is_the_same_to_the_bit(
-    tuning: dict[str, Any], tmp_path: Path, lora: dict[str, Any] | None
-) -> None:
-    whole = fit(TrainConfig(**{**tuning, "lora": lora, "budget": "5 steps", "output": tmp_path / "whole"}))
-    parted = {**tuning, "lora": lora, "budget": "5 steps", "output": tmp_path / "parted"}
-    assert not fit(TrainConfig(**parted), callbacks=[steps := Counting()], stop=lambda: steps.done >= 2).finished
-    done = fit(TrainConfig(**parted))
-    for one, other in zip(
-        sorted(whole.checkpoints.glob("*5/*.safetensors")),
-        sorted(done.checkpoints.glob("*5/*.safetensors")),
-        strict=True,
-    ):
-        assert file_digest(one) == file_digest(other)
-
-
 def test_what_is_left_open_suits_the_base(tuning: dict[str, Any]) -> None:
     run = fit(TrainConfig(**{**tuning, "budget": "1 steps"}))
     config = read_json(run.config_file)
     assert (config["resolution"], config["shift"], config["learning_rate"]) == (32, 3.0, 1e-4)
     again = fit(TrainConfig(**{**tuning, "budget": "1 steps"}), say=lambda text: None)
     assert again.finished
-
-
-def test_a_step_of_several_batches_counts_all_their_photos(settings: dict[str, Any]) -> None:
-    run = fit(TrainConfig(**{**settings, "batch_size": 2, "accumulate": 3, "budget": "2 steps"}))
-    rows = [row for row in run.metrics if "loss" in row]
-    assert [row["step"] for row in rows] == [1, 2]
-    # 21 photos in three shapes of 9, 6 and 6: of an epoch's 11 batches one has a single photo.
-    assert rows[0]["samples"] in (5, 6)
-    assert rows[1]["samples"] in (11, 12)
-
-
-def test_accumulated_gradients_are_those_of_the_batches_together(settings: dict[str, Any], tmp_path: Path) -> None:
-    """Slow reference: the gradients of three batches, each by itself, added up and divided by the six photos."""
-    from prx_train.buckets import Batch
-    from prx_train.run import open_run
-    from prx_train.schedule import Clock
-    from prx_train.setup import start_session
-
-    config = TrainConfig(**{**settings, "batch_size": 2, "accumulate": 3})
-    session = start_session(config, open_run(tmp_path / "run"), Clock(), say=lambda text: None)
-    torch.nn.init.normal_(session.transformer.final_layer.linear.weight, std=0.1)
-    alike = [n for n, row in enumerate(session.train.rows) if row.size == session.sample_size][:6]
-    batches = [Batch(epoch=0, rows=tuple(alike[n : n + 2])) for n in (0, 2, 4)]
-    order = iter([(batch, 0, n) for n, batch in enumerate(batches)] * 9)
-    seeds = [seed_from("step", session.config.seed, 0, part) for part in range(3)]
-    parts = []
-    for batch, seed in zip(batches, seeds, strict=True):
-        found = batch_losses(session, batch, [session.train.picture(row) for row in batch.rows], seed)
-        assert found is not None
-        loss = found.sum()
-        parts.append(torch.autograd.grad(loss, list(session.weights.values()), allow_unused=True))
-    expected = [sum(g for g in gradients if g is not None) / 6 for gradients in zip(*parts, strict=True)]
-    norm = torch.stack([torch.as_tensor(g).square().sum() for g in expected]).sum().sqrt()
-    with session.feed(order) as feed:
-        step(session, next(feed).batches, 1e-3)
-    # A processor with AMX trains in bf16, where padding to another length rounds another way.
-    assert session.run.metrics[-1]["grad_norm"] == pytest.approx(float(norm), rel=1e-3)
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")  # of the compiler, about tensors of its own
-def test_compiled_blocks_learn_the_same(settings: dict[str, Any], tmp_path: Path) -> None:
-    plain = fit(TrainConfig(**{**settings, "budget": "2 steps"}))
-    compiled = fit(TrainConfig(**{**settings, "budget": "2 steps", "compile": True, "output": tmp_path / "compiled"}))
-    one, other = ([row["loss"] for row in run.metrics if "loss" in row] for run in (plain, compiled))
-    assert one == pytest.approx(other, rel=1e-4)
-    names = load_file(compiled.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors").keys()
-    assert names == load_file(plain.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors").keys()
-
-
-def test_adapters_and_bases_are_part_of_what_a_run_is(tuning: dict[str, Any]) -> None:
-    config = TrainConfig(**{**tuning, "lora": {"rank": 2}})
-    stopped = fit(config, callbacks=[steps := Counting()], stop=lambda: steps.done >= 0)
-    with pytest.raises(ConfigError, match=r"'lora.rank' = None differs from the 2 this run began with"):
-        fit(TrainConfig(**tuning))
-    assert not stopped.manifest_file.exists()
-    done = fit(config)
-    assert done.manifest_file.exists()
-    with pytest.raises(ConfigError, match=r"'base' = None differs from"):
-        fit(TrainConfig(**{**tuning, "base": None}))
 
 
 def test_other_weights_in_the_base_are_refused(settings: dict[str, Any], text_encoder: Path, tmp_path: Path) -> None:
@@ -434,13 +265,6 @@ def test_what_does_not_go_together_is_told_before_anything_is_encoded(
     with pytest.raises(ModelError, match="peft, which adds the adapters, is not installed"):
         fit(TrainConfig(**{**tuning, "output": output, "lora": {}}))
     assert not list(output.rglob("*.safetensors"))
-
-
-def test_checkpointing_changes_memory_and_nothing_else(tuning: dict[str, Any], tmp_path: Path) -> None:
-    plain = fit(TrainConfig(**{**tuning, "budget": "2 steps"}))
-    lean = fit(TrainConfig(**{**tuning, "budget": "2 steps", "gradient_checkpointing": True, "output": tmp_path / "b"}))
-    one, other = ([row["loss"] for row in run.metrics if "loss" in row] for run in (plain, lean))
-    assert one == pytest.approx(other, rel=1e-5)
 
 
 def test_mistakes_about_bases_are_one_sentence(

@@ -15,7 +15,8 @@ from prx_train.hardware import free_memory, has_bf16
 from prx_train.storage import read_json
 
 from .conftest import Counting
-from .tiny import KINDS, save_tiny_pipeline
+from .kinds import KINDS
+from .tiny import save_tiny_pipeline
 
 
 @pytest.fixture

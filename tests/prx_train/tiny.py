@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import (
     AutoencoderDC,
@@ -12,6 +13,7 @@ from diffusers import (
     PRXPixelPipeline,
     PRXTransformer2DModel,
 )
+from PIL import Image
 from transformers import (
     PreTrainedTokenizerFast,
     Qwen3VLTextConfig,
@@ -21,7 +23,11 @@ from transformers import (
 )
 from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder
 
-KINDS = ("kl", "dc", "pixel")
+from prx_train import Run, model
+from prx_train.storage import read_json
+
+from .kinds import KINDS
+
 TOKENS = 24
 _WIDTH = 32
 
@@ -136,3 +142,20 @@ def _qwen(vocabulary: int) -> Any:
         pad_token_id=0,
     )
     return Qwen3VLTextModel(config).eval()
+
+
+def redrawn(run: Run, pipeline: Any) -> int:
+    """The largest difference in grey levels between a run's samples and what a pipeline draws."""
+    worst = 0
+    for entry in read_json(run.samples / "samples.json")["after"]:
+        drawn = model.draw(
+            pipeline,
+            entry["prompt"],
+            size=(entry["height"], entry["width"]),
+            seed=entry["seed"],
+            steps=entry["steps"],
+            guidance=entry["guidance"],
+        )
+        with Image.open(run.samples / entry["file"]) as saved:
+            worst = max(worst, int(np.abs(np.asarray(saved).astype(int) - np.asarray(drawn)).max()))
+    return worst

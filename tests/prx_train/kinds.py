@@ -1,0 +1,3 @@
+"""The kinds of pipelines, apart from `tiny.py`, which imports what takes seconds."""
+
+KINDS = ("kl", "dc", "pixel")
