@@ -17,7 +17,7 @@ from prx_train import DatasetError, TrainConfig, fit
 from prx_train.data import load_split, split_files
 from prx_train.fingerprint import fingerprint
 from prx_train.places import Folder, change_mark, find_folder, retried
-from tests.prx_data.hub_server import COMMIT, NAME, hub
+from tests.prx_data.hub_server import NAME, hub
 
 RUN = """
 import json, sys
@@ -81,7 +81,7 @@ def test_other_addresses_are_read_in_place(dataset: Path) -> None:
 
 
 def test_what_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
-    for name in (str(tmp_path / "absent"), "no dataset", "nosuch://bucket/dataset", f"{NAME}@{COMMIT}/x y"):
+    for name in (str(tmp_path / "absent"), "no dataset", "nosuch://bucket/dataset", f"{NAME}@c0ffee/x y"):
         with pytest.raises(DatasetError, match="config key 'dataset'") as caught:
             find_folder(name)
         assert "\n" not in str(caught.value)
