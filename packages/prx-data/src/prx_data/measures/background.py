@@ -27,7 +27,7 @@ VERSION = "12"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
-_SHADOWED = 2.0  # of nine tenths of real photos not a fiftieth of the subject may be a shadow
+_SHADOWED = 3.0  # of nine tenths of real photos not a fiftieth of the subject may be a shadow
 # Of the rim: more than the first is out of focus in 3 % of 269 phone photos of plain grounds, and in nine tenths of
 # blurred shelves and rooms; more than 0.6 in one of the former.
 _SOFT = (0.5, 0.7)
@@ -84,10 +84,11 @@ class Background:
     color: str
     """The background's own colour, `#rrggbb` in sRGB."""
     doubt: float
-    """How much of the subject appears or goes as the mask's tolerance moves by half, or twice the share of it that may
-    as well be a shadow on the ground, in [0, 1]; it rises to 1 as most of the subject's rim is out of focus, as in a
-    blurred room; 1 where no subject is found, where one covers a whole side of the frame (a floor behind a soft horizon
-    does), or where there is no common ground along half of the border. A neural matte is asked where this is high."""
+    """How much of the subject appears or goes as the mask's tolerance moves by half, or three times the share of it that
+    may as well be a shadow on the ground, in [0, 1]; it rises to 1 as most of the subject's rim is out of focus, as in
+    a blurred room; 1 where no subject is found, where one covers a whole side of the frame (a floor behind a soft
+    horizon does), or where there is no common ground along half of the border. A neural matte is asked where this is
+    high."""
     contrast: float
     """Median ΔE of the subject from the ground, ≥ 0; below about 10 it is white on white, 0 without a subject."""
     subject_colors: tuple[Shade, ...]
