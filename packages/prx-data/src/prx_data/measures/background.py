@@ -84,9 +84,9 @@ class Background:
     color: str
     """The background's own colour, `#rrggbb` in sRGB."""
     doubt: float
-    """How much of the subject appears or goes as the mask's tolerance moves by half, or three times the share of it that
-    may as well be a shadow on the ground, in [0, 1]; it rises to 1 as most of the subject's rim is out of focus, as in
-    a blurred room; 1 where no subject is found, where one covers a whole side of the frame (a floor behind a soft
+    """How much of the subject appears or goes as the mask's tolerance moves by half, or three times the share of it
+    that may as well be a shadow on the ground, in [0, 1]; it rises to 1 as most of the subject's rim is out of focus,
+    as in a blurred room; 1 where no subject is found, where one covers a whole side of the frame (a floor behind a soft
     horizon does), or where there is no common ground along half of the border. A neural matte is asked where this is
     high."""
     contrast: float
