@@ -36,7 +36,7 @@ def with_rates(run: Run, output: Path, rates: Sequence[float]) -> Run:
 
 
 def test_a_run_by_the_clock_is_repeated_to_the_bit(settings: dict[str, Any], tmp_path: Path) -> None:
-    first = fit(TrainConfig(**{**settings, "budget": "8s"}))
+    first = fit(TrainConfig(**{**settings, "budget": "12s"}))
     again = fit(TrainConfig(**{**settings, "budget": f"as {first.output}", "output": tmp_path / "again"}))
     rates = [[(row["lr"], row["loss"]) for row in run.metrics if "lr" in row] for run in (first, again)]
     assert len(rates[0]) > 5
