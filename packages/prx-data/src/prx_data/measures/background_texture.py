@@ -27,18 +27,18 @@ from prx_data.measures.background_region import Region, whole
 from prx_data.measures.masks import Mask
 
 WEIGHTS: dict[str, float] = {
-    "grain": -0.75,
+    "grain": -0.76,
     "texture": -2.0,
-    "mottle": -1.15,
+    "mottle": -1.12,
     "lines": -10.1,
-    "hues": -0.8,
+    "hues": -0.78,
     "divided": -4.9,
     "surfaces": -2.3,
     "chroma": 0.088,
 }
 """Of the evidence; printed by `benchmarks/background_fit.py` and rounded."""
-_ONE = -3.63
-_HERE_AND_THERE = 0.25  # of grain counts as texture even if smooth places lie between: there may be a shelf as well
+_ONE = -3.6
+_HERE_AND_THERE = 0.25  # of grain counts as texture whatever is smooth between: there may be a shelf
 _SURFACE = 0.3  # share of the border under second surfaces from which it cannot get worse
 _SATURATED = 60.0  # ΔE from grey from which a ground cannot be more of a backdrop
 _NO_COLORS, _COLORS = 2.0, 4.0  # ΔE: colourfulness of a black and white photo; from which on colours are evidence
