@@ -74,7 +74,7 @@ _MANY = 6  # things that halve it
 _STREWN = (0.04, 0.015)
 # Of `lines`: more than the first have 2 of 253 photos of plain grounds and 1 in 7 of others, and that and the second
 # halve it: joints of tiles on a ground of a strong colour, which without them is a backdrop.
-_GRID = (0.4, 0.1)
+_GRID = (0.4, 0.15)
 _BODY = 0.06  # of the shorter side: half as wide as what is a product's body, where anything is that wide
 _SMALL = 1 / 3  # of the largest body: what is thinner or smaller is none
 _CELL = 12  # working pixels
