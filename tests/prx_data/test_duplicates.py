@@ -169,6 +169,32 @@ def test_copies_are_found_and_described(originals: list[Image.Image], kind: str)
     assert sum(words in match.how for match in matches) > 0.6 * count
 
 
+def signed(image: Image.Image) -> Image.Image:
+    """With opaque writing in the lower right corner."""
+    copy = image.copy()
+    font = ImageFont.load_default(round(0.045 * image.width))
+    level = 255 if np.asarray(image.convert("L")).mean() < 128 else 70
+    place = (0.98 * image.width, 0.98 * image.height)
+    ImageDraw.Draw(copy).text(place, "© sample-shop.com", font=font, fill=(level,) * 3, anchor="rs")
+    return copy
+
+
+@pytest.mark.parametrize(
+    "name", ["phone/eca6677f-0ab4-46a1-9a3f-a4498d3d5a80", "phone/07b294ee-9a04-4795-9af2-7a1c801e8db0"]
+)
+def test_writing_that_moves_the_hash_too_far_is_found_by_its_looks(photos: Path, name: str) -> None:
+    """Copies of such a copy go with it to the one that is kept."""
+    image = Image.open(photos / f"{name}.jpg").convert("RGB")
+    copy = signed(image)
+    columns = measured([image, copy, jpeg(copy, 70)])
+    assert np.bitwise_count(columns.codes[0] ^ columns.codes[1:]).min() > 4
+    for preference in ([0, 1, 2], [2, 0, 1]):
+        found = find_duplicates(columns, np.array(preference), radius=4, max_color=LIMIT)
+        assert [(one.photo, one.other) for one in found] == [(one, preference[0]) for one in sorted(preference[1:])]
+    (leak,) = find_leaks(measured([copy]), measured([image]), radius=4, max_color=LIMIT)
+    assert "and colours only by a line of writing over one" in leak.how
+
+
 def test_a_large_pile_is_searched_in_lists(originals: list[Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond some size neighbours are looked for in the nearest lists alone; near copies are in them."""
     images = originals[:12]

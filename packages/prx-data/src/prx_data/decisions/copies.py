@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from prx_data.decisions.alignment import correlation, refine_windows, sample, shrink
 from prx_data.decisions.colors import cell_differences, worst_difference
-from prx_data.decisions.neighbors import Candidates, find_candidates, joined
+from prx_data.decisions.neighbors import Candidates, joined
 from prx_data.decisions.thumbnails import Floats, Index, Thumbnails
 from prx_data.decisions.turns import Turns, turned
 from prx_data.progress import tracked
@@ -75,21 +75,6 @@ class Copies:
     def take(self, rows: npt.NDArray[np.generic]) -> "Copies":
         """Some of the pairs, by positions or by a mask."""
         return Copies(**{one.name: getattr(self, one.name)[rows] for one in fields(self)})
-
-
-def find_copies(pictures: Thumbnails, others: Thumbnails | None = None, *, max_color: float) -> Copies:
-    """Find copies among pictures, or between two sets of them.
-
-    Args:
-        pictures: n pictures.
-        others: A second set; only pairs of one of each are given, and `right` counts in it.
-        max_color: Largest colour difference (ΔE) of a copy.
-
-    Returns:
-        Pairs, ordered by left and right; left < right in one set. Each pair once, upright if it is a copy both ways.
-    """
-    found = find_candidates(pictures, others)
-    return verified(pictures, pictures if others is None else others, found, max_color=max_color)
 
 
 def verified(pictures: Thumbnails, others: Thumbnails, guesses: Candidates, *, max_color: float) -> Copies:

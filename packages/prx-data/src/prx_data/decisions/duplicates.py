@@ -1,6 +1,6 @@
 """Near duplicates among photos, and leaks between two sets: hashes first, then alignment; groups that do not chain."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,16 +10,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from prx_data.decisions.colors import color_difference
-from prx_data.decisions.copies import Copies, find_copies, verified
+from prx_data.decisions.copies import Copies, verified
 from prx_data.decisions.groups import cross_pairs, keeper_groups, near_duplicates
 from prx_data.decisions.join import Codes, Index, distinct, hamming_join
-from prx_data.decisions.neighbors import Candidates
+from prx_data.decisions.neighbors import Candidates, find_candidates
 from prx_data.decisions.thumbnails import Thumbnails
 from prx_data.decisions.turns import WORDS
 from prx_data.decisions.writing import written_over
 
 MIN_INFORMATION = 32
 """Bits of a hash that have to be more than noise for it to be compared: half of them."""
+
+_WRITING_RADIUS = 8
+"""Hamming distance up to which writing over a copy moves the hash: what is so far is looked at where it was found by
+other means, as `written_over` is sure enough of itself."""
 
 COLUMNS = ("phash", "hash_information", "lab_grid", "content_box", "content_lightness", "content_color")
 """The measured columns that duplicates are found by, besides `width` and `height`."""
@@ -161,14 +165,14 @@ def _join_copies(photos: PhotoColumns, keeper: Index, kept: Index, max_color: fl
         How each photo that has another keeper now was found.
     """
     pictures = photos.thumbnails.take(kept)
-    found = find_copies(pictures, max_color=max_color)
+    guesses = find_candidates(pictures)
+    found = verified(pictures, pictures, guesses, max_color=max_color)
     groups: dict[int, list[int]] = {}
     for one in np.flatnonzero(keeper != np.arange(len(keeper))).tolist():
         groups.setdefault(int(keeper[one]), []).append(one)
-    left = [(pair, one) for pair, worse in enumerate(found.right.tolist()) for one in groups.get(int(kept[worse]), ())]
-    pair_of, member = np.array(left, dtype=np.int64).reshape(-1, 2).T
+    pair_of, member = _members_of(groups, kept[found.right])
     # A member lies about where its keeper lies, as their hashes are near.
-    guesses = Candidates(
+    about = Candidates(
         left=kept[found.left[pair_of]],
         right=member,
         turn=found.turn[pair_of],
@@ -176,12 +180,24 @@ def _join_copies(photos: PhotoColumns, keeper: Index, kept: Index, max_color: fl
         window=found.window[pair_of],
         distance=np.zeros(len(member), dtype=np.float32),
     )
-    proved = verified(photos.thumbnails, photos.thumbnails, guesses, max_color=max_color)
+    proved = verified(photos.thumbnails, photos.thumbnails, about, max_color=max_color)
     reached = set(zip(proved.left.tolist(), proved.right.tolist(), strict=True))
-    missed = {pair for pair, one in left if (int(kept[found.left[pair]]), one) not in reached}
+    ends = zip(pair_of.tolist(), kept[found.left[pair_of]].tolist(), member.tolist(), strict=True)
+    missed = {pair for pair, best, one in ends if (best, one) not in reached}
     found = found.take(~np.isin(np.arange(len(found)), sorted(missed)))
-    merged = kept[keeper_groups(len(kept), found.left, found.right)]
-    said = dict(zip(zip(kept[found.left].tolist(), kept[found.right].tolist(), strict=True), _told(found), strict=True))
+    written = _written(photos, photos, kept[guesses.left], kept[guesses.right], guesses)
+    pair_of, member = _members_of(groups, written[1])
+    missed = set(pair_of[~_about_alike(photos, max_color, written[0][pair_of], member)].tolist())
+    written = written[:, ~np.isin(np.arange(written.shape[1]), sorted(missed))]
+    more = np.stack([written[0][pair_of], member])[:, ~np.isin(pair_of, sorted(missed))]
+    place = np.empty(len(photos), dtype=np.int64)
+    place[kept] = np.arange(len(kept))
+    better, worse = (np.append(a, place[b]) for a, b in ((found.left, written[0]), (found.right, written[1])))
+    merged = kept[keeper_groups(len(kept), better, worse)]
+    said = _said(np.concatenate([written, more], axis=1), photos, max_color)
+    said |= dict(
+        zip(zip(kept[found.left].tolist(), kept[found.right].tolist(), strict=True), _told(found), strict=True)
+    )
     said |= dict(zip(zip(proved.left.tolist(), proved.right.tolist(), strict=True), _told(proved), strict=True))
     moved = {}
     for old, new in zip(kept.tolist(), merged.tolist(), strict=True):
@@ -189,6 +205,33 @@ def _join_copies(photos: PhotoColumns, keeper: Index, kept: Index, max_color: fl
             keeper[one] = new
             moved[one] = said[new, one]
     return moved
+
+
+def _members_of(groups: Mapping[int, Sequence[int]], keepers: Index) -> tuple[Index, Index]:
+    """For each member of each keeper's group the keeper's place among these, and the member."""
+    found = [(place, one) for place, best in enumerate(keepers.tolist()) for one in groups.get(best, ())]
+    places, members = np.array(found, dtype=np.int64).reshape(-1, 2).T
+    return places, members
+
+
+def _written(photos: PhotoColumns, others: PhotoColumns, left: Index, right: Index, guesses: Candidates) -> Index:
+    """Which guesses are upright copies with a line of writing over one, each pair once; shape (2, pairs)."""
+    pairs = np.stack([left, right])[:, guesses.turn == 0]
+    pairs = pairs[:, np.bitwise_count(photos.codes[pairs[0]] ^ others.codes[pairs[1]]) <= _WRITING_RADIUS]
+    pairs = np.unique(pairs, axis=1)
+    found: Index = pairs[:, written_over(*_grids(photos, others, pairs[0], pairs[1]))]
+    return found
+
+
+def _about_alike(photos: PhotoColumns, max_color: float, left: Index, right: Index) -> npt.NDArray[np.bool_]:
+    near: npt.NDArray[np.bool_] = np.bitwise_count(photos.codes[left] ^ photos.codes[right]) <= _WRITING_RADIUS
+    near[near] = _alike(photos, photos, max_color, left[near], right[near])
+    return near
+
+
+def _said(pairs: Index, photos: PhotoColumns, max_color: float) -> dict[tuple[int, int], str]:
+    told = _told_hashes(photos, photos, max_color, pairs[0], pairs[1])
+    return dict(zip(zip(*pairs.tolist(), strict=True), told, strict=True))
 
 
 def _told(copies: Copies) -> list[str]:
@@ -268,9 +311,14 @@ def find_leaks(
         _remember(known, zip(left.tolist(), right.tolist(), told, strict=True))
     if align:
         rest = np.array([one for one in mine.tolist() if one not in known], dtype=np.int64)
-        found = find_copies(others.thumbnails.take(theirs), photos.thumbnails.take(rest), max_color=max_color)
+        pictures, other_pictures = photos.thumbnails.take(rest), others.thumbnails.take(theirs)
+        guesses = find_candidates(other_pictures, pictures)
+        found = verified(other_pictures, pictures, guesses, max_color=max_color)
         pairs = zip(rest[found.right].tolist(), theirs[found.left].tolist(), _told(found), strict=True)
         _remember(known, pairs)
+        left, right = _written(photos, others, rest[guesses.right], theirs[guesses.left], guesses)
+        told = _told_hashes(photos, others, max_color, left, right)
+        _remember(known, zip(left.tolist(), right.tolist(), told, strict=True))
     return [known[one] for one in sorted(known)]
 
 
