@@ -83,6 +83,9 @@ def writing_on(grids: npt.NDArray[np.int8], left: Index, right: Index) -> tuple[
     for start in range(0, len(left), _BLOCK):
         part = slice(start, start + _BLOCK)
         a, b = (grids[rows[part]].astype(np.float32).reshape(-1, side, side, 3) for rows in (left, right))
+        far = np.square(a - b).sum(axis=3) > _ADDED**2  # what is near in its place is near to what is around it
+        some = np.flatnonzero(far.sum(axis=(1, 2)) >= _LEAST_ADDED)
+        a, b = a[some], b[some]
         of_a, of_b = cell_differences(a, b, np.ones(a.shape[:3], dtype=bool))
         changed: Mask = np.maximum(of_a, of_b) > _ADDED
         count = changed.sum(axis=(1, 2))
@@ -90,8 +93,9 @@ def writing_on(grids: npt.NDArray[np.int8], left: Index, right: Index) -> tuple[
         on_b, on_a = _line(a[few], b[few], changed[few])
         new_a, new_b = of_a[few].sum(axis=(1, 2)), of_b[few].sum(axis=(1, 2))
         rough_a, rough_b = (_roughness(light[few, ..., 0], changed[few]) for light in (a, b))
-        first[start + few] = on_a & (new_a > new_b) & (rough_a > rough_b)
-        second[start + few] = on_b & (new_b > new_a) & (rough_b > rough_a)
+        rows = start + some[few]
+        first[rows] = on_a & (new_a > new_b) & (rough_a > rough_b)
+        second[rows] = on_b & (new_b > new_a) & (rough_b > rough_a)
     return first, second
 
 
