@@ -19,6 +19,7 @@ from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError,
 from prx_data.cli import main
 from prx_data.config import load_config
 from prx_data.decisions.settings import Settings
+from prx_data.storage import alone
 
 from .conftest import draw_product, encode
 
@@ -177,6 +178,24 @@ def test_another_folder_asks_for_the_same_leaks(
     monkeypatch.chdir(pile)
     assert main(["explain", "1.jpg", "--workspace", str(tmp_path / "work")]) == 0
     assert capsys.readouterr().out.startswith("1.jpg: leak\n")
+
+
+RUN = "import sys; from prx_data.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def test_one_curation_at_a_time_in_a_workspace(curated: Curate, pile: Path, tmp_path: Path) -> None:
+    """Another one of other photos would take its photos away while it measures."""
+    with alone(tmp_path / "work"):
+        for dry in ([], ["--dry-run"]):
+            path = tmp_path / "curate.toml"
+            path.write_text(f'photos = "{pile}"\nworkspace = "{tmp_path / "work"}"\noutput = "{tmp_path / "other"}"\n')
+            command = [sys.executable, "-c", RUN, "curate", str(path), *dry]
+            result = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert (result.returncode, result.stdout) == (2, "")
+            (told,) = result.stderr.splitlines()
+            assert told.endswith("another curation is at work there; wait for its end, or choose another workspace.")
+    assert not (tmp_path / "other").exists()
+    curated()
 
 
 def test_the_dataset_loads_with_images_and_metadata(curated: Curate, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from prx_data.errors import SourceError
 from prx_data.report.captions import captions_shown
 from prx_data.selection import Selection
 from prx_data.sources import source_name
-from prx_data.storage import write_json
+from prx_data.storage import alone, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +44,17 @@ def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
     Raises:
         ConfigError: A setting is wrong; nothing was done.
         SourceError: There are no photos, or none was kept.
-        WorkspaceError: A folder cannot be written.
+        WorkspaceError: A folder cannot be written, or another curation is at work in the workspace.
     """
     config = config or make_config(settings)
     check_output(config.output)
     captioner = captioner_of(config.captions)
-    chosen = preview(config)
-    chosen.caption(captioner, config.captions)
-    shown = config.model_dump(mode="json", exclude=PLACES)
-    return Curated(output=config.output, manifest=chosen.write(config.output, config=shown), notes=chosen.notes)
+    _check(config)
+    with alone(config.workspace):
+        chosen = _decided(config)
+        chosen.caption(captioner, config.captions)
+        shown = config.model_dump(mode="json", exclude=PLACES)
+        return Curated(output=config.output, manifest=chosen.write(config.output, config=shown), notes=chosen.notes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +79,11 @@ def caption_sample(config: CurateConfig, count: int) -> Sample:
         SourceError: There are no photos, or none is kept.
     """
     captioner = captioner_of(config.captions)
-    selection = preview(config)
-    selection.caption(captioner, config.captions)
-    return sample_of(selection, count)
+    _check(config)
+    with alone(config.workspace):
+        selection = _decided(config)
+        selection.caption(captioner, config.captions)
+        return sample_of(selection, count)
 
 
 def sample_of(selection: Selection, count: int) -> Sample:
@@ -132,11 +136,22 @@ def preview(config: CurateConfig) -> Selection:
 
     Raises:
         SourceError: There are no photos.
-        WorkspaceError: The workspace cannot be written.
+        WorkspaceError: The workspace cannot be written, or another curation is at work in it.
     """
-    against = None if config.against is None else source_name(config.against, "against")
+    _check(config)
+    with alone(config.workspace):
+        return _decided(config)
+
+
+def _check(config: CurateConfig) -> None:
+    """Say what is wrong before anything is done."""
+    if config.against is not None:
+        source_name(config.against, "against")
     for one in config.measures():
-        _ = one.version  # of a model whose weights are missing, this says so before anything is done
+        _ = one.version  # of a model whose weights are missing, this says so
+
+
+def _decided(config: CurateConfig) -> Selection:
     workspace = Workspace(config.workspace, config.measures(), decode_side=config.decode_side)
     piles = config.photos if isinstance(config.photos, tuple) else (config.photos,)
     for pile in piles:
@@ -145,6 +160,7 @@ def preview(config: CurateConfig) -> Selection:
     workspace.measure(workers=config.workers)
     settings = config.settings()
     # By its whole name: who asks afterwards may be in another folder.
+    against = None if config.against is None else source_name(config.against, "against")
     decided = {**settings.model_dump(mode="json"), "against": against}
     write_json(workspace.settings_file, {**config.measured(), "decisions": decided})
     chosen = workspace.select(settings=settings, workers=config.workers)

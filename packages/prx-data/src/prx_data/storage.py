@@ -1,5 +1,6 @@
 """Writing so that a killed process leaves either the old file or the new one, never half of it."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -7,7 +8,7 @@ import platform
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,31 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(workspace: Path) -> Iterator[None]:
+    """Hold a workspace for one curation: another one would change which photos are in it.
+
+    The operating system lets go of it when the process ends, however it does. Where a file system has no locks, nothing
+    is held.
+
+    Raises:
+        WorkspaceError: It cannot be written to, or another curation holds it.
+    """
+    make_writable_folder(workspace, name="workspace")
+    with told_if_unwritable(workspace):
+        file = (workspace / ".lock").open("ab")
+    with file:
+        with suppress(OSError):  # this file system has no locks
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WorkspaceError(
+                    f"workspace = {str(workspace)!r} is in use: another curation is at work there; wait for its end, "
+                    "or choose another workspace."
+                ) from None
+        yield
 
 
 @contextmanager
