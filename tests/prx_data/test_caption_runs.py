@@ -146,7 +146,7 @@ def test_killed_in_the_middle_it_goes_on_and_pays_for_what_was_in_flight_at_most
         process.wait()
         kept = [json.loads(line) for one in journal.glob("*.jsonl") for line in one.read_text().splitlines()]
         before = len(fixed.bodies)
-        assert before - len(kept) <= 3
+        assert before - len(kept) <= 3 + 2  # in flight; and those that came with the one before and were being written
         assert main(["curate", str(path)]) == 0
         rows = rows_of(tmp_path / "killed")
         assert len(fixed.bodies) - before == 2 * len(rows) - len(kept)

@@ -104,7 +104,7 @@ def test_user_mistakes_end_with_2_and_a_sentence(
         (lambda: toml(output=tmp_path / "own"), "not empty and not a run"),
         (lambda: toml(dataset=tmp_path / "nothing"), "is empty, so it is not a dataset"),
         (lambda: toml(dataset=tmp_path / "own"), "so it is not a dataset"),
-        (lambda: toml(budget="1s"), "is too short for one step"),
+        (lambda: toml(budget="0.1s"), "is too short for one step"),
         (lambda: tmp_path / "broken.toml", "is not TOML"),
         (lambda: tmp_path / "absent.toml", "cannot be read"),
     ]
