@@ -8,9 +8,10 @@ most measures do not, so that `--only` of either prints other ratios than both. 
 of its own: processes start once, and what a run of more copies takes longer is the rate alone. The pass reads, hashes
 and decodes every photo, takes all standard measures and writes their columns; decoding alone is Pillow's, of the whole
 picture, in the same processes, and beside it that of prx_data, to an array. Times are wall-clock, start of processes
-included, after each has seen the files once, and processor time, which others on the machine disturb less; of two
-rounds the faster one stands. A ratio is the other's time by the pass's: above 1 the pass is the faster one. The second
-table is the same with `decode_side`, where decoding alone is at the same size by the same decoder.
+included, and processor time, which others on the machine disturb less. A ratio is the other's time by the pass's:
+above 1 the pass is the faster one. It is taken in each of three rounds and the median stands, as a machine that others
+use too may be a fifth faster a minute later. The second table is the same with `decode_side`, where decoding alone is
+at the same size by the same decoder.
 
 The peers are imagededup (perceptual hashes alone) and cleanvision (its standard checks):
 pip install imagededup cleanvision
@@ -29,6 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from statistics import median
 
 import cv2
 from PIL import Image
@@ -41,7 +43,7 @@ from prx_data.processes import Job
 
 FOLDERS = ("catalogue", "phone")
 WORKERS = 2
-ROUNDS = 2
+ROUNDS = 3
 DECODE_SIDE = 512
 MEASURING = "the measuring pass"
 _IN_DETAIL = 60
@@ -136,23 +138,29 @@ def in_detail(photos: Path) -> None:
         print(f"  {name:<34} {1000 * total / len(chosen):7.2f}")
 
 
-def timed(make: Mapping[str, Callable[[], Callable[[], object]]]) -> dict[str, tuple[float, float]]:
-    """The least seconds of wall-clock and of processor time that each took in the rounds."""
-    times: dict[str, tuple[float, float]] = {}
+Times = list[tuple[float, float]]
+"""Seconds of wall-clock and of processor time, by round."""
+
+
+def timed(make: Mapping[str, Callable[[], Callable[[], object]]]) -> dict[str, Times]:
+    """What each took in every round."""
+    times: dict[str, Times] = {what: [] for what in make}
     for _ in range(ROUNDS):
         for what, made in make.items():
-            found = seconds(made())
-            times[what] = (min(times.get(what, found)[0], found[0]), min(times.get(what, found)[1], found[1]))
+            times[what].append(seconds(made()))
     return times
 
 
-def show(title: str, number: int, times: Mapping[str, tuple[float, float]], one: str) -> None:
-    """A table of ratios to `one`."""
-    wall, processor = times[one]
+def show(title: str, number: int, times: Mapping[str, Times], one: str) -> None:
+    """A table of ratios to `one`: medians over the rounds, of times and of each round's ratio."""
     print(f"{title:<38} seconds  photos/s  ratio   processor s  ratio")
-    for what, (took, worked) in times.items():
-        row = f"  {what:<36} {took:7.1f} {number / took:9.1f} {took / wall:6.2f}"
-        print(f"{row}   {worked:11.1f} {worked / processor:6.2f}")
+    for what, rounds in times.items():
+        took, worked = (median(one_round[clock] for one_round in rounds) for clock in (0, 1))
+        wall, processor = (
+            median(mine[clock] / base[clock] for mine, base in zip(rounds, times[one], strict=True)) for clock in (0, 1)
+        )
+        row = f"  {what:<36} {took:7.1f} {number / took:9.1f} {wall:6.2f}"
+        print(f"{row}   {worked:11.1f} {processor:6.2f}")
 
 
 def main() -> None:
