@@ -146,6 +146,8 @@ class Fixed:
 
     text: Callable[[dict[str, Any]], str]
     seconds: float = 0.0
+    in_turn: bool = False
+    """Whether answers come one after the other, each so many seconds after the one before."""
     tokens: int = 100
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -159,7 +161,7 @@ class Fixed:
             body = json.loads(await request.read())
             self.bodies.append(body)
             self.headers.append(dict(request.headers))
-            await asyncio.sleep(self.seconds)
+            await asyncio.sleep(self.seconds * (self._now if self.in_turn else 1))
             text = self.text(body)
         finally:
             self._now -= 1

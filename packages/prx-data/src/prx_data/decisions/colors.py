@@ -30,9 +30,8 @@ def color_difference(grids: npt.NDArray[np.int8], left: Index, right: Index) -> 
     makes no difference; a common factor of exposure (up to 1.8, with the clipping of highlights) and of chroma (within
     ±20 %) is taken out first, as exposure and saturation are no other colour. A factor that the ground along the edges
     has not is the product's own, and where white clips there, one by which the product moves by up to 12 L is an
-    exposure. The result is the third largest cell's
-    distance, in the direction in which it is larger: three cells of 1,024 are the smallest trim that counts, and noise
-    rarely fills them.
+    exposure. The result is the third largest cell's distance, in the direction in which it is larger: three cells of
+    1,024 are the smallest trim that counts, and noise rarely fills them.
 
     Args:
         grids: int8 Lab of shape (n, 3 * side²), see `prx_data.measures.perceptual.lab_grid`.
