@@ -46,6 +46,15 @@ COMPOSITES = 40
 _SAME = {("blue", "navy"), ("blue", "teal"), ("green", "teal"), ("lavender", "purple")}
 
 
+LABELLED: dict[str, Callable[[dict[str, str]], str | None]] = {
+    "sure": lambda row: row["label"] if row["sure"] == "yes" else None,
+    "agreed": lambda row: row["label"] if row["blind"] == {"plain": "3", "cluttered": "0"}[row["label"]] else None,
+    "all": lambda row: row["label"],
+    "blind": lambda row: "plain" if row["blind"] in "23" else "cluttered",
+}
+"""What a row of the labels says, `plain` or `cluttered`; None if it is left out."""
+
+
 class Measured:
     """One photo's measures."""
 
@@ -250,9 +259,9 @@ def compare_all(labels: Sequence[dict[str, str]], groups: dict[str, list[Measure
     compare("grocery: iconic / natural", groups["iconic"], groups["natural"])
     compare("catalogue / grocery natural", groups["catalogue"], groups["natural"])
     phone = list(zip(labels, groups["phone"], strict=True))
-    for name, sure in (("sure", {"yes"}), ("all", {"yes", "no"})):
+    for name, labelled in LABELLED.items():
         for split in ("tune", "held_out", "check", "last"):
-            chosen = [(row["label"], one) for row, one in phone if row["split"] == split and row["sure"] in sure]
+            chosen = [(labelled(row), one) for row, one in phone if row["split"] == split]
             plain, cluttered = ([one for label, one in chosen if label == kind] for kind in ("plain", "cluttered"))
             compare(f"phone, {split}, {name}", plain, cluttered)
     clean = [one for kind in made.CLEAN for one in groups[f"made {kind}"]]

@@ -103,6 +103,7 @@ def run_task(task: Task) -> Done:
                     prepared.setdefault(one.name, []).append((key, row[PREPARED]))
                 else:
                     rows.setdefault(one.name, []).append(row)
+            del decoded  # the next picture takes its memory, which the processor still has at hand
     _write(task, rows)
     return Done(photos=len(task.photos), prepared=prepared)
 
