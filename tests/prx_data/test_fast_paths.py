@@ -18,7 +18,7 @@ from scipy import fft
 from prx_data import layout, phash
 from prx_data.decisions.duplicates import matrix
 from prx_data.decoding import decode
-from prx_data.kernels import luma, small
+from prx_data.kernels import luma, pyramid, small
 from prx_data.measures.layout import COLOR_COEFFICIENTS, color_layout, edge_histogram
 from prx_data.measures.lines import SIDES, Side, plain_lines
 from prx_data.measures.perceptual import hash_information, reduced_hash, small_grey, stretched
@@ -85,6 +85,11 @@ def test_halving_takes_means_of_four(pixels: Pixels) -> None:
             exact = four.mean(axis=0)
             wanted = np.floor(exact + 0.5) if len(four) == 4 else exact  # of two pixels, either neighbour of a half
             assert np.abs(found[y, x] - wanted).max() <= (0 if len(four) == 4 else 0.5)
+
+
+@given(pictures)
+def test_luma_is_to_the_bit_that_of_opencv(pixels: Pixels) -> None:
+    np.testing.assert_array_equal(pyramid.luma(pixels), cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
 
 
 @given(greys.filter(lambda grey: grey.shape[0] <= grey.shape[1]))

@@ -53,7 +53,7 @@ class Picture:
         """The luma of `level(side)`."""
         depth = self._depth(side)
         if depth not in self._greys:
-            self._greys[depth] = cv2.cvtColor(self.level(side), cv2.COLOR_RGB2GRAY)
+            self._greys[depth] = pyramid.luma(self.level(side))
         return self._greys[depth]
 
     def at(self, side: int) -> Pixels:

@@ -1,4 +1,4 @@
-"""The next level of a picture's pyramid."""
+"""The next level of a picture's pyramid, and a level's luma."""
 
 import numpy as np
 import numpy.typing as npt
@@ -29,3 +29,24 @@ def halved(pixels: Pixels) -> Pixels:
             for channel in range(3):
                 line[3 * x + channel] = means[6 * x + channel]
     return half
+
+
+@kernel("uint8[:, ::1](Array(uint8, 3, 'C', readonly=True))")
+def luma(pixels: Pixels) -> Pixels:
+    """Luma (ITU-R BT.601) of shape (height, width), to the bit as OpenCV's: in 32768ths, rounded half up.
+
+    Args:
+        pixels: Shape (height, width, 3).
+    """
+    height, width = pixels.shape[:2]
+    found, colors = np.empty((height, width), dtype=np.uint8), pixels.reshape(-1)
+    levels = found.reshape(-1)
+    for place in range(height * width):
+        red, green, blue = (
+            np.uint32(colors[3 * place]),
+            np.uint32(colors[3 * place + 1]),
+            np.uint32(colors[3 * place + 2]),
+        )
+        total = red * np.uint32(9798) + green * np.uint32(19235) + blue * np.uint32(3735) + np.uint32(16384)
+        levels[place] = np.uint8(total >> np.uint32(15))
+    return found
