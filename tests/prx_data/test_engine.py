@@ -249,7 +249,7 @@ def test_no_room_for_a_file_is_one_sentence_and_the_next_run_goes_on(tmp_path: P
         result = curate(config, limit)
         assert result.returncode == 2, result.stderr
         *stages, sentence = result.stderr.strip().splitlines()
-        assert all(re.fullmatch(r"[a-z]+(: [\d,]+ photos)? in [\d.]+ s", one) for one in stages)
+        assert all(re.fullmatch(r"[a-z]+(: [\d,]+ photos)? in [\d.]+ s", one) for one in stages), result.stderr
         assert "cannot be written to: File too large" in sentence
         assert not (tmp_path / "full-data").exists()
         assert not list((tmp_path / "full").rglob("*.tmp"))

@@ -36,6 +36,8 @@ _MEMORY = {
 }
 """What has no meaning to another C library does no harm there; what the user has set stands."""
 _STRIKES = 2
+_GOODBYE = 1.0
+"""Seconds."""
 
 
 def _start(parent: int) -> None:
@@ -89,8 +91,13 @@ class _Worker:
     def close(self) -> None:
         """Kill it: what it finished was taken, and it would need a tenth of a second to say goodbye."""
         if self._pool is not None:
+            # This thread removes the queue's semaphores in the end and says so to who watches over them. Where the
+            # program ends between the two, who watches warns of a leak.
+            feeder = getattr(getattr(self._pool, "_call_queue", None), "_thread", None)
             self._pool.shutdown(kill_workers=True)
             self._pool = None
+            if feeder is not None:
+                feeder.join(_GOODBYE)
 
 
 class Job(Generic[T, R]):
