@@ -233,6 +233,7 @@ def test_cleanliness_falls_with_each_component_and_rises_with_chroma(
         "colorfulness": colorfulness,
         "strewn": 0.0,
         "scenery": 0.0,
+        "motley": 0.0,
     }
     after = {**before, names[which]: before[names[which]] + more}
     change = cleanliness(after) - cleanliness(before)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
 
-VERSION = "12"
+VERSION = "13"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
@@ -71,6 +71,9 @@ class Background:
     scenery: float
     """How sure it is that a scene surrounds the subject and no ground, in [0, 1]: a blurred room, or many colours along
     nearly all of the border outside a studio."""
+    motley: float
+    """How sure it is that most of the border is of many colours and no one ground, in [0, 1]: cleanliness is below what
+    that leaves. 0 in a studio."""
     unevenness: float
     """Largest change of the background's smooth part across the frame, in ΔE, ≥ 0: shadow or gradient."""
     chroma: float
@@ -124,6 +127,8 @@ class Background:
     """How many things lie about on a clean ground, apart from the subject and less than a third as large."""
     detached: float
     """Share of the picture under things that stand on a clean ground apart from the subject, in [0, 1)."""
+    crowding: float
+    """Share of the open ground that is on or near things that lie about on it, about, ≥ 0; 0 for a set of products."""
 
     @property
     def has_background(self) -> bool:
@@ -158,7 +163,7 @@ def judged(region: Region) -> Background:
     components = clutter_components(region, own, ground_share, rest, soft)
     found, seen = pieces(region), subject & ~mask
     return Background(
-        cleanliness=cleanliness(components, found["things"]),
+        cleanliness=cleanliness(components, found["crowding"]),
         share=float(region.framed(mask, outside=True).mean()),
         purity=purity,
         uniformity=texture.median(region.off, mask) if shown else middle(region.off),

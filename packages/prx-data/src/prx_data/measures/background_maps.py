@@ -60,3 +60,8 @@ def middle(values: Floats) -> float:
     """The median, of an even number the upper one."""
     half = values.size // 2
     return float(np.partition(values.ravel(), half)[half])
+
+
+def between(value: float, ends: tuple[float, float]) -> float:
+    """How far a value is from the first end to the second, in [0, 1]."""
+    return min(max((value - ends[0]) / (ends[1] - ends[0]), 0.0), 1.0)

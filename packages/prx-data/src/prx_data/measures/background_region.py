@@ -24,6 +24,9 @@ from prx_data.picture import halved as halved_pixels
 LEAST_SHARE = 0.02
 """Of the frame: a smaller region is no background."""
 
+STUDIO = 0.5
+"""Of the border: a ground that flat is a studio's, and has no lines of its own."""
+
 _FLAT_RING = 0.06  # the border in which a studio's ground is looked for, in parts of the shorter side
 _FAINT_TOLERANCE = 3.0  # ΔE where nothing stands out at the first: white on white
 _FAINT_FILL = 0.01
@@ -35,7 +38,6 @@ _PALE_MORE, _PALE_PART = 1.03, 0.002  # times the subject from which on parts ar
 # ΔE of a ground before a sharp outline, and how much of that is clear: of composites with a soft shadow 0.31 at most,
 # and 0.73 at least of 23 white shirts and cartons.
 _CLEAR, _SHARP = 1.5, 0.5
-_STUDIO = 0.5  # of the border: a ground that flat has no lines of its own
 _STRONG = 15.0  # ΔE from it that no shadow's rim reaches
 _SETTLED = 0.002  # of the frame: where the mask moves by less, the surface is found
 # What a subject encloses and is no farther from the surface than the ground is, or than these ΔE at least and at most,
@@ -139,12 +141,12 @@ def soft_rim(region: Region) -> float:
     A product is in focus; what is taken for one in a blurred room is not. 0 before a studio's ground, where pale
     products have soft rims.
     """
-    return 0.0 if region.studio >= _STUDIO else texture.soft_rim(region.lab, region.subject, region.mask)
+    return 0.0 if region.studio >= STUDIO else texture.soft_rim(region.lab, region.subject, region.mask)
 
 
 def whole(region: Region) -> Mask:
     """The subject with its chains, cables and straps, which on a studio's ground are nothing else."""
-    if region.studio < _STUDIO:
+    if region.studio < STUDIO:
         return region.subject
     return masks.with_thin_parts(region.subject, region.off, _STRONG)
 

@@ -22,7 +22,7 @@ import numpy as np
 from prx_data.kernels import ground, masks, straight, texture
 from prx_data.kernels.ground import LEAST_STUDIO
 from prx_data.kernels.lab import halved
-from prx_data.measures.background_maps import Floats, middle, ring_depth, ring_places
+from prx_data.measures.background_maps import Floats, between, middle, ring_depth, ring_places
 from prx_data.measures.background_region import Region, whole
 from prx_data.measures.masks import Mask
 
@@ -58,6 +58,7 @@ _FEW, _ALIKE = 8, 15.0  # every other pixel of the border; ΔE of what is of one
 _OUT_OF_FOCUS = (0.4, 0.6)
 _ONE_GROUND = (0.75, 0.95)  # of the border: with more, what is blurred is a ground nevertheless
 _MANY_GROUNDS = (0.3, 0.5)  # of the border: with less, what is of many colours is no ground, and rarely a subject
+_HALF = (0.45, 0.55)  # of the border: with less, it is of many colours rather than one ground
 _NO_STUDIO = (0.03, 0.06)  # of the border
 _SCENERY = 0.97  # of cleanliness is lost
 _LITTLE_GROUND = 0.2  # of the border: half of what is so little that everything else counts as a surface
@@ -69,7 +70,7 @@ _HUES_RING = 0.08  # of the shorter side
 _STRAIGHT = (0.5, 0.2)
 _MANY_COLORS = (0.6, 0.9)
 _REST = 0.3  # of what is not ground along the border: more than that beside the subject, and it is not one subject
-_MANY = 6  # things that halve it
+_CROWDED = 0.15  # `crowding` that halves it: of ten things laid about, the first four or five
 # Of `strewn`: more than the first have 1 in 100 photos of plain grounds, and that and the second halve it.
 _STREWN = (0.04, 0.015)
 # Of `lines`: more than the first have 2 of 253 photos of plain grounds and 1 in 7 of others, and that and the second
@@ -97,17 +98,19 @@ class Clutter(TypedDict):
     chroma: float
     strewn: float
     scenery: float
+    motley: float
     border_share: float
     softness: float
     colorfulness: float
 
 
-def cleanliness(components: Clutter, things: int = 0) -> float:
+def cleanliness(components: Clutter, crowding: float = 0.0) -> float:
     """Cleanliness in [0, 1]: falls with each component but chroma, and rises with that where the border is ground.
 
-    It falls with the things that lie about the subject, too, by 3 % for one and to a half for six, where all around it
-    is full of edges or these all have one direction, and before a scene instead of a ground. Few of the photos that the
-    weights were fitted to have any to speak of, so that this is set.
+    It falls with the things that lie about the subject, too, by a few per cent for one and to a half for four or five,
+    where all around it is full of edges or these all have one direction, and before a scene instead of a ground. Few of
+    the photos that the weights were fitted to have any to speak of, so that this is set. Where most of the border is of
+    many colours, that alone says how clean it is at most, however smooth a blur made them.
 
     A saturated ground is a backdrop that somebody chose, and the same noise measures more ΔE on it. In a soft photo
     grain counts for more, and in one without colours what speaks of colours is taken as neutral. The weights are a
@@ -118,7 +121,9 @@ def cleanliness(components: Clutter, things: int = 0) -> float:
     strewn = max(components["strewn"] - _STREWN[0], 0.0) / _STREWN[1]
     ground = 1 - _SCENERY * components["scenery"]
     grid = max(components["lines"] - _GRID[0], 0.0) / _GRID[1]
-    return ground / (1 + math.exp(-logit)) / (1 + (things / _MANY) ** 2) / (1 + strewn**2) / (1 + grid**2)
+    crowded = crowding / _CROWDED
+    found = ground / (1 + math.exp(-logit)) / (1 + crowded**2) / (1 + strewn**2) / (1 + grid**2)
+    return min(found, 1 - _SCENERY * components["motley"])
 
 
 def evidence(components: Clutter) -> dict[str, float]:
@@ -174,7 +179,7 @@ def clutter_components(region: Region, own: Floats, ground_share: float, rest: f
         "surfaces": mixed * _surfaces(region, ground_share) if mixed else 0.0,
         "chroma": math.hypot(*own[1:].tolist()),
         "strewn": texture.strewn(region.lab, ~_bodies((~mask | region.subject)[::2, ::2]), _CELL, _EDGE, _FULL),
-        "scenery": _scenery(ground_share, soft, mixed, region.studio),
+        **_scenery(ground_share, soft, mixed, region.studio),
         "border_share": ground_share,
         "softness": softness(detail, region.coarse),
         "colorfulness": _quantile(np.hypot(region.lab[1, ::2, ::2], region.lab[2, ::2, ::2]), _MOST),
@@ -212,7 +217,7 @@ def _studio_subject(region: Region, rest: float, free: bool, mixed: float) -> fl
         return 0.0
     ends = 0.0 if free else max(straight.longest_end(region.mask), straight.longest_end(region.mask.T))
     few, many = _STRAIGHT
-    limit = few + (many - few) * _between(mixed, _MANY_COLORS)
+    limit = few + (many - few) * between(mixed, _MANY_COLORS)
     return _ramp(region.studio / LEAST_STUDIO - 1) * _ramp(1 - rest / _REST) * _ramp(2 - ends / limit)
 
 
@@ -267,19 +272,23 @@ def _mixed(region: Region) -> float:
     return _ramp(2 * ground.unlike(region.lab.reshape(3, -1), places, _ALIKE))
 
 
-def _scenery(ground_share: float, soft: float, mixed: float, studio: float) -> float:
-    """How sure it is that a scene surrounds the subject and no ground, in [0, 1].
+class _Scene(TypedDict):
+    scenery: float
+    motley: float
+
+
+def _scenery(ground_share: float, soft: float, mixed: float, studio: float) -> _Scene:
+    """How sure it is that a scene surrounds the subject and no ground, in [0, 1], and that no one ground prevails.
 
     A blurred room around what is sharp, or things along nearly all of the border, but in a studio: there they are a
-    subject that fills the frame. Of many colours either way: a soft horizon divides two grounds of one.
+    subject that fills the frame. Of many colours either way: a soft horizon divides two grounds of one. `motley` is the
+    same as to less of the border: a product that fills the frame has as little ground as that, but is rarely of so many
+    colours.
     """
-    blurred = _between(soft, _OUT_OF_FOCUS) * (1 - _between(ground_share, _ONE_GROUND))
-    crowded = (1 - _between(ground_share, _MANY_GROUNDS)) * (1 - _between(studio, _NO_STUDIO))
-    return mixed * max(blurred, crowded)
-
-
-def _between(value: float, ends: tuple[float, float]) -> float:
-    return _ramp((value - ends[0]) / (ends[1] - ends[0]))
+    blurred = between(soft, _OUT_OF_FOCUS) * (1 - between(ground_share, _ONE_GROUND))
+    indoors = 1 - between(studio, _NO_STUDIO)
+    crowded, motley = ((1 - between(ground_share, limits)) * indoors for limits in (_MANY_GROUNDS, _HALF))
+    return {"scenery": mixed * max(blurred, crowded), "motley": mixed * max(blurred, motley)}
 
 
 def _surfaces(region: Region, ground_share: float) -> float:
