@@ -59,6 +59,7 @@ _OUT_OF_FOCUS = (0.4, 0.6)
 _ONE_GROUND = (0.75, 0.95)  # of the border: with more, what is blurred is a ground nevertheless
 _MANY_GROUNDS = (0.3, 0.5)  # of the border: with less, what is of many colours is no ground, and rarely a subject
 _HALF = (0.45, 0.55)  # of the border: with less, it is of many colours rather than one ground
+_HALF_BLURRED = ((0.3, 0.5), (0.5, 0.65))  # of the rim; of the border, which is less than one ground if that is so soft
 _NO_STUDIO = (0.03, 0.06)  # of the border
 _SCENERY = 0.97  # of cleanliness is lost
 _LITTLE_GROUND = 0.2  # of the border: half of what is so little that everything else counts as a surface
@@ -281,14 +282,15 @@ def _scenery(ground_share: float, soft: float, mixed: float, studio: float) -> _
     """How sure it is that a scene surrounds the subject and no ground, in [0, 1], and that no one ground prevails.
 
     A blurred room around what is sharp, or things along nearly all of the border, but in a studio: there they are a
-    subject that fills the frame. Of many colours either way: a soft horizon divides two grounds of one. `motley` is the
-    same as to less of the border: a product that fills the frame has as little ground as that, but is rarely of so many
-    colours.
+    subject that fills the frame. Of many colours either way: a soft horizon divides two grounds of one. `motley` says
+    so of half of the border already, and each of the two adds to the other, so that neither is missed as a blur goes.
     """
-    blurred = between(soft, _OUT_OF_FOCUS) * (1 - between(ground_share, _ONE_GROUND))
     indoors = 1 - between(studio, _NO_STUDIO)
-    crowded, motley = ((1 - between(ground_share, limits)) * indoors for limits in (_MANY_GROUNDS, _HALF))
-    return {"scenery": mixed * max(blurred, crowded), "motley": mixed * max(blurred, motley)}
+    blurred = between(soft, _OUT_OF_FOCUS) * (1 - between(ground_share, _ONE_GROUND))
+    crowded = indoors * (1 - between(ground_share, _MANY_GROUNDS))
+    no_blur = 1 - between(soft, _HALF_BLURRED[0]) * (1 - between(ground_share, _HALF_BLURRED[1]))
+    no_crowd = 1 - indoors * (1 - between(ground_share, _HALF))
+    return {"scenery": mixed * max(blurred, crowded), "motley": mixed * (1 - no_blur * no_crowd)}
 
 
 def _surfaces(region: Region, ground_share: float) -> float:
