@@ -84,10 +84,8 @@ def test_ten_things_laid_about_are_clutter_and_each_makes_it_less_clean(
 def test_things_that_touch_each_other_count_for_more_than_one(photos: Path) -> None:
     """Four of them in a row, apart and with no gap between; and both for more than the first alone."""
     take = piece(photos)
-    things = [
-        tuple(one[:30, :30] for one in thing) for thing in (take(np.random.default_rng(seed)) for seed in range(8))
-    ]
-    things = [thing for thing in things if thing[1].shape == (30, 30)][:4]
+    found = [take(np.random.default_rng(seed)) for seed in range(8)]
+    things = [(colors[:30, :30], inside[:30, :30]) for colors, inside in found if len(inside) >= 30][:4]
     crowding = []
     for gap, number in ((0, 1), (0, 4), (20, 4)):
         pixels = np.full((*SHAPE, 3), (225, 220, 215), dtype=np.uint8)

@@ -127,7 +127,7 @@ def _crowding(region: Region, things: Mask, apart: Mask | None) -> float:
     edges = np.count_nonzero(things[1:] != things[:-1]) + np.count_nonzero(things[:, 1:] != things[:, :-1])
     longer = (edges - 4 * math.sqrt(np.count_nonzero(things))) / short
     limit = _JOINED * crowding + jumble * (_JUMBLED + _LINED * max(longer - _LONG, 0.0))
-    return max(crowding, min(_OUTLINE[1] * (longer - _OUTLINE[0]), limit))
+    return float(max(crowding, min(_OUTLINE[1] * (longer - _OUTLINE[0]), limit)))
 
 
 def _jumble(region: Region) -> float:
@@ -140,8 +140,8 @@ def _jumble(region: Region) -> float:
     if not colors:
         return 0.0
     contours, _ = cv2.findContours(subject.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    hull = cv2.contourArea(cv2.convexHull(np.concatenate(contours)))
-    return colors * between(np.count_nonzero(subject) / max(hull, 1), _FULL)
+    hull = float(cv2.contourArea(cv2.convexHull(np.concatenate(contours))))
+    return colors * between(float(np.count_nonzero(subject)) / max(hull, 1.0), _FULL)
 
 
 def _taken(things: Mask, subject: Mask, short: int) -> float:
@@ -151,21 +151,21 @@ def _taken(things: Mask, subject: Mask, short: int) -> float:
     small[0] = False
     larger = [one for one in range(1, count) if not small[one] and not _alike(labels == one, subject)]
     near = cv2.distanceTransform((~small[labels]).view(np.uint8), cv2.DIST_L2, 3) <= _REACH * short
-    open_ground = ~subject
-    taken = np.count_nonzero(near & open_ground) if small.any() else 0
-    return float(taken / max(np.count_nonzero(open_ground), 1) + _OTHER * len(larger))
+    taken = np.count_nonzero(near & ~subject) if small.any() else 0
+    open_ground = max(int(subject.size - np.count_nonzero(subject)), 1)
+    return int(taken) / open_ground + _OTHER * len(larger)
 
 
 def _alike(thing: Mask, subject: Mask) -> bool:
     """Whether two are about as long and as broad, however they are turned, and fill as much of that."""
-    ratios = [one / other for one, other in zip(_form(thing), _form(subject), strict=True)]
-    return all(1 / most <= ratio <= most for ratio, most in zip(ratios, _ALIKE, strict=True))
+    forms = zip(_form(thing), _form(subject), _ALIKE, strict=True)
+    return all(1 / most <= one / other <= most for one, other, most in forms)
 
 
 def _form(thing: Mask) -> tuple[float, float, float]:
     """Length and breadth of the smallest rectangle around a thing, and how much of it the thing fills."""
-    _, sides, _ = cv2.minAreaRect(np.argwhere(thing).astype(np.float32))
-    length, breadth = max(sides) + 1, min(sides) + 1
+    _, (side, other), _ = cv2.minAreaRect(np.argwhere(thing).astype(np.float32))
+    length, breadth = max(side, other) + 1.0, min(side, other) + 1.0
     return length, breadth, np.count_nonzero(thing) / (length * breadth)
 
 
