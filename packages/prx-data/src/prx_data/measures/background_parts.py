@@ -30,7 +30,7 @@ _OTHER = 0.05  # of the open ground, which a product of another kind takes, howe
 _OUTLINE = (0.5, 0.125)
 # More than that is not taken to be things, but parts of a product: times what is apart; what a jumble may be, and that
 # more where its outline is longer than that of 97 in 100 packshots, in shorter sides.
-_JOINED, _JUMBLED, _LINED, _LONG = 3, 0.07, 0.05, 4.0
+_JOINED, _JUMBLED, _LINED, _LONG = 3, 0.07, 0.1, 4.0
 # ΔE of what is of one colour; how much of the outline is of other colours, and how much of its convex hull is filled:
 # of a jumble of photos, and of one product. Of 521 packshots 1 in 20 is anything of one, and the median of 119 jumbles
 # nearly all.
