@@ -31,10 +31,9 @@ _OUTLINE = (0.5, 0.125)
 # More than that is not taken to be things, but parts of a product: times what is apart; what a jumble may be, and that
 # more where its outline is longer than that of 97 in 100 packshots, in shorter sides.
 _JOINED, _JUMBLED, _LINED, _LONG = 3, 0.07, 0.1, 4.0
-# ΔE of what is of one colour; how much of the outline is of other colours, and how much of its convex hull is filled:
-# of a jumble of photos, and of one product. Of 521 packshots 1 in 20 is anything of one, and the median of 119 jumbles
-# nearly all.
 _EVEN = 1.2  # ΔE: median departure of a ground from its smooth surface
+# ΔE of what is of one colour; how much of the outline is of other colours, and how much of its convex hull is filled:
+# from where on it may be a jumble, and from where on it is one. 1 in 20 packshots is anything of one.
 _ALL_ONE, _JUMBLE, _FULL = 15.0, (0.6, 0.75), (0.92, 0.82)
 
 
