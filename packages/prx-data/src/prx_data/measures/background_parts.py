@@ -10,7 +10,8 @@ from typing import TypedDict
 import cv2
 import numpy as np
 
-from prx_data.kernels import masks, texture
+from prx_data.kernels import ground, masks, texture
+from prx_data.measures.background_maps import between
 from prx_data.measures.background_region import STUDIO, Region
 from prx_data.measures.masks import Mask
 
@@ -19,7 +20,7 @@ SEEN = 2.0
 _PART = (0.01, 0.1)  # the least that is a part, of the picture and of all that stands in front of the ground
 _PEAK = 20.0  # ΔE from the ground that a thing reaches somewhere: shadows do not
 _SMALL = 1 / 3  # of the subject: what is larger is another product
-_LEAST_THING = 3  # pixels of one
+_LEAST_THING, _LEAST_OUTLINE = 3, 8  # pixels of one
 _ALIKE = (1.6, 1.6, 1.25)  # times as long, as broad and as full as the subject at most: the other shoe
 _REACH = 0.06  # of the shorter side: what is nearer to a thing is no open ground
 _NECKS = (0.03, 0.06)  # of the shorter side: half as wide as what joins things to a product or to each other
@@ -27,8 +28,13 @@ _OTHER = 0.05  # of the open ground, which a product of another kind takes, howe
 # In shorter sides: how much longer an outline is than that of a square as large, where products have less; and how much
 # of the open ground one more takes: ten things laid about take a quarter of it and are 2.7 shorter sides round.
 _OUTLINE = (0.5, 0.125)
-_JOINED = 3  # times what is apart: more than that is not taken to be things, but parts of a product
+# More than that is not taken to be things, but parts of a product: times what is apart; and of a jumble, for what its
+# outline is longer than that of 97 in 100 packshots, in shorter sides.
+_JOINED, _JUMBLED, _LONG = 3, 0.1, 4.0
 _EVEN = 1.2  # ΔE: median departure of a ground from its smooth surface
+# ΔE of what is of one colour; how much of the outline is of other colours, and how much of its convex hull is filled:
+# from where on it may be a jumble, and from where on it is one. 1 in 20 packshots is anything of one.
+_ALL_ONE, _JUMBLE, _FULL = 15.0, (0.6, 0.75), (0.92, 0.82)
 
 
 class Pieces(TypedDict):
@@ -101,23 +107,39 @@ def _crowding(region: Region, things: Mask, apart: Mask | None) -> float:
     area, outline and number at once, as Steiner's formula has it. Another product, at least a third as large as the
     subject, is nothing to it if it is of about the same form, and else not much.
 
-    Where anything lies apart before an even ground, what a neck joins to the subject counts as well. What joins it
-    broadly cannot be told from a part of it; but it makes the outline longer, and that is taken for one more.
+    Before an even ground, what a neck joins to the subject counts as well, where anything lies apart. What joins it
+    broadly cannot be told from a part of it; but it makes the outline longer, and with other things about that is taken
+    for one more; without, only if it is far longer than a product's, of many colours and not convex.
     """
-    if apart is None:
-        return 0.0
     subject, short = region.subject, min(things.shape)
-    crowding = _taken(apart, subject, short)
-    uneven = region.studio < STUDIO and (not region.mask.any() or texture.median(region.off, region.mask) >= _EVEN)
-    if not crowding or uneven:
+    crowding = 0.0 if apart is None else _taken(apart, subject, short)
+    if region.studio < STUDIO and (not region.mask.any() or texture.median(region.off, region.mask) >= _EVEN):
         return crowding
-    joined = np.zeros_like(things)
-    for neck in _NECKS:
-        joined |= _beyond_necks(things, subject, neck * short)
-    crowding = _taken(apart | joined, subject & ~joined, short)
+    if apart is not None and crowding:
+        joined = np.zeros_like(things)
+        for neck in _NECKS:
+            joined |= _beyond_necks(things, subject, neck * short)
+        crowding = _taken(apart | joined, subject & ~joined, short)
     edges = np.count_nonzero(things[1:] != things[:-1]) + np.count_nonzero(things[:, 1:] != things[:, :-1])
     longer = (edges - 4 * math.sqrt(np.count_nonzero(things))) / short
-    return float(max(crowding, min(_OUTLINE[1] * (longer - _OUTLINE[0]), _JOINED * crowding)))
+    limit = _JOINED * crowding
+    if longer > _LONG:
+        limit += _JUMBLED * (longer - _LONG) * _jumble(region)
+    return float(max(crowding, min(_OUTLINE[1] * (longer - _OUTLINE[0]), limit)))
+
+
+def _jumble(region: Region) -> float:
+    """How far a subject looks like things that overlap rather than one, in [0, 1]."""
+    subject = region.subject
+    outline = np.flatnonzero(masks.shrunk(subject, 1) & ~masks.shrunk(subject, 3))[::2].copy()
+    if len(outline) < _LEAST_OUTLINE:
+        return 0.0
+    colors = between(ground.unlike(region.lab.reshape(3, -1), outline, _ALL_ONE), _JUMBLE)
+    if not colors:
+        return 0.0
+    contours, _ = cv2.findContours(subject.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = float(cv2.contourArea(cv2.convexHull(np.concatenate(contours))))
+    return colors * between(float(np.count_nonzero(subject)) / max(hull, 1.0), _FULL)
 
 
 def _taken(things: Mask, subject: Mask, short: int) -> float:
