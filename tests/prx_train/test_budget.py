@@ -175,6 +175,26 @@ def test_a_budget_that_is_too_short_is_told_in_a_sentence() -> None:
         schedule.check("set-up")
 
 
+@pytest.mark.parametrize(
+    ("text", "written", "instead"),
+    [
+        ("0:05", "'0:05'", "give it 12 s or more."),
+        ("$0.01", r"'\$0\.01'", r"give it \$0\.03 or more\."),
+        ("0.5 EUR", "'0.5 EUR'", r"give it 1\.18 EUR or more\."),
+        ("until 2026-12-01T08:00+01:00", r"'until 2026-12-01T08:00\+01:00'", "give it 'until 2026-1.*:01.*' or later"),
+    ],
+)
+def test_a_budget_that_is_too_short_is_told_in_its_own_unit(text: str, written: str, instead: str) -> None:
+    asked = parse_budget(text)
+    price = 3600 * asked.amount / 5 if asked.unit == "money" else None  # every one of them is five seconds long
+    budget = settled(asked, spent=4.0, price_per_hour=price, now=asked.amount - 1)
+    schedule = Schedule(budget, Clock(already=4.0, now=lambda: 0.0), 0.1, 0.3)
+    schedule.reserve.learn("export", 3.0)
+    assert budget.amount == pytest.approx(5.0)
+    with pytest.raises(BudgetError, match=f"'budget' = {written} is too short for one step: after set-up, .*{instead}"):
+        schedule.check("set-up")
+
+
 def test_durations_are_spoken_with_units() -> None:
     assert [spoken(x) for x in (0.25, 59.4, 61, 300, 7800)] == [
         "0.2 s",

@@ -129,6 +129,16 @@ def test_sample_and_report_of_no_run_end_with_2(tmp_path: Path, capsys: pytest.C
         assert one_sentence(capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("guidance", ["nan", "inf", "0.5"])
+def test_guidance_that_is_no_number_is_told_before_any_work(
+    guidance: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(tmp_path), "a hat", "--guidance", guidance]) == 2
+    said = capsys.readouterr().err
+    assert one_sentence(said)
+    assert f"--guidance {guidance} is wrong" in said
+
+
 @pytest.mark.usefixtures("signals")
 def test_a_trained_model_is_sampled_from_the_command_line(
     toml: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -146,7 +146,7 @@ def test_a_budget_in_seconds_is_met_and_drives_the_learning_rate(settings: dict[
 
 
 def test_a_budget_too_short_for_one_step_is_told(settings: dict[str, Any]) -> None:
-    with pytest.raises(BudgetError, match=r"'budget' = '0\.1 s' is too short for one step"):
+    with pytest.raises(BudgetError, match=r"'budget' = '0\.1s' is too short for one step"):
         fit(TrainConfig(**{**settings, "budget": "0.1s"}))
     assert not Run(settings["output"]).finished
     assert fit(TrainConfig(**settings)).finished

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,10 @@ class Budget:
     """What `amount` counts. A schedule works with `seconds` and `steps` alone; see `settled`."""
     run: Path | None = None
     """The run that is replayed."""
+    text: str = field(default="", compare=False)
+    """As the user wrote it; empty for one that nobody wrote."""
+    settles: "Budget | None" = field(default=None, compare=False)
+    """The one of money, or the deadline, that this one is in seconds."""
 
     def __str__(self) -> str:
         if self.unit == "seconds":
@@ -37,6 +41,22 @@ class Budget:
         if self.unit == "replay":
             return f"the steps of {self.run}"
         return f"{int(self.amount)} steps" if self.unit == "steps" else f"{self.amount:g} of money"
+
+    @property
+    def written(self) -> str:
+        """As the user wrote it; in words where nobody did."""
+        return self.text or str(self)
+
+    def at_least(self, seconds: float) -> str:
+        """What to write instead of this budget of seconds to have so many, in the unit that the user chose."""
+        asked = self.settles
+        if asked is not None and asked.unit == "money":
+            money = math.ceil(100 * asked.amount * seconds / self.amount) / 100
+            return f"{re.sub(_NUMBER, f'{money:.2f}', asked.written)} or more"
+        if asked is not None:
+            until = math.ceil((asked.amount + seconds - self.amount) / 60) * 60.0
+            return f"'{replace(asked, amount=until)}' or later"
+        return f"{spoken(seconds)} or more"
 
 
 def parse_budget(text: str, *, key: str = "budget") -> Budget:
@@ -50,7 +70,7 @@ def parse_budget(text: str, *, key: str = "budget") -> Budget:
     """
     cleaned = text.strip().lower()
     if cleaned.startswith("as "):
-        return Budget(amount=0.0, unit="replay", run=Path(text.strip()[3:].strip()))
+        return Budget(amount=0.0, unit="replay", run=Path(text.strip()[3:].strip()), text=text)
     if cleaned.startswith("until "):
         return _deadline(text)
     amount, unit = _amount(cleaned)
@@ -61,7 +81,7 @@ def parse_budget(text: str, *, key: str = "budget") -> Budget:
         )
     if amount <= 0:
         raise ConfigError(f"config key '{key}' = {text!r} must be more than zero.")
-    return Budget(amount=amount, unit=unit)
+    return Budget(amount=amount, unit=unit, text=text)
 
 
 def parse_interval(text: str, *, key: str) -> Budget:
@@ -100,12 +120,13 @@ def settled(
     if budget.unit == "money":
         if not price_per_hour:
             raise ConfigError("a 'budget' of money needs 'price_per_hour', what one device costs in an hour.")
-        return Budget(amount=3600 * budget.amount / (price_per_hour * devices), unit="seconds")
+        seconds = 3600 * budget.amount / (price_per_hour * devices)
+        return Budget(amount=seconds, unit="seconds", text=budget.text, settles=budget)
     if budget.unit == "until":
         left = budget.amount - (time.time() if now is None else now)
         if left <= 0 and not begun:
             raise ConfigError(f"config key 'budget' = '{budget}' lies in the past.")
-        return Budget(amount=max(spent + left, 1e-3), unit="seconds")
+        return Budget(amount=max(spent + left, 1e-3), unit="seconds", text=budget.text, settles=budget)
     return replace(budget, run=None)
 
 
@@ -129,7 +150,7 @@ def _deadline(text: str) -> Budget:
             f"config key 'budget' = {text!r} is no deadline; write it as 'until 2026-12-01 08:00' or "
             "'until 2026-12-01T08:00+01:00'."
         ) from None
-    return Budget(amount=found.timestamp(), unit="until")
+    return Budget(amount=found.timestamp(), unit="until", text=text)
 
 
 def spoken(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import math
 import os
 import signal
 import sys
@@ -137,6 +138,9 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _sample(options: argparse.Namespace) -> int:
     from prx_train.errors import ConfigError
+
+    if not 1 <= options.guidance < math.inf:
+        raise ConfigError(f"--guidance {options.guidance:g} is wrong: it must be a number from 1, which is none.")
     from prx_train.model import draw, load_pipeline
     from prx_train.run import Run
     from prx_train.storage import read_json

@@ -205,7 +205,7 @@ class Schedule:
         need = self.clock.spent + ahead + self.pace.seconds + self.reserve.seconds
         if need > self.budget.amount:
             raise BudgetError(
-                f"config key 'budget' = {str(self.budget)!r} is too short for one step: after {doing}, "
+                f"config key 'budget' = {self.budget.written!r} is too short for one step: after {doing}, "
                 f"{spoken(self.clock.spent)} were spent and the rest needs at least "
-                f"{spoken(need - self.clock.spent)}, so give it {spoken(1.5 * need)} or more."
+                f"{spoken(need - self.clock.spent)}, so give it {self.budget.at_least(1.5 * need)}."
             )
