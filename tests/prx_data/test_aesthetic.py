@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from prx_data import Aesthetic, Clip, ConfigError, Picture, Rules, Settings, Workspace, curate
+from prx_data.cli import main
 from prx_data.config import make_config
 from prx_data.decisions.keep import Preference
 from prx_data.explain import explain_photo, open_workspace, settings_of
@@ -18,7 +19,8 @@ from prx_data.measures import standard_measures
 from prx_data.measures.aesthetic import aesthetic, load_head
 
 from .conftest import draw_product, encode
-from .tiny_clip import write_model
+from .test_nsfw import write_network
+from .tiny_clip import write_folder, write_model
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -143,6 +145,31 @@ def test_a_curation_with_a_head(pile: Path, tmp_path: Path, clip: Clip) -> None:
     assert "How they score aesthetically" in (tmp_path / "dataset" / "report.html").read_text()
     curate(**{**settings, "output": tmp_path / "without"})
     assert pq.read_table(tmp_path / "without" / "data")["aesthetic"].null_count == len(rows)
+
+
+@pytest.mark.parametrize("in_a_folder", [False, True])
+def test_another_folder_finds_the_models_or_says_which_is_missing(
+    pile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], in_a_folder: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if in_a_folder:
+        model = {"model": f"local-dir:{write_folder(Path('model'), 'tiny-clip', {}).name}"}
+    else:
+        model = {"model": "tiny-clip", "weights": str(write_model(Path("model")))}
+    head, network = write_head(Path("head.safetensors")), write_network(Path("colors.onnx"))
+    asked: dict[str, Any] = {"clip": {**model, "batch_size": 4}, "aesthetic_head": head, "nsfw": {"model": network}}
+    curate(photos=pile, workspace="work", output="dataset", workers=1, **asked)
+    monkeypatch.chdir(pile)
+    for command in (["explain", "1.jpg", "--workspace"], ["show"]):
+        assert main([*command, str(tmp_path / "work")]) == 0, capsys.readouterr().err
+    assert "aesthetic" in capsys.readouterr().out
+    for path in (tmp_path / network, tmp_path / head, next((tmp_path / "model").glob("*.safetensors"))):
+        path.rename(path.with_name("elsewhere"))
+        assert main(["explain", "1.jpg", "--workspace", str(tmp_path / "work")]) == 2
+        told = capsys.readouterr().err
+        assert len(told.splitlines()) == 1
+        assert str(path if path.parent == tmp_path or not in_a_folder else path.parent) in told
+        path.with_name("elsewhere").rename(path)
 
 
 def test_what_is_missing_is_told_before_any_work(pile: Path, tmp_path: Path, clip: Clip) -> None:

@@ -15,7 +15,7 @@ from prx_data.decisions.settings import Settings
 from prx_data.errors import ConfigError
 from prx_data.measures import Measure, standard_measures
 from prx_data.measures.aesthetic import Aesthetic
-from prx_data.measures.clip import Clip
+from prx_data.measures.clip import Clip, whole_model
 from prx_data.measures.nsfw import Nsfw
 from prx_data.measures.scaled import LEAST_SIDE
 
@@ -159,9 +159,18 @@ class CurateConfig(BaseModel):
         return chosen_measures(text=text, clip=self.clip, nsfw=self.nsfw, aesthetic_head=self.aesthetic_head)
 
     def measured(self) -> dict[str, Any]:
-        """What a workspace has to know to be opened as this curation did, see `prx_data.explain.open_workspace`."""
-        shown = self.model_dump(mode="json")
-        return {name: shown[name] for name in ("decode_side", "clip", "nsfw", "aesthetic_head")}
+        """What a workspace has to know to be opened as this curation did, see `prx_data.explain.open_workspace`.
+
+        Local files by their whole paths: who opens it may be in another folder.
+        """
+        shown = self.model_dump(mode="json", include={"decode_side", "clip", "nsfw", "aesthetic_head"})
+        clip, nsfw, head = (shown[name] for name in ("clip", "nsfw", "aesthetic_head"))
+        if clip is not None:
+            clip["model"] = whole_model(clip["model"])
+            clip["weights"] = clip["weights"] and _whole(clip["weights"])
+        if nsfw is not None:
+            nsfw["model"] = _whole(nsfw["model"])
+        return {**shown, "aesthetic_head": head and _whole(head)}
 
     def settings(self) -> Settings:
         """What the decisions depend on."""
@@ -178,6 +187,11 @@ PLACES: Any = {
 }
 """Settings that say where and how fast, and not what; models and prompts may be paths, and are among the
 versions."""
+
+
+def _whole(path: str) -> str:
+    """The whole path of a file; what is none, such as a tag of open_clip, as it is."""
+    return str(Path(path).absolute()) if Path(path).is_file() else path
 
 
 def chosen_measures(

@@ -302,6 +302,12 @@ class Clip:
         return model.eval().requires_grad_(False).to(memory_format=layout)
 
 
+def whole_model(model: str) -> str:
+    """`Clip.model` so that it is found from any folder."""
+    folder = model.removeprefix(_FOLDER)
+    return model if folder == model else f"{_FOLDER}{Path(folder).absolute()}"
+
+
 def _libraries() -> tuple[Any, Any]:
     """open_clip and torch: seconds to import, and an extra."""
     try:
