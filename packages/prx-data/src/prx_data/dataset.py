@@ -28,7 +28,7 @@ from prx_data.progress import tracked
 from prx_data.records import FAILED, SAMPLES, Verdict
 from prx_data.samples import write_samples
 from prx_data.shards import write_shards
-from prx_data.storage import make_writable_folder, told_if_unwritable, write_json, write_table, write_text
+from prx_data.storage import held, make_writable_folder, told_if_unwritable, write_json, write_table, write_text
 
 FORMAT = 1
 MANIFEST = "curation.json"
@@ -164,7 +164,7 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, Any]:
 
 
 def check_output(output: Path, *, manifest: str = MANIFEST, what: str = "a dataset") -> None:
-    """Refuse an output that cannot be written, or that holds something other than what is to be replaced.
+    """Refuse an output that cannot be written, is being written, or holds something other than what is to be replaced.
 
     What a killed run left beside it goes: the disk may be full of it, and photos may have to be measured first.
 
@@ -181,8 +181,9 @@ def check_output(output: Path, *, manifest: str = MANIFEST, what: str = "a datas
         raise WorkspaceError(f"output = {str(output)!r} is a file; {what} is a folder.")
     if output.is_dir() and any(output.iterdir()) and not (output / manifest).exists():
         raise WorkspaceError(f"output = {str(output)!r} holds files that are not {what} of prx-data; name another.")
-    for leftover in _beside(output):
-        shutil.rmtree(leftover, ignore_errors=True)
+    if any(one.exists() for one in _beside(output)):
+        with told_if_unwritable(output.parent), _written_alone(output) as aside:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def current_manifest(output: Path, content: Content) -> dict[str, Any] | None:
@@ -198,20 +199,36 @@ def current_manifest(output: Path, content: Content) -> dict[str, Any] | None:
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `output` when the body succeeds, and goes when it fails."""
-    aside, old = _beside(output)
-    for leftover in (aside, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        with told_if_unwritable(output.parent):
-            aside.mkdir(parents=True)
+    """Yield an empty folder that takes the place of `output` when the body succeeds, and goes when it fails.
+
+    Raises:
+        WorkspaceError: The disk is full, say, or another process is writing the same output.
+    """
+    old = _beside(output)[1]
+    with told_if_unwritable(output.parent), _written_alone(output) as aside:
+        try:
             yield aside
-        if output.exists():
-            output.rename(old)
-        aside.rename(output)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            if output.exists():
+                output.rename(old)
+            aside.rename(output)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _written_alone(output: Path) -> Iterator[Path]:
+    """The folder aside, empty, and held against other processes that are to write the same output."""
+    aside, old = _beside(output)
+    with held(aside) as free:
+        if not free:
+            raise WorkspaceError(
+                f"output = {str(output)!r} is in use: another process is writing it; wait for its end, or name another."
+            )
+        for leftover in (*aside.iterdir(), old):
+            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        yield aside
 
 
 def _beside(output: Path) -> tuple[Path, Path]:

@@ -60,15 +60,51 @@ def alone(workspace: Path) -> Iterator[None]:
     with told_if_unwritable(workspace):
         file = (workspace / ".lock").open("ab")
     with file:
-        with suppress(OSError):  # this file system has no locks
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise WorkspaceError(
-                    f"workspace = {str(workspace)!r} is in use: another curation is at work there; wait for its end, "
-                    "or choose another workspace."
-                ) from None
+        if not _locked(file.fileno()):
+            raise WorkspaceError(
+                f"workspace = {str(workspace)!r} is in use: another curation is at work there; wait for its end, "
+                "or choose another workspace."
+            )
         yield
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Make a folder, or take over what a killed process left of one, and hold it; yields whether nobody else has it.
+
+    It may be renamed and removed while it is held. As with `alone`, the operating system lets go of it.
+    """
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # whoever had it has just finished
+            continue
+        try:
+            free = _locked(file)
+            if not free or _is_at(file, folder):
+                yield free
+                return
+        finally:
+            os.close(file)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Whether an open file still has the name, and was not renamed or removed."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _locked(file: int) -> bool:
+    """Whether a file could be locked, or this file system has no locks; else another process has locked it."""
+    with suppress(OSError):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 @contextmanager
