@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import prx_data
-from prx_data import ConfigError, Rules, SourceError, Workspace
+from prx_data import ConfigError, Profile, Rules, SourceError, Workspace
 from prx_data.cli import main
 from prx_data.decisions.settings import Settings
 from prx_data.explain import as_text, explain_file, explain_photo, settings_of
@@ -76,6 +76,31 @@ def test_a_file_is_judged_by_the_rules_of_a_config(
         assert sentence in capsys.readouterr().out.splitlines()[1]
     assert main(["explain", photo, "--config", str(config), "--workspace", str(tmp_path)]) == 2
     assert "--config goes without --workspace" in capsys.readouterr().err
+
+
+def test_what_was_not_measured_of_a_file_cannot_be_judged(photos: Path) -> None:
+    photo = sorted((photos / "catalogue").glob("*.jpg"))[0]
+    basics, *others = prx_data.standard_measures()
+
+    def verdict(**settings: Any) -> dict[str, Any]:
+        found: dict[str, Any] = explain_file(photo, **settings)["verdict"]
+        return found
+
+    missing = "Cannot be judged by the rules without what these measures do not give: "
+    gone = "bright_share, brightness, cleanliness, detail, spread"
+    assert verdict(measures=[]) == {"kept": None, "reason": None, "detail": f"{missing}{gone}."}
+    assert verdict(measures=[basics])["detail"] == f"{missing}cleanliness."
+    assert verdict(measures=[basics], rules=Rules(min_cleanliness=None))["detail"].startswith("Passes the rules; ")
+    assert verdict(rules=Rules(max_nsfw=0.5))["detail"] == f"{missing}nsfw."
+    # What was measured is enough to drop it.
+    assert verdict(measures=others, rules=Rules(min_cleanliness=1.0))["reason"] == "cluttered_background"
+    assert verdict(measures=[], rules=Rules(min_side=10**6))["reason"] == "too_small"
+    fill, side = {"column": "fill", "min": 0.0, "message": "empty"}, {"column": "short_side", "message": "small"}
+    mine = Profile(name="mine", checks=[fill, {**side, "min": 1}])
+    detail = verdict(measures=[basics], rules=Rules(min_cleanliness=None), profile=mine)["detail"]
+    assert detail == "Cannot be judged by the rules and mine without what these measures do not give: fill."
+    small = Profile(name="mine", checks=[fill, {**side, "min": 10**6}])
+    assert verdict(measures=[basics], profile=small)["reason"] == "profile"
 
 
 def test_a_photo_of_a_workspace_is_found_by_any_path(

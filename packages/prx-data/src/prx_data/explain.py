@@ -54,7 +54,7 @@ def explain_file(
     Returns:
         `file`, `key`, `status` and what decoding gave, a mapping of columns for each measure, `phash` of the whole
         picture as 16 hex digits, and `verdict`: not `kept` where the rules or the profile drop it, and else `kept` and
-        `reason` are None, as nobody knows without the other photos.
+        `reason` are None, as nobody knows without the other photos, or without what was not measured.
 
     Raises:
         SourceError: There is no such file, or it cannot be read.
@@ -268,11 +268,22 @@ def _by_itself(columns: Mapping[str, Any], rules: Rules | None, profile: Profile
     if columns["status"] != Status.OK and not judged.salvages(columns):
         message = columns["message"] or "no pixels"
         return {"kept": False, "reason": str(columns["status"]), "detail": f"{message[:1].upper()}{message[1:]}."}
-    reason, detail = judged.judge(columns)
+    # What was not measured cannot be judged; what was can tell against a photo all the same.
+    lacking = judged.unmeasured(columns)
+    reason, detail = judged.model_copy(update=dict.fromkeys(lacking.values())).judge(columns)
     if reason is not Reason.KEPT:
         return {"kept": False, "reason": str(reason), "detail": detail}
-    if profile is not None and (failures := profile.failures(columns)):
-        return {"kept": False, "reason": str(Reason.PROFILE), "detail": f"Fails {profile.name}: {'; '.join(failures)}."}
+    if profile is not None:
+        unknown = set(profile.columns) - columns.keys()
+        seen = tuple(one for one in profile.checks if one.column not in unknown)
+        if failures := profile.model_copy(update={"checks": seen}).failures(columns):
+            detail = f"Fails {profile.name}: {'; '.join(failures)}."
+            return {"kept": False, "reason": str(Reason.PROFILE), "detail": detail}
+        lacking |= dict.fromkeys(unknown, profile.name)
+    if lacking:
+        told = "the rules" if profile is None else f"the rules and {profile.name}"
+        detail = f"Cannot be judged by {told} without what these measures do not give: {', '.join(sorted(lacking))}."
+        return {"kept": None, "reason": None, "detail": detail}
     passed = "the default rules" if rules is None else "the rules"
     passed += "" if profile is None else f" and {profile.name}"
     more = "profile and balance" if profile is None else "and balance"

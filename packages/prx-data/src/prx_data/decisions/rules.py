@@ -1,6 +1,6 @@
 """Rules on single photos: thresholds on columns, each with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +24,21 @@ HOW = {
     "measures=[*standard_measures(), clip, Aesthetic(head=..., clip=clip)])",
 }
 """What it takes to measure them."""
+_CHECKS = (
+    ("spread", "min_spread", Reason.BLANK, "Colours spread by {:.3f}, below {:g}."),
+    ("brightness", "min_brightness", Reason.TOO_DARK, "Mean brightness {:.3f} is below {:g}."),
+    ("bright_share", "max_bright_share", Reason.TOO_BRIGHT, "{:.1%} of the frame is white, above {:.1%}."),
+    ("detail", "min_detail", Reason.BLURRED, "The strongest gradients are {:.1f} grey levels, below {:g}."),
+    (
+        "cleanliness",
+        "min_cleanliness",
+        Reason.CLUTTERED_BACKGROUND,
+        "Background cleanliness {:.2f} is below {:g}.",
+    ),
+    ("text_share", "max_text_share", Reason.TEXT, "{:.1%} of the frame is under text, above {:.1%}."),
+    ("nsfw", "max_nsfw", Reason.NSFW, "Not safe for work with a probability of {:.3f}, above {:g}."),
+    ("aesthetic", "min_aesthetic", Reason.AESTHETIC, "Aesthetic score {:.2f} is below {:g}."),
+)
 
 
 class Rules(BaseModel):
@@ -59,6 +74,11 @@ class Rules(BaseModel):
         least = self.min_decoded_share
         return least is not None and photo["status"] == Status.TRUNCATED and photo["decoded_share"] >= max(least, 1e-9)
 
+    def unmeasured(self, columns: Collection[str]) -> dict[str, str]:
+        """The columns that there is a rule on and that are not among these, each with the name of its rule."""
+        needed = {column: setting for column, setting, _, _ in _CHECKS if getattr(self, setting) is not None}
+        return {column: setting for column, setting in needed.items() if column not in columns}
+
     def judge(self, photo: Mapping[str, Any]) -> tuple[Reason, str]:
         """The first rule that a photo breaks, in the order of `Reason`.
 
@@ -76,22 +96,7 @@ class Rules(BaseModel):
         if self.max_aspect_ratio is not None and aspect > self.max_aspect_ratio:
             text = f"{width}×{height} px: {aspect:.2f} to 1 is beyond {self.max_aspect_ratio:g} to 1."
             return Reason.EXTREME_ASPECT_RATIO, text
-        checks = (
-            ("spread", "min_spread", Reason.BLANK, "Colours spread by {:.3f}, below {:g}."),
-            ("brightness", "min_brightness", Reason.TOO_DARK, "Mean brightness {:.3f} is below {:g}."),
-            ("bright_share", "max_bright_share", Reason.TOO_BRIGHT, "{:.1%} of the frame is white, above {:.1%}."),
-            ("detail", "min_detail", Reason.BLURRED, "The strongest gradients are {:.1f} grey levels, below {:g}."),
-            (
-                "cleanliness",
-                "min_cleanliness",
-                Reason.CLUTTERED_BACKGROUND,
-                "Background cleanliness {:.2f} is below {:g}.",
-            ),
-            ("text_share", "max_text_share", Reason.TEXT, "{:.1%} of the frame is under text, above {:.1%}."),
-            ("nsfw", "max_nsfw", Reason.NSFW, "Not safe for work with a probability of {:.3f}, above {:g}."),
-            ("aesthetic", "min_aesthetic", Reason.AESTHETIC, "Aesthetic score {:.2f} is below {:g}."),
-        )
-        for column, setting, reason, text in checks:
+        for column, setting, reason, text in _CHECKS:
             limit = getattr(self, setting)
             if limit is None:
                 continue
