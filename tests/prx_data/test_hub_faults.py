@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from zipfile import ZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -106,6 +107,39 @@ def test_a_gated_dataset_says_how_to_get_in_and_is_read_when_we_are(kind: str, t
             'No photo was kept: 1 unreadable. "train.parquet", for one: The Parquet file cannot '
         )
         assert "403" in sentence
+
+
+SHARDS = """
+import json, sys
+from pathlib import Path
+from prx_data.cli import main
+
+home = Path(sys.argv[1])
+text = 'photos = "owner/name"\\nworkspace = "{0}/work"\\noutput = "{0}/dataset"\\nworkers = 1\\n'
+(home / "curate.toml").write_text(text.format(home))
+print(main(["curate", str(home / "curate.toml")]))
+print(json.loads((home / "dataset" / "curation.json").read_text())["counts"]["kept"])
+"""
+
+
+@pytest.mark.parametrize("kind", ["parquet", "zip"])
+def test_a_shard_that_the_network_keeps_back_is_an_exit_code_and_no_loss(kind: str, tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    for shard in range(2):
+        pictures = {f"{number}.jpg": encode(draw_product(2 * shard + number), quality=92) for number in range(2)}
+        path = served / f"{shard}.{kind}"
+        if kind == "parquet":
+            pq.write_table(pa.table({"image": list(pictures.values())}), path)
+        else:
+            with ZipFile(path, "w") as packed:
+                for name, data in pictures.items():
+                    packed.writestr(name, data)
+    refused = {f"/1.{kind}": (403, "")}
+    with hub(served, refused=refused) as (endpoint, _):
+        assert [line for line in run(SHARDS, endpoint, tmp_path) if line.isdecimal()] == ["3", "2"]
+        refused.clear()
+        assert [line for line in run(SHARDS, endpoint, tmp_path) if line.isdecimal()] == ["0", "4"]
 
 
 def refused_by(status: int, code: str, folder: Path) -> AbstractContextManager[tuple[str, Sequence[str]]]:

@@ -5,8 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow.parquet as pq
+import pytest
 
 from prx_data import curate
+from prx_data.cli import main
+from prx_data.config import load_config
 from prx_data.records import Status
 from prx_data.sources import Findings, open_source
 from prx_data.workspace import WorkspaceStore
@@ -55,13 +58,43 @@ def test_a_folder_that_cannot_be_listed_is_a_row() -> None:
         if superuser:  # whom nothing is closed to
             os.seteuid(65534)
         try:
-            found = {one.origin: one.problem for one in open_source(folder).photos(Findings())}
+            findings = Findings()
+            found = {one.origin: one.problem for one in open_source(folder).photos(findings)}
         finally:
             if superuser:
                 os.seteuid(0)
             (folder / "closed").chmod(0o755)
     problem = (Status.UNREADABLE, "the folder cannot be listed: Permission denied")
     assert found == {"1.jpg": None, "closed": problem}
+    assert findings.unread == ["closed"]
+
+
+@pytest.mark.parametrize("name", ["b.tar", "b.tar.gz", "b.parquet", "b.zip", "data.arrow"])
+def test_a_shard_that_cannot_be_reached_is_told_of_and_tried_again(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_pile(tmp_path / "photos", [1, 2])
+    (folder / "damaged.tar").write_text("no tar")  # that is its own fault
+    (folder / "state.json").write_text("{}")  # as beside Arrow files that `datasets` saved
+    (folder / name).symlink_to(tmp_path / name)
+    config = tmp_path / "curate.toml"
+    config.write_text(f'photos = "{folder}"\nworkspace = "{tmp_path / "work"}"\noutput = "{tmp_path / "dataset"}"\n')
+    for command in (["curate", str(config), "--dry-run"], ["curate", str(config)], ["caption", str(config)]):
+        assert main(command) == 3
+        said = capsys.readouterr()
+        assert said.err.splitlines()[-1] == (
+            "prx-data: 1 file of the source could not be read, and the photos in it are missing: "
+            f'"{name}"; the same command tries again.'
+        )
+        assert "could not be read" not in said.out
+    verdicts = pq.read_table(tmp_path / "dataset" / "verdicts.parquet").to_pylist()
+    message = next(one["detail"] for one in verdicts if one["origin"] == name)
+    assert message.endswith(" cannot be read: No such file or directory.")
+    assert "1 file of the source could not be read" in (tmp_path / "dataset" / "report.html").read_text()
+    (folder / name).unlink()
+    done = curate(load_config(config))
+    assert done.unread_note is None
+    assert main(["curate", str(config)]) == 0
 
 
 def test_link_loops_and_links_out_of_a_folder(tmp_path: Path) -> None:

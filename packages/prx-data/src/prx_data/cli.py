@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,17 @@ from typing import Any
 from prx_data.cli_check import add_check, check_workspace, opened, refuse_unmeasured
 from prx_data.cli_outputs import add_outputs
 from prx_data.errors import ConfigError, PrxDataError, SourceError
+from prx_data.told import visible, visible_lines
 from prx_data.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 on success, also when nobody reads on; 2 for what the user can mend, 130 when interrupted."""
+    """Run a command; returns its exit code.
+
+    Returns:
+        0 on success, also when nobody reads on; 2 for what the user can mend; 3 when it ended as asked, but files of
+        the source could not be read and may be another time; 130 when interrupted.
+    """
     options = _parser().parse_args(arguments)
     try:
         done = int(options.command(options))
@@ -27,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again when it ends
         return 0
     except PrxDataError as error:
-        print(f"prx-data: {error}", file=sys.stderr)
+        print(f"prx-data: {visible(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("prx-data: interrupted; the same command goes on from here.", file=sys.stderr)
@@ -105,19 +111,17 @@ def _curate(options: argparse.Namespace) -> int:
         with _stages_told():
             selection = preview(config)
         _print_counts(selection.counts)
-        for note in selection.notes:
-            print(note)
+        _print_notes(selection.notes, selection.workspace.unread_note)
         print("nothing was written but the workspace")
-        return 0
+        return _ended(selection.workspace.unread_note)
     with _stages_told():
         done = curate(config)
     _print_counts(done.manifest["counts"])
     print("         " + ", ".join(f"{name} {rows:,}" for name, rows in done.manifest["splits"].items()))
-    for note in done.notes:
-        print(note)
+    _print_notes(done.notes, done.unread_note)
     print(f"dataset: {done.output}")
     print(f"report:  {done.report}")
-    return 0
+    return _ended(done.unread_note)
 
 
 def _caption(options: argparse.Namespace) -> int:
@@ -133,14 +137,14 @@ def _caption(options: argparse.Namespace) -> int:
         sample = caption_sample(config, options.sample)
     write_text(out, sample.page)
     for origin, captions in sample.captions.items():
-        print(origin)
+        print(visible(origin))
         for one in captions.captions:
-            print(f"  {one.kind}: {one.text}")
+            print(f"  {one.kind}: {visible(one.text)}")
         if captions.failure is not None:
-            print(f"  failed: {captions.failure}")
+            print(f"  failed: {visible(captions.failure)}")
     each = sample.seconds / len(sample.captions)
     print(f"{len(sample.captions):,} of {sample.kept:,} photos, {each:.2g} s for each now: {out}")
-    return 0
+    return _ended(sample.unread_note)
 
 
 @contextmanager
@@ -168,6 +172,21 @@ def _print_counts(counts: Mapping[str, Any]) -> None:
         for reason, number in counts[kind].items():
             print(f"{number:>8,} {kind}: {reason.replace('_', ' ')}")
     print(f"{counts['kept']:>8,} kept")
+
+
+def _print_notes(notes: Iterable[str], unread_note: str | None) -> None:
+    for note in notes:
+        if note != unread_note:  # the last word, on standard error
+            print(visible(note))
+
+
+def _ended(unread_note: str | None) -> int:
+    """The exit code of a command that has looked at the sources."""
+    if unread_note is None:
+        return 0
+    sys.stdout.flush()
+    print(f"prx-data: {visible(unread_note)}", file=sys.stderr)
+    return 3
 
 
 def _page_file(given: Path | None, default: Path) -> Path:
@@ -205,7 +224,7 @@ def _explain(options: argparse.Namespace) -> int:
         if known is None:
             raise SourceError(f"The workspace {options.workspace} has no photo {options.photo!r}.")
         found = known
-    print(json.dumps(found, indent=2, ensure_ascii=False) if options.json else as_text(found))
+    print(visible_lines(json.dumps(found, indent=2, ensure_ascii=False)) if options.json else as_text(found))
     return 0
 
 
@@ -239,7 +258,7 @@ def _search(options: argparse.Namespace) -> int:
     out = _page_file(options.out, options.workspace / "search.html")
     hits = open_workspace(options.workspace).search(options.text, limit=options.limit)
     for row in hits.table.to_pylist():
-        print(f"{row['similarity']:>6.3f}  {row['origin']}")
+        print(f"{row['similarity']:>6.3f}  {visible(row['origin'])}")
     write_text(out, hits.show().page())
     print(out)
     return 0

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from prx_data.config import chosen_measures, load_config
 from prx_data.curation import Workspace
-from prx_data.decisions.candidates import quoted
 from prx_data.decisions.profiles import Profile
 from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
@@ -31,6 +30,7 @@ from prx_data.sources.locations import as_location
 from prx_data.storage import measure_folder
 from prx_data.stored import more_measured, read_record
 from prx_data.tasks import DECODED, DECODED_SCHEMA
+from prx_data.told import quoted, visible
 
 _LONG = 8
 """Lists with more numbers than this are for machines; a key's beginning of fewer digits is no name."""
@@ -179,7 +179,7 @@ def as_text(found: Mapping[str, Any]) -> str:
     for name, table in tables.items():
         if rows := _lines(table):
             lines += ["", name.replace("_", " "), *rows]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))
 
 
 def settings_of(workspace: Workspace) -> Settings:

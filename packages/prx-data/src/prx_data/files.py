@@ -6,6 +6,8 @@ A *location* is an absolute local path or an fsspec URL, chains included.
 import os
 import re
 import stat
+import tarfile
+import zlib
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,26 @@ def filesystem(location: str) -> tuple[Any, str]:
 def fault_of(location: str) -> str:
     """What is wrong with a file that opening it failed: of a remote one, nobody knows whether it was the network."""
     return "cannot be read" if is_url(location) else "is damaged"
+
+
+def unread(error: Exception, location: str) -> bool:
+    """Whether a file could not be read for a reason that is not in it, such as no permission or no network."""
+    original = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    if isinstance(original, OSError) and original.errno is not None:
+        return True
+    if not is_url(location) or isinstance(original, ValueError | EOFError | tarfile.TarError | zlib.error):
+        return False
+    # Formats and file systems both raise it bare, and the first byte tells them apart.
+    return type(original) is not OSError or unreadable(location) is not None
+
+
+def unreadable(location: str) -> OSError | None:
+    """Why not even the first byte of a file can be read; None if it can, or if there is none."""
+    try:
+        read_stretch(location, 0, 1)
+    except Exception as error:  # remote systems raise nearly anything
+        return as_os_error(error)
+    return None
 
 
 def listed_anew(location: str) -> tuple[Any, str]:

@@ -25,6 +25,8 @@ class Curated:
     """As in `curation.json`."""
     notes: tuple[str, ...] = ()
     """What was assumed, left out or not checked, in sentences."""
+    unread_note: str | None = None
+    """The one of them that says that files of the source could not be read, and their photos are missing."""
 
     @property
     def report(self) -> Path:
@@ -54,7 +56,8 @@ def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
         chosen = _decided(config)
         chosen.caption(captioner, config.captions)
         shown = config.model_dump(mode="json", exclude=PLACES)
-        return Curated(output=config.output, manifest=chosen.write(config.output, config=shown), notes=chosen.notes)
+        manifest, told = chosen.write(config.output, config=shown), chosen.workspace.unread_note
+        return Curated(output=config.output, manifest=manifest, notes=chosen.notes, unread_note=told)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,8 @@ class Sample:
     """Photos that are to be captioned in all."""
     seconds: float
     """That the captions took, without what was known already."""
+    unread_note: str | None = None
+    """As in `Curated`."""
 
 
 def caption_sample(config: CurateConfig, count: int) -> Sample:
@@ -99,6 +104,7 @@ def sample_of(selection: Selection, count: int) -> Sample:
         captions={one.origin: found[one.key] for one in shown},
         kept=len(selection.decisions.kept),
         seconds=seconds,
+        unread_note=selection.workspace.unread_note,
     )
 
 

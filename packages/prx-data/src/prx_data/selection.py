@@ -30,7 +30,6 @@ from prx_data.dataset import (
     write_data,
     write_manifest,
 )
-from prx_data.decisions.candidates import quoted
 from prx_data.decisions.names import tags_of_clusters, words_of_clusters
 from prx_data.decisions.profiles import Profile, check, profile
 from prx_data.decisions.settings import Settings
@@ -52,6 +51,7 @@ from prx_data.report import (
 from prx_data.searching import Embedded, text_tower
 from prx_data.storage import ledger_stage
 from prx_data.stored import more_measured
+from prx_data.told import quoted
 from prx_data.version import VERSION
 
 if TYPE_CHECKING:

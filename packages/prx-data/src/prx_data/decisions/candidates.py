@@ -1,6 +1,5 @@
 """Photos on their way through the decisions, and what has been decided so far."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,8 +74,3 @@ class Outcome:
         self.verdicts[origin] = Verdict(key=key, origin=origin, kept=False, reason=reason, detail=detail)
         if duplicate_of is not None:
             self.duplicates.append((origin, duplicate_of))
-
-
-def quoted(origin: str) -> str:
-    """A file name as it stands in a sentence."""
-    return json.dumps(origin, ensure_ascii=False)

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome, quoted
+from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome
 from prx_data.decisions.duplicates import COLUMNS, Match, PhotoColumns, find_duplicates, find_leaks, find_variants
 from prx_data.decisions.keep import Preference, why_better
 from prx_data.decisions.settings import Settings
 from prx_data.decisions.side_by_side import side_by_side
 from prx_data.records import Reason
+from prx_data.told import quoted
 
 SAME_PIXELS_KEEP = (Preference.HAS_METADATA, Preference.SMALLEST_FILE)
 """What tells files of the same pixels apart."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prx_data.decisions.candidates import Candidate, Outcome, quoted
+from prx_data.decisions.candidates import Candidate, Outcome
 from prx_data.decisions.clusters import Floats, Index, Rows, find_clusters
 from prx_data.decisions.colors import color_difference
 from prx_data.decisions.duplicates import MIN_INFORMATION, matrix
@@ -17,6 +17,7 @@ from prx_data.decisions.repeats import by_preference
 from prx_data.decisions.semantic import semantic_duplicates
 from prx_data.decisions.settings import Settings
 from prx_data.records import Reason
+from prx_data.told import quoted
 
 COLOR_COLUMNS = ("color", "colour", "basecolour", "base_color")
 """Metadata columns that name a product's colour."""

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome, quoted
+from prx_data.decisions.candidates import Candidate, Known, Leak, Outcome
 from prx_data.decisions.clustering import Place, place
 from prx_data.decisions.keep import Preference
 from prx_data.decisions.repeats import drop_leaks, drop_near_duplicates, drop_same_pixels, drop_variants
@@ -21,6 +21,7 @@ from prx_data.errors import ConfigError
 from prx_data.features import says_nothing
 from prx_data.progress import Step, unseen
 from prx_data.records import Reason, Status, Verdict
+from prx_data.told import quoted
 
 
 @dataclass(frozen=True, kw_only=True)

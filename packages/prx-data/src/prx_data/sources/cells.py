@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from prx_data.errors import SourceError
 from prx_data.features import Feature, readable_columns
-from prx_data.files import as_os_error, beside, fault_of, is_url, open_binary
+from prx_data.files import as_os_error, beside, fault_of, is_url, open_binary, open_local, unread
 from prx_data.reading import Locator, open_parquet
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.columns import is_list, picture_column
@@ -148,13 +148,24 @@ def arrow_photos(file: FoundFile, findings: Findings, wanted: str | None = None)
     except SourceError:
         raise
     except Exception as error:  # remote systems and damaged files raise nearly anything
-        problem = (Status.UNREADABLE, f"the Arrow file {fault_of(file.location)}: {as_os_error(error)}")
-        yield PhotoFile(origin=file.name, locator=file.locator, problem=problem)
+        yield damaged(file, "Arrow file", findings, as_os_error(error))
+
+
+def damaged(file: FoundFile, kind: str, findings: Findings, error: OSError | None) -> PhotoFile:
+    """The row of a file whose photos cannot be read, or not to the last."""
+    aside = error is not None and unread(error, file.location)
+    if aside:
+        findings.unread.append(file.name)
+    told = f"the {kind} {'cannot be read' if aside else fault_of(file.location)}"
+    told += "" if error is None else f": {error.strerror or error}"
+    return PhotoFile(origin=file.name, locator=file.locator, problem=(Status.UNREADABLE, told))
 
 
 def _arrow_photos(file: FoundFile, findings: Findings, wanted: str | None) -> Iterator[PhotoFile]:
     stamp, number = file.stamped(), 0
     remote = is_url(file.location)
+    if not remote:
+        open_local(file.location).close()  # says what is wrong with a file that is not one
     with pa.PythonFile(open_binary(file.location), "r") if remote else pa.memory_map(file.location) as opened:
         schema = pa.ipc.open_stream(opened).schema
 

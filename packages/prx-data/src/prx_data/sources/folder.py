@@ -11,10 +11,10 @@ from pathlib import Path
 
 from prx_data.errors import SourceError
 from prx_data.features import printable
-from prx_data.files import as_os_error, beside, fault_of, is_url
+from prx_data.files import as_os_error, beside, is_url, unreadable
 from prx_data.reading import Locator
 from prx_data.records import SAMPLES, PhotoFile, Status
-from prx_data.sources.cells import arrow_photos, parquet_columns, parquet_photos
+from prx_data.sources.cells import arrow_photos, damaged, parquet_columns, parquet_photos
 from prx_data.sources.described import Descriptions, meant
 from prx_data.sources.found import NOTHING, Earlier, Findings
 from prx_data.sources.locations import MANIFEST, FoundFile, unpacked
@@ -96,6 +96,7 @@ class Folder:
         self, file: FoundFile, saved: set[str], described: Descriptions, findings: Findings, earlier: Earlier
     ) -> Iterator[PhotoFile]:
         if file.problem:
+            findings.unread.append(file.name)
             yield PhotoFile(origin=file.name, locator=file.locator, problem=(Status.UNREADABLE, file.problem))
         elif file.name in described.by_origin or named_like_a_picture(file.name):
             yield PhotoFile(origin=file.name, locator=file.locator, stamp=file.stamp)
@@ -105,7 +106,7 @@ class Folder:
             # What metadata files add is not the tar's, so that with such files a tar is always looked at again.
             yield from tar_photos(file, findings, NOTHING if described.by_origin else earlier)
         elif file.suffix == ".zip":
-            yield _damaged(file, "zip")
+            yield damaged(file, "zip", findings, unreadable(file.location))
         elif file.suffix == ".parquet":
             yield from _parquet(file, findings, self._image_column)
         elif file.suffix == ".arrow" and file.folder in saved:
@@ -163,19 +164,14 @@ def _with(photo: PhotoFile, metadata: dict[str, object]) -> PhotoFile:
     return PhotoFile(**{**vars(photo), "metadata": metadata})
 
 
-def _damaged(file: FoundFile, kind: str, error: OSError | None = None) -> PhotoFile:
-    problem = (Status.UNREADABLE, f"the {kind} {fault_of(file.location)}" + (f": {error}" if error else ""))
-    return PhotoFile(origin=file.name, locator=file.locator, problem=problem)
-
-
 def _parquet(file: FoundFile, findings: Findings, wanted: str | None) -> Iterator[PhotoFile]:
     found = parquet_columns(file.location, wanted)
     if isinstance(found, OSError):
-        yield _damaged(file, "Parquet file", found)
+        yield damaged(file, "Parquet file", findings, found)
     elif found[1] is None:
         findings.ignored += 1
     else:
         try:
             yield from parquet_photos(file, found[1], findings)
         except Exception as error:  # damaged metadata columns, remote systems: this file's status
-            yield _damaged(file, "Parquet file", as_os_error(error))
+            yield damaged(file, "Parquet file", findings, as_os_error(error))

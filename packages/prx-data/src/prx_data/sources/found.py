@@ -19,6 +19,9 @@ class Findings:
     """Files that are neither photos nor metadata."""
     notes: list[str] = field(default_factory=list)
     """Sentences about what was assumed or left out."""
+    unread: list[str] = field(default_factory=list)
+    """Names of folders and of files with many photos that could not be read, or not to their ends, for a reason that is
+    not in them, such as no permission or no network."""
     features: dict[str, Feature] = field(default_factory=dict)
     """The type of every metadata column."""
     tars: dict[str, dict[str, Any]] = field(default_factory=dict)

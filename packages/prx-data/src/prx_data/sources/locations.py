@@ -74,7 +74,7 @@ class FoundFile:
         """The stamp; asked for if it is not known. Empty if the file is gone."""
         try:
             return stamp_of(self.location) if self.stamp is None else self.stamp
-        except OSError:
+        except Exception:  # remote systems raise nearly anything
             return ""
 
 

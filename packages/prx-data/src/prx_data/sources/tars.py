@@ -4,13 +4,13 @@ import json
 import tarfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prx_data.features import printable
-from prx_data.files import as_os_error, fault_of, open_binary
+from prx_data.files import as_os_error, fault_of, open_binary, unread
 from prx_data.reading import Locator
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.found import NOTHING, Earlier, Findings
@@ -50,6 +50,8 @@ class _Shard:
     ignored: int = 0
     problem: str = ""
     """Why the tar could not be read to its end."""
+    unread: bool = False
+    """Whether that is not the tar's own fault."""
 
 
 def tar_photos(file: FoundFile, findings: Findings, earlier: Earlier = NOTHING) -> Iterator[PhotoFile]:
@@ -78,13 +80,15 @@ def tar_photos(file: FoundFile, findings: Findings, earlier: Earlier = NOTHING) 
         metadata = typed(described.get(_key(name)[0], {}), features)
         yield PhotoFile(origin=f"{file.name}/{name}", locator=str(place), stamp=stamp, metadata=metadata)
     left = set(shard.pictures) if packed else set()
-    for name, content in _contents(file.location, left):
+    for name, content in _contents(file.location, left, shard):
         metadata = typed(described.get(_key(name)[0], {}), features)
         origin = f"{file.name}/{name}"
         yield PhotoFile(origin=origin, locator="", stamp=stamp, metadata=metadata, content=content, spool=True)
     for name in sorted(left):
         problem = (Status.UNREADABLE, "the tar cannot be decompressed up to it")
         yield PhotoFile(origin=f"{file.name}/{name}", locator=file.locator, problem=problem)
+    if shard.unread:
+        findings.unread.append(file.name)
     if shard.problem:
         problem = (Status.UNREADABLE, shard.problem)
         yield PhotoFile(origin=file.name, locator=file.locator, problem=problem)
@@ -101,7 +105,9 @@ def _scan(location: str, *, packed: bool) -> _Shard:
                 if _counts(member):
                     _sort(shard, tar, member, location)
     except Exception as error:  # tarfile and remote systems raise nearly anything
-        shard.problem = shard.problem or f"the tar {fault_of(location)}: {as_os_error(error)}"
+        shard.unread = unread(error, location)
+        told, why = "cannot be read" if shard.unread else fault_of(location), as_os_error(error)
+        shard.problem = shard.problem or f"the tar {told}: {why.strerror or why}"
     return shard
 
 
@@ -112,18 +118,21 @@ def _opened(location: str, *, packed: bool) -> Iterator[tuple[tarfile.TarFile, i
         yield tar, None if packed else opened.seek(0, 2)
 
 
-def _contents(location: str, wanted: set[str]) -> Iterator[tuple[str, bytes]]:
+def _contents(location: str, wanted: set[str], shard: _Shard) -> Iterator[tuple[str, bytes]]:
     """The pictures of a compressed tar with their bytes, one after the other; what was not read is left in `wanted`."""
     if not wanted:
         return
-    with suppress(tarfile.TarError, OSError, EOFError, zlib.error), _opened(location, packed=True) as (tar, _):
-        for member in tar:
-            name = _name(member)
-            opened = tar.extractfile(member) if _counts(member) and name in wanted else None
-            if opened is not None:
-                content = opened.read()
-                wanted.discard(name)
-                yield name, content
+    try:
+        with _opened(location, packed=True) as (tar, _):
+            for member in tar:
+                name = _name(member)
+                opened = tar.extractfile(member) if _counts(member) and name in wanted else None
+                if opened is not None:
+                    content = opened.read()
+                    wanted.discard(name)
+                    yield name, content
+    except Exception as error:  # tarfile and remote systems raise nearly anything
+        shard.unread = shard.unread or unread(error, location)
 
 
 def _counts(member: tarfile.TarInfo) -> bool:

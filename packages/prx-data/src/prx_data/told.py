@@ -1,0 +1,29 @@
+"""How a person is told: numbers with their nouns, and text that others wrote. Imports nothing of this package."""
+
+import json
+import re
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line separators, what turns the direction of text around (Unicode UAX #9), and halves of
+characters."""
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 photo`, `1,000 photos`."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def visible(text: str) -> str:
+    r"""Text that can do nothing to what stands beside it: what is no character to read is escaped, as `\u202e`."""
+    return _CONTROLS.sub(lambda found: _SHORT.get(found[0], f"\\u{ord(found[0]):04x}"), text)
+
+
+def visible_lines(text: str) -> str:
+    """As `visible`, but for ends of lines."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def quoted(name: str) -> str:
+    """A file name as it stands in a sentence."""
+    return visible(json.dumps(name, ensure_ascii=False))
