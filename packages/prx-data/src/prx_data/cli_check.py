@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prx_data.errors import ConfigError
+from prx_data.told import visible, visible_lines
 
 if TYPE_CHECKING:
     from prx_data.curation import Workspace
@@ -86,10 +87,11 @@ def _check(options: argparse.Namespace) -> int:
             "note": wanted.unchecked_note(columns.schema),
             "photos": photos,
         }
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print(visible_lines(json.dumps(found, indent=2, ensure_ascii=False)))
         return 0
     for one in photos:
-        print("\n    ".join([f"{'pass' if one['passed'] else 'fail'}  {one['origin']}", *one["reasons"]]))
+        lines = [f"{'pass' if one['passed'] else 'fail'}  {one['origin']}", *one["reasons"]]
+        print("\n    ".join(map(visible, lines)))
     print(f"{len(photos):>8,} photos in")
     for reason, number in reasons.most_common():
         print(f"{number:>8,} fail: {reason}")

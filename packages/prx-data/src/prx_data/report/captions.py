@@ -55,7 +55,8 @@ def captioned(pictures: Pictures, kept: Sequence[KeptPhoto], captions: Mapping[s
     items = []
     for item in pictures.items(shown, {origin: origin for origin in shown}, {}):
         texts = _texts(captions[shown[item["label"]].key])
-        items.append({"image": item["image"], "alt": item["label"], "label": item["label"], "texts": texts})
+        named = {"name": item["name"], "label": item["label"]}
+        items.append({"image": item["image"], "alt": item["label"], **named, "texts": texts})
     caption = "The first text of each photo is its default caption."
     return {"kind": "captions", "caption": caption, "items": items}
 

@@ -43,16 +43,15 @@ class Pictures:
             image = self._made.get(self.verdicts[origin].key or "", "")
             if image:
                 label = labels.get(origin, origin)
-                items.append(
-                    {"image": image, "alt": f"{origin}: {label}", "label": label, "mark": marks.get(origin, "")}
-                )
+                alt, mark = f"{origin}: {label}", marks.get(origin, "")
+                items.append({"image": image, "alt": alt, "name": origin, "label": label, "mark": mark})
         return items
 
     def of_key(self, key: str, label: str, mark: str) -> list[Block]:
         """The gallery item of a photo that has no verdict, as it belongs to another set; none without a picture."""
         self._make({key} - self._made.keys())
         image = self._made.get(key, "")
-        return [{"image": image, "alt": label, "label": label, "mark": mark}] if image else []
+        return [{"image": image, "alt": label, "name": label, "label": label, "mark": mark}] if image else []
 
     def _make(self, keys: Iterable[str | None]) -> None:
         keys_of = {self._locators[key]: key for key in keys if key is not None and key in self._locators}

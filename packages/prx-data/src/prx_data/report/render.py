@@ -8,6 +8,8 @@ from typing import Any
 
 import jinja2
 
+from prx_data.told import visible_lines
+
 _EMBEDDED = re.compile(r"data:image/[\w.+-]+(?:;[\w=-]+)*,[^\s\"'()\\<>]*")
 
 
@@ -28,6 +30,7 @@ def _template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_finalize,
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
     )
     environment.filters["picture"] = _picture
@@ -41,6 +44,11 @@ def _picture(uri: str) -> str:
     if not _EMBEDDED.fullmatch(uri):
         raise ValueError("A report shows only data:image/ URIs.")
     return uri
+
+
+def _finalize(value: object) -> object:
+    """Text that nobody can turn around the page with."""
+    return visible_lines(value) if type(value) is str else value  # not what is HTML already
 
 
 def _color(hue: int | None) -> str:
