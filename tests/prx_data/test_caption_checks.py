@@ -227,7 +227,7 @@ def test_each_language_is_its_own_and_no_other(text: str, language: str) -> None
 
 def test_words_of_scripts_without_spaces_are_counted_by_letters() -> None:
     assert wrong_length("一件灰色连帽衫放在白色背景上", 5, 10) is None
-    assert wrong_length("一件", 3, 10) == "1 words, and 3 are the fewest"
+    assert wrong_length("一件", 3, 10) == "1 word, and 3 are the fewest"
 
 
 def test_a_text_that_is_far_too_long_is_not_looked_at_further() -> None:

@@ -174,7 +174,7 @@ def test_a_real_model_behind_a_faulty_line_to_a_dataset(pile: Path, tmp_path: Pa
     assert len(answers) == 4 * len(rows)  # two prompts, two attempts
     report = json.loads((tmp_path / "dataset" / "report.json").read_text())
     (bars,) = [one for one in report["blocks"] if one.get("caption", "").startswith("Who wrote the default captions")]
-    assert bars["caption"].endswith(f" {len(rows)} of {len(rows)} photos lack one that was asked for.")
+    assert bars["caption"].endswith(f"Without one that was asked for: {len(rows)} of {len(rows)} photos.")
     for row in rows.values():
         assert row["caption_source"] == "template"
         assert row["caption"] == row["caption_short"]

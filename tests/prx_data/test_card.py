@@ -92,8 +92,8 @@ def test_licences_and_provenance_of_the_metadata(pile: Path, tmp_path: Path) -> 
     card = (tmp_path / "dataset" / "README.md").read_text()
     assert front_matter(card)["license"] == ["cc-by-4.0", "cc0-1.0", "other"]  # the blue one has no metadata
     assert "| CC BY 4.0 | 7 |\n| (none given) | 1 |\n| cc0 | 1 |" in card
-    assert "`author` says where a photo came from: 8 rows have it, 2 values." in card
-    assert "`source_url` says where a photo came from: 8 rows have it, 8 values." in card
+    assert "`author` says where a photo came from: given in 8 rows, 2 values." in card
+    assert "`source_url` says where a photo came from: given in 8 rows, 8 values." in card
     assert "add it here" not in card
     assert "<script>" not in card
 

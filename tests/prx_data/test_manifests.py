@@ -101,7 +101,7 @@ def test_a_photo_that_is_described_twice_is_one_photo(tmp_path: Path) -> None:
         found, findings = scan(source, metadata)
         assert {name: one.metadata for name, one in found.items()} == {"a.jpg": {"color": "red"}}
         assert len(findings.notes) == 1
-        assert "2 rows describe a photo" in findings.notes[0]
+        assert "rows that describe a photo otherwise than an earlier one: 2, the first" in findings.notes[0]
         assert "line 4 (a.jpg)" in findings.notes[0]
 
 
@@ -135,7 +135,7 @@ def parquet(rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> byte
         (
             "a.csv",
             b"file_name\nx.jpg,1\ny.jpg,2\nz.jpg\n",
-            r"line 2: 2 values for 1 columns; 2 of 3 lines are broken\.$",
+            r"line 2: 2 values for 1 column; 2 of 3 lines are broken\.$",
         ),
         ("a.csv", b"file_name,color,color\nx.jpg,red,blue\n", r"a\.csv, line 1: two columns are called 'color'"),
         ("a.csv", b"file_name\nx\ny\x81.jpg\n", r"a\.csv, line 3: neither UTF-8 nor Windows-1252"),

@@ -84,7 +84,7 @@ def test_a_dataset_is_sent_shards_first_and_manifest_last(repository: Repository
     dataset = dataset_of(tmp_path / "dataset", [3, 2, 4])
     code, out, error = repository.push(dataset)
     assert (code, error) == (0, "")
-    assert "       8 files sent\n       0 files were there already\n" in out
+    assert "       8 files sent\n       0 files there already\n" in out
     assert content(repository.folder) == content(dataset)
     assert repository.uploads.created["visibility"] == "private"
     first, second, last = repository.uploads.commits
@@ -117,7 +117,7 @@ def test_pushed_again_nothing_is_sent(repository: Repository, tmp_path: Path) ->
     puts, commits = list(repository.uploads.puts), list(repository.uploads.commits)
     code, out, _ = repository.push(dataset)
     assert code == 0
-    assert "       0 files sent\n       7 files were there already\n" in out
+    assert "       0 files sent\n       7 files there already\n" in out
     assert (repository.uploads.puts, repository.uploads.commits) == (puts, commits)
 
 

@@ -211,7 +211,7 @@ def test_clusters_are_named_by_what_the_template_takes_and_by_all_where_that_is_
     assert {"plate", "tall vase", "made with love", "sold with care"} >= set(told) >= {"plate", "tall vase"}
     page = chosen.show_captions(3).page()
     assert page.count("<img") == 3
-    assert f"3 of {len(kept)} photos that are kept, captioned by template." in page
+    assert f"3 of {len(kept)} photos to keep, captioned by template." in page
     assert "a photo of a" in page
 
 

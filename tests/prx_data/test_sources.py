@@ -47,7 +47,7 @@ def test_link_loops_end(pile: Path) -> None:
         (lambda folder: None, "does not exist"),
         (lambda folder: folder.mkdir(), "is empty"),
         (lambda folder: folder.write_text("x"), "is a file, not a folder"),
-        (lambda folder: (folder.mkdir(), (folder / "a.txt").write_text("x")), "holds 1 files, and none"),
+        (lambda folder: (folder.mkdir(), (folder / "a.txt").write_text("x")), "holds 1 file and no picture"),
         (lambda folder: (folder.mkdir(), (folder / "a.csv").write_text("x")), "if a.csv is a list of photos, name it"),
         (lambda folder: (folder.mkdir(), (folder / "metadata.csv").write_text("a,b\n1,2\n")), "no column 'file_name'"),
         (

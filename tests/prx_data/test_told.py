@@ -1,6 +1,7 @@
 """How a person is told: nouns that fit their numbers, and names that turn nothing around."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,7 +13,7 @@ from prx_data.explain import as_text, explain_file
 from prx_data.report.render import render
 from prx_data.told import counted, quoted, visible, visible_lines
 
-from .conftest import draw_product, encode
+from .conftest import draw_product, encode, write_pile
 
 TURNED = "a\u202egpj.exe"
 ODD = "b\x1b[2J\nc\u2066.jpg"
@@ -25,6 +26,33 @@ def test_a_noun_fits_its_number() -> None:
         "2 photos",
         "1,000 photos",
     ]
+
+
+def test_a_pile_of_one_photo_is_told_of_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_pile(tmp_path / "photos", [1])
+    (folder / "metadata.csv").write_text("file_name,author\n1.jpg,N.\n")
+    (folder / "empty.jpg").write_bytes(b"")
+    (tmp_path / "curate.toml").write_text(
+        f'photos = "{folder}"\nworkspace = "{tmp_path / "work"}"\noutput = "{tmp_path / "dataset"}"\nworkers = 1\n'
+    )
+    assert main(["curate", str(tmp_path / "curate.toml")]) == 0
+    assert main(["caption", str(tmp_path / "curate.toml"), "--sample", "1"]) == 0
+    assert main(["show", str(tmp_path / "work")]) == 0
+    assert main(["export", str(tmp_path / "dataset"), str(tmp_path / "tars")]) == 0
+    (folder / "empty.jpg").unlink()
+    assert main(["curate", str(tmp_path / "curate.toml")]) == 0
+    assert main(["check", str(tmp_path / "work"), "training_clean"]) == 0
+    said = capsys.readouterr()
+    chosen = Workspace(tmp_path / "work").select()
+    pages = [*tmp_path.glob("*/*.html"), *tmp_path.glob("dataset/*.md")]
+    assert len(pages) == 4
+    texts = [said.out, said.err, repr(chosen), chosen._repr_html_(), *(page.read_text() for page in pages)]
+    assert "1 photo in" in said.out
+    assert "1 row of train = 1 photo in 1 shard" in said.out
+    assert "1 photo in, 1 kept, in 1 cluster." in (tmp_path / "dataset" / "report.html").read_text()
+    nouns = "photo|picture|row|cluster|file|shard|value|group|pair|word|caption"
+    for text in texts:
+        assert re.findall(rf"\b1 (?:\w+ )?(?:{nouns})s\b", text) == []
 
 
 def test_what_is_no_character_to_read_is_escaped_and_all_else_stays() -> None:

@@ -348,7 +348,7 @@ def test_photos_that_are_gone_before_they_are_measured_are_told_of(tmp_path: Pat
     photos = Workspace(tmp_path / "work", [Basics()])
     photos.add(pile)
     pile.rename(tmp_path / "away")
-    with pytest.raises(SourceError, match=r"^None of the 2 photos that were to be measured can be read any more: "):
+    with pytest.raises(SourceError, match=r"^None of the 2 photos to be measured can be read any more: "):
         photos.measure(workers=1)
     (tmp_path / "away").rename(pile)
     assert photos.measure(workers=1) == 2

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prx_train.budget import Budget, parse_budget, settled, spoken
+from prx_train.budget import Budget, parse_budget, parse_interval, settled, spoken
 from prx_train.errors import BudgetError, ConfigError
 from prx_train.schedule import Clock, Pace, Reserve, Schedule, learning_rate_factor
+from prx_train.session import interval_text
+from prx_train.told import counted
 
 
 @pytest.mark.parametrize(
@@ -193,6 +195,12 @@ def test_a_budget_that_is_too_short_is_told_in_its_own_unit(text: str, written: 
     assert budget.amount == pytest.approx(5.0)
     with pytest.raises(BudgetError, match=f"'budget' = {written} is too short for one step: after set-up, .*{instead}"):
         schedule.check("set-up")
+
+
+def test_one_step_is_no_steps() -> None:
+    assert [str(parse_budget(text)) for text in ("1 step", "200 steps")] == ["1 step", "200 steps"]
+    assert interval_text(parse_interval("1 steps", key="validate_every")) == "every 1 step"
+    assert [counted(number, "photo") for number in (0, 1, 1000)] == ["0 photos", "1 photo", "1,000 photos"]
 
 
 def test_durations_are_spoken_with_units() -> None:

@@ -17,11 +17,12 @@ from prx_train.report.advice import advice
 from prx_train.report.chart import Line, line_chart
 from prx_train.report.figures import smoothed
 from prx_train.storage import read_jsonl
+from prx_train.told import visible
 
 from .conftest import Counting
 from .test_fit import COMMAND
 
-EVIL = "<script>alert('x')</script>"
+EVIL = "<script>\u202ealert('x')</script>"
 
 
 class Page(HTMLParser):
@@ -76,7 +77,8 @@ def test_the_page_is_self_contained_and_escapes_everything(run: Run) -> None:
     text = run.report_file.read_text(encoding="utf-8")
     page = Page(text)
     assert EVIL not in text
-    assert "&lt;script&gt;" in text
+    assert visible(text) == text
+    assert "&lt;script&gt;\\u202e" in text
     assert not {"script", "link", "iframe"} & {tag for tag, _ in page.tags}
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 4 + 3 + 2

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from prx_data.records import SAMPLES
+from prx_data.told import counted
 
 Row = Mapping[str, Any]
 
@@ -49,7 +50,7 @@ def dataset_card(
 
 # Product photos, selected and captioned
 
-{counts["kept"]:,} of {counts["photos"]:,} photos, chosen by prx-data. Rows: {sizes}.
+{counts["kept"]:,} of {counted(counts["photos"], "photo")}, chosen by prx-data. Rows: {sizes}.
 
 ![Some of the pictures]({SAMPLES})
 
@@ -165,7 +166,8 @@ def _terms(rows: Sequence[Row], metadata: Sequence[str]) -> str:
             text += _table((f"`{name}`", "photos"), lines) + "\n\n"
         elif name.lower() in _ORIGINS:
             given = len(rows) - values.pop("", 0)
-            text += f"`{name}` says where a photo came from: {given:,} rows have it, {len(values):,} values.\n\n"
+            told = f"given in {counted(given, 'row')}, {counted(len(values), 'value')}"
+            text += f"`{name}` says where a photo came from: {told}.\n\n"
     if not any(name.lower() in _LICENCES for name in metadata):
         text += "The licence is that of the photos that went in; add it here before you publish.\n\n"
     return text + "`origin` names each photo's file in what was given to prx-data, `key` is the SHA-256 of its bytes."
@@ -175,7 +177,10 @@ def _most(values: Counter[str]) -> list[tuple[str, int]]:
     """The most frequent, in an order that depends on them alone, and the number of all others."""
     ordered = sorted(values.items(), key=lambda one: (-one[1], one[0]))
     others = ordered[_SHOWN:]
-    return [*ordered[:_SHOWN], *([(f"{len(others):,} others", sum(number for _, number in others))] if others else [])]
+    return [
+        *ordered[:_SHOWN],
+        *([(counted(len(others), "other"), sum(number for _, number in others))] if others else []),
+    ]
 
 
 def _table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

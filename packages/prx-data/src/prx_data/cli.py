@@ -13,7 +13,7 @@ from typing import Any
 from prx_data.cli_check import add_check, check_workspace, opened, refuse_unmeasured
 from prx_data.cli_outputs import add_outputs
 from prx_data.errors import ConfigError, PrxDataError, SourceError
-from prx_data.told import visible, visible_lines
+from prx_data.told import counted, nouns, visible, visible_lines
 from prx_data.version import VERSION
 
 
@@ -143,7 +143,7 @@ def _caption(options: argparse.Namespace) -> int:
         if captions.failure is not None:
             print(f"  failed: {visible(captions.failure)}")
     each = sample.seconds / len(sample.captions)
-    print(f"{len(sample.captions):,} of {sample.kept:,} photos, {each:.2g} s for each now: {out}")
+    print(f"{len(sample.captions):,} of {counted(sample.kept, 'photo')}, {each:.2g} s for each now: {out}")
     return _ended(sample.unread_note)
 
 
@@ -167,7 +167,7 @@ def _stages_told() -> Iterator[None]:
 
 
 def _print_counts(counts: Mapping[str, Any]) -> None:
-    print(f"{counts['photos']:>8,} photos in")
+    print(f"{counts['photos']:>8,} {nouns(counts['photos'], 'photo')} in")
     for kind in ("failed", "dropped"):
         for reason, number in counts[kind].items():
             print(f"{number:>8,} {kind}: {reason.replace('_', ' ')}")

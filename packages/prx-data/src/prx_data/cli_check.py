@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prx_data.errors import ConfigError
-from prx_data.told import visible, visible_lines
+from prx_data.told import counted, nouns, visible, visible_lines
 
 if TYPE_CHECKING:
     from prx_data.curation import Workspace
@@ -50,7 +50,7 @@ def opened(folder: Path) -> "Workspace":
     every = len(workspace.readable())
     left = {name: number for name, number in unmeasured(workspace).items() if number < every}
     if left:
-        told = f"{max(left.values()):,} of {every:,} photos lack {', '.join(left)}, and count as unreadable"
+        told = f"{max(left.values()):,} of {counted(every, 'photo')} lack {', '.join(left)}, and count as unreadable"
         print(f"prx-data: {told}: photos.measure() or prx-data curate measures them.", file=sys.stderr)
     return workspace
 
@@ -92,7 +92,7 @@ def _check(options: argparse.Namespace) -> int:
     for one in photos:
         lines = [f"{'pass' if one['passed'] else 'fail'}  {one['origin']}", *one["reasons"]]
         print("\n    ".join(map(visible, lines)))
-    print(f"{len(photos):>8,} photos in")
+    print(f"{len(photos):>8,} {nouns(len(photos), 'photo')} in")
     for reason, number in reasons.most_common():
         print(f"{number:>8,} fail: {reason}")
     print(f"{passed:>8,} pass {wanted.name}")

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from prx_data.told import counted, nouns
+
 _FORMATS = ("webdataset", "mds", "imagefolder", "kohya")  # those of prx_data.exports, which is heavy to import
 
 
@@ -49,9 +51,8 @@ def _export(options: argparse.Namespace) -> int:
     )
     for split, rows in done["splits"].items():
         counts = {name: one["samples"] for name, one in done["files"].items() if name.startswith(f"{split}/")}
-        print(
-            f"{rows:>8,} rows of {split} = {sum(counts.values()):,} photos in {len(counts):,} {_unit(done['format'])}"
-        )
+        photos, files = counted(sum(counts.values()), "photo"), counted(len(counts), _unit(done["format"]))
+        print(f"{rows:>8,} {nouns(rows, 'row')} of {split} = {photos} in {files}")
     if "caption_keys" in done:
         print("caption_keys: " + ", ".join(f"{name} {weight:g}" for name, weight in done["caption_keys"]))
     print(f"export:  {options.out}")
@@ -59,16 +60,16 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _unit(format: str) -> str:
-    return {"imagefolder": "folders", "kohya": "folders"}.get(format, "shards")
+    return {"imagefolder": "folder", "kohya": "folder"}.get(format, "shard")
 
 
 def _push(options: argparse.Namespace) -> int:
     from prx_data.publish import push
 
     done = push(options.dataset, options.repository, private=not options.public)
-    print(f"{len(done.sent):>8,} files sent")
-    print(f"{len(done.present):>8,} files were there already")
+    print(f"{len(done.sent):>8,} {nouns(len(done.sent), 'file')} sent")
+    print(f"{len(done.present):>8,} {nouns(len(done.present), 'file')} there already")
     if done.removed:
-        print(f"{len(done.removed):>8,} files of an earlier dataset removed")
+        print(f"{len(done.removed):>8,} {nouns(len(done.removed), 'file')} of an earlier dataset removed")
     print(done.url)
     return 0

@@ -25,6 +25,7 @@ from prx_data.sources import source_name
 from prx_data.storage import ledger_stage
 from prx_data.stored import write_record
 from prx_data.tasks import DECODED, DECODED_SCHEMA, DECODED_VERSION, measured_table
+from prx_data.told import counted
 
 
 class Workspace(Searchable):
@@ -79,7 +80,7 @@ class Workspace(Searchable):
         versions = {DECODED: self.decoded_version, **{one.name: one.version for one in of_pixels}}
         if lacked and not all(self.has_measured(*one) for one in versions.items()):
             raise SourceError(
-                f"None of the {lacked:,} photos that were to be measured can be read any more: what they lie on is "
+                f"None of the {counted(lacked, 'photo')} to be measured can be read any more: what they lie on is "
                 "gone, or the network. The same call goes on when it is back."
             )
         write_record(self.folder, of_pixels, self.decode_side)
@@ -193,5 +194,5 @@ def _unknown(other: Workspace, known: Known, against: str | Path | None) -> list
     """What of another set no leak could be looked for in, in a sentence."""
     keys = other.photos(["origin", "key"])["key"]
     left = len(keys) - pc.sum(pc.is_in(keys, known.columns["key"].combine_chunks())).as_py()
-    told = f"{left:,} of {len(keys):,} photos in against = {str(against)!r} could not be read"
+    told = f"{left:,} of {counted(len(keys), 'photo')} in against = {str(against)!r} could not be read"
     return [f"{told}: whether a photo shows the same as one of them is not known."] if left else []

@@ -29,6 +29,7 @@ from prx_data.records import FAILED, SAMPLES, Verdict
 from prx_data.samples import write_samples
 from prx_data.shards import write_shards
 from prx_data.storage import held, make_writable_folder, told_if_unwritable, write_json, write_table, write_text
+from prx_data.told import counted
 
 FORMAT = 1
 MANIFEST = "curation.json"
@@ -292,7 +293,7 @@ def _check_counts(manifest: Mapping[str, Any]) -> None:
     judged = totals["kept"] + sum(totals["dropped"].values()) + sum(totals["failed"].values())
     if not (judged == totals["photos"] == files["verdicts.parquet"]["rows"] and written == totals["kept"]):
         raise WorkspaceError(
-            f"The counts do not reconcile: {totals['photos']} photos in, {judged} judged, "
+            f"The counts do not reconcile: {counted(totals['photos'], 'photo')} in, {judged} judged, "
             f"{totals['kept']} kept, {written} written; this is a defect of prx-data, and no dataset was written."
         )
 

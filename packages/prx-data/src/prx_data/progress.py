@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any, TypeVar
 
+from prx_data.told import counted
+
 T = TypeVar("T")
 
 Step = Callable[[str], None]
@@ -46,7 +48,7 @@ def progress(what: str, total: int | None = None, *, unit: str = "photo", **show
             bar.update(more)
 
         yield update
-    LOG.info("%s: %s %s in %.1f s", what, f"{done:,}", f"{unit}s", perf_counter() - begin)
+    LOG.info("%s: %s in %.1f s", what, counted(done, unit), perf_counter() - begin)
 
 
 @contextmanager

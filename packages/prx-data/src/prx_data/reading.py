@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from prx_data.files import as_os_error, beside, filesystem, is_url, open_binary, open_local, read_stretch
+from prx_data.told import counted
 
 _RANGE = re.compile(r"range:(\d+)\+(\d+):(.+)", re.DOTALL)
 _ARROW = re.compile(r"arrow:(\d+)\+(\d+):(\d+)(?:\.(\d+))?:([^:]*):(.+)", re.DOTALL)
@@ -220,7 +221,7 @@ def _read_files(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
 def _read_ranges(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
     for place in places:
         data = read_stretch(place.location, place.block, place.size)
-        short = OSError(f"{place.location} ends {place.size - len(data)} bytes too early")
+        short = OSError(f"{place.location} ends {counted(place.size - len(data), 'byte')} too early")
         yield str(place), data if len(data) == place.size else short
 
 
@@ -253,7 +254,7 @@ def _read_parquet(places: Sequence[Locator]) -> Iterator[tuple[str, Content]]:
             start += batch.num_rows
             if not wanted:
                 return
-    raise OSError(f"row group {places[0].block} of {location} has {start} rows")
+    raise OSError(f"row group {places[0].block} of {location} has {counted(start, 'row')}")
 
 
 def open_parquet(location: str) -> Any:

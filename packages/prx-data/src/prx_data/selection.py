@@ -51,7 +51,7 @@ from prx_data.report import (
 from prx_data.searching import Embedded, text_tower
 from prx_data.storage import ledger_stage
 from prx_data.stored import more_measured
-from prx_data.told import quoted
+from prx_data.told import counted, quoted
 from prx_data.version import VERSION
 
 if TYPE_CHECKING:
@@ -144,7 +144,9 @@ class Selection:
 
     def captioned_by(self, count: int) -> str:
         """Who captions, and so many of how many."""
-        return f"{count:,} of {len(self.decisions.kept):,} photos that are kept, captioned by {self.captioner.source}."
+        return (
+            f"{count:,} of {counted(len(self.decisions.kept), 'photo')} to keep, captioned by {self.captioner.source}."
+        )
 
     def check(self, wanted: str | Path | Profile) -> pa.Table:
         """Whether each input photo passes a profile, whatever was decided about it.
@@ -179,7 +181,8 @@ class Selection:
 
     def __repr__(self) -> str:
         totals = self.counts
-        return f"Selection of {totals['photos']:,} photos: {totals['kept']:,} kept, {_told(totals) or 'none dropped'}"
+        photos = counted(totals["photos"], "photo")
+        return f"Selection of {photos}: {totals['kept']:,} kept, {_told(totals) or 'none dropped'}"
 
     def _repr_html_(self) -> str:
         return summary(self.pictures())

@@ -9,9 +9,14 @@ characters."""
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
+def nouns(number: int, noun: str) -> str:
+    """The noun that goes with a number: `photo` with 1, else `photos`."""
+    return noun + "s" * (number != 1)
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 photo`, `1,000 photos`."""
-    return f"{number:,} {noun}" + "s" * (number != 1)
+    return f"{number:,} {nouns(number, noun)}"
 
 
 def visible(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from prx_train.errors import ConfigError
+from prx_train.told import counted
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "min": 60.0, "s": 1.0}
 _AMOUNTS = re.compile(r"(\d+(?:\.\d+)?)\s*(min|d|h|m|s)")
@@ -40,7 +41,7 @@ class Budget:
             return f"until {datetime.fromtimestamp(self.amount).astimezone().isoformat(' ', 'minutes')}"
         if self.unit == "replay":
             return f"the steps of {self.run}"
-        return f"{int(self.amount)} steps" if self.unit == "steps" else f"{self.amount:g} of money"
+        return counted(int(self.amount), "step") if self.unit == "steps" else f"{self.amount:g} of money"
 
     @property
     def written(self) -> str:
@@ -162,6 +163,6 @@ def spoken(seconds: float) -> str:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes} minute{'s' * (minutes != 1)} {rest} s"
+        return f"{counted(minutes, 'minute')} {rest} s"
     hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} hour{'s' * (hours != 1)} {minutes} minute{'s' * (minutes != 1)}"
+    return f"{counted(hours, 'hour')} {counted(minutes, 'minute')}"

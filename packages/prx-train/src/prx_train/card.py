@@ -1,6 +1,7 @@
 """The card of what a run exports: how to draw with it, and what it is."""
 
 from prx_train.session import Session
+from prx_train.told import counted
 
 _PIPELINE = """---
 library_name: diffusers
@@ -9,7 +10,7 @@ pipeline_tag: text-to-image
 
 # A PRX model {space}
 
-Trained for {steps} steps on {photos} photos at about {resolution}×{resolution} pixels{start}.
+Trained for {steps} on {photos} at about {resolution}×{resolution} pixels{start}.
 
 ```python
 import torch
@@ -43,7 +44,7 @@ base_model: {base}
 
 # Adapters for a PRX model
 
-Trained for {steps} steps on {photos} photos at about {resolution}×{resolution} pixels{start}.
+Trained for {steps} on {photos} at about {resolution}×{resolution} pixels{start}.
 
 ```python
 from diffusers import {pipeline}
@@ -67,8 +68,8 @@ def model_card(session: Session) -> str:
         pipeline="PRXPipeline" if base.is_latent else "PRXPixelPipeline",
         base=config.base,
         start=f", from {config.base}" if config.base else "",
-        steps=session.progress.step,
-        photos=len(session.train.rows),
+        steps=counted(session.progress.step, "step"),
+        photos=counted(len(session.train.rows), "photo"),
         resolution=config.resolution,
         prompt=session.prompts[0],
         height=height,

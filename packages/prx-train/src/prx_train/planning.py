@@ -17,6 +17,7 @@ from prx_train.schedule import Clock
 from prx_train.session import Session
 from prx_train.setup import start_session
 from prx_train.step import step
+from prx_train.told import counted
 
 
 def plan(
@@ -44,7 +45,9 @@ def plan(
         PrxTrainError: what would stop the run.
     """
     if steps < 1 or devices < 1:
-        raise ConfigError(f"a plan of {steps} steps on {devices} devices: both must be 1 or more.")
+        raise ConfigError(
+            f"a plan of {counted(steps, 'step')} on {counted(devices, 'device')}: both must be 1 or more."
+        )
     if devices > 1 and photos_per_second is None:
         raise ConfigError(f"a plan for {devices} devices that are not here needs their photos a second, all together.")
     if photos_per_second is not None and not 0 < photos_per_second < math.inf:

@@ -32,6 +32,7 @@ from prx_train.places import Folder
 from prx_train.run import Run
 from prx_train.schedule import Clock, Schedule
 from prx_train.sharding import let_go
+from prx_train.told import counted
 
 Say = Callable[[str], None]
 
@@ -198,7 +199,7 @@ def describe(session: Session) -> list[tuple[str, str]]:
         ("shapes in pixels (width×height: photos)", shapes + rest),
         ("samples", f"{width}×{height} pixels, the most common shape"),
         *padding(session),
-        ("longest of the first 1000 captions", f"{length} tokens"),
+        ("longest of the first 1000 captions", counted(length, "token")),
         ("learning rate", f"{session.config.learning_rate:g} at its peak"),
     ]
 
@@ -227,4 +228,4 @@ def every(text: str | None, budget: Budget, parts: int) -> Budget:
 
 def interval_text(interval: Budget) -> str:
     """An interval in words."""
-    return f"every {int(interval.amount)} steps" if interval.unit == "steps" else f"every {spoken(interval.amount)}"
+    return f"every {interval}" if interval.unit == "steps" else f"every {spoken(interval.amount)}"

@@ -36,6 +36,7 @@ from prx_train.schedule import Clock, Schedule, reserve_of
 from prx_train.session import Say, Session
 from prx_train.sharding import shard
 from prx_train.storage import read_json, write_json
+from prx_train.told import counted
 
 
 def start_session(
@@ -279,10 +280,10 @@ def _load_data(config: ResolvedConfig, cell: int, folder: Folder) -> tuple[data.
 
 
 def _say_data(train: data.Split, validation: data.Split, say: Say) -> None:
-    say(f"{len(train.rows)} photos to train on, {len(validation.rows)} to validate with")
+    say(f"{counted(len(train.rows), 'photo')} to train on, {len(validation.rows)} to validate with")
     if any(row.weight != 1 for row in train.rows):
         photos = sum(row.weight for row in train.rows)
-        say(f"by the column 'weight' an epoch has about {photos:.0f} photos, some more often than others")
+        say(f"by the column 'weight' an epoch has about {counted(round(photos), 'photo')}, some more often than others")
     for trouble in [*train.skipped, *validation.skipped]:
         say(f"skipped {trouble}")
 

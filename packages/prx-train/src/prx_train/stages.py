@@ -22,6 +22,7 @@ from prx_train.sample import euler, fixed_noise, guided, sampling_times, to_uint
 from prx_train.session import Session, describe, padding
 from prx_train.sharding import put_together
 from prx_train.storage import is_disk_full, read_json, write_atomic, write_folder, write_json
+from prx_train.told import counted
 
 
 def validate(session: Session) -> float:
@@ -154,7 +155,9 @@ def rehearse(session: Session) -> None:
     if not session.crew.evaluates:
         return
     run, first = session.run, session.crew.first
-    session.say(f"{len(session.prompts)} samples, a validation, a checkpoint, an export and a report to begin with")
+    session.say(
+        f"{counted(len(session.prompts), 'sample')}, a validation, a checkpoint, an export and a report to begin with"
+    )
     session.val_loss_before = validate(session)
     if not math.isfinite(session.val_loss_before):
         raise DivergedError(
@@ -234,7 +237,7 @@ def finish(session: Session, val_loss: float) -> None:
         },
     )
     session.say(
-        f"finished in {spoken(session.clock.spent)}: {progress.step} steps, validation loss "
+        f"finished in {spoken(session.clock.spent)}: {counted(progress.step, 'step')}, validation loss "
         f"{session.val_loss_before:.3f} → {val_loss:.3f}; {run.report_file}"
     )
 

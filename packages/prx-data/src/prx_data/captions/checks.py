@@ -17,6 +17,7 @@ from prx_data.captions.protocol import Kind, PhotoFacts
 from prx_data.captions.template import Template
 from prx_data.captions.text import first_value, sentences, words
 from prx_data.captions.words import DANGLING, LANGUAGES
+from prx_data.told import counted
 
 VERSION = "6"
 """Changes when the same caption may be judged otherwise."""
@@ -101,7 +102,7 @@ class Checks(BaseModel):
             return (Failure(check="empty", detail=why),)
         low, high = self.dense_words if kind == "dense" else self.short_words
         if len(text) > _LETTERS * high:  # the other checks look at pairs of sentences, and would take minutes
-            return (Failure(check="length", detail=f"{len(text):,} letters, and {high} words are the most"),)
+            return (Failure(check="length", detail=f"{counted(len(text), 'letter')}, and {high} words are the most"),)
         where = columns or Template()
         product = where.product(facts.metadata)
         catalogue = first_value(facts.metadata, where.color_columns)
@@ -223,5 +224,5 @@ def wrong_length(text: str, low: int, high: int) -> str | None:
     dense = sum(_script(letter) in ("CJK", "THAI", "HANGUL") for letter in text if letter.isalpha())
     number = max(len(spaced), dense // 2)
     if number < low:
-        return f"{number} words, and {low} are the fewest"
-    return f"{number} words, and {high} are the most" if number > high else None
+        return f"{counted(number, 'word')}, and {low} are the fewest"
+    return f"{counted(number, 'word')}, and {high} are the most" if number > high else None

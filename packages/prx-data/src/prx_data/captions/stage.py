@@ -16,6 +16,7 @@ from prx_data.captions.template import Template
 from prx_data.errors import CaptionError
 from prx_data.progress import progress, tracked
 from prx_data.reading import read_many
+from prx_data.told import counted
 
 _READ_TOGETHER = 64
 """Photos that are read at a time: those of one row group are decoded together."""
@@ -130,7 +131,9 @@ class Captioning:
         """That a captioner fails at everything is seen with few photos, too."""
         if self.problems and not self.store.answers:
             why = next(iter(self.problems.values()))
-            raise CaptionError(f"{self.captioner.source} answered none of {len(self.problems):,} requests: {why}.")
+            raise CaptionError(
+                f"{self.captioner.source} answered none of {counted(len(self.problems), 'request')}: {why}."
+            )
 
     def _ask(self, photos: Sequence[PhotoToCaption], attempt: int) -> None:
         """One round: everything that is missing, each answer kept as it comes."""

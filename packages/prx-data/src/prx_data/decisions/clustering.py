@@ -14,6 +14,7 @@ from prx_data.decisions.clusters import Clusters, Floats, Index, Rows, default_k
 from prx_data.decisions.duplicates import matrix
 from prx_data.decisions.settings import Settings
 from prx_data.records import Reason
+from prx_data.told import counted
 
 _FAR_OUT = 3.0  # interquartile ranges beyond the third quartile (Tukey 1977, "Exploratory data analysis")
 
@@ -60,7 +61,7 @@ def place(
     for one, at, kept in zip(photos, places, mask.tolist(), strict=True):
         if not kept:
             size, share = int(leaves.sizes[at.cluster]), int(shares[at.cluster])
-            text = f"Cluster {at.cluster} has {size:,} photos, and a balanced set takes {share:,} of them."
+            text = f"Cluster {at.cluster} has {counted(size, 'photo')}, and a balanced set takes {share:,} of them."
             outcome.drop(one.key, one.origin, Reason.BALANCE, text)
     rows = np.flatnonzero(mask).tolist()
     return [photos[row] for row in rows], [places[row] for row in rows]

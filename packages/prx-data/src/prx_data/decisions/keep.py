@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from prx_data.told import counted
+
 ENLARGED = 0.66
 """Share of the nominal resolution (`effective_resolution`) below which a picture counts as enlarged, and its pixels as
 those that it was enlarged from; above it the share says more of the subject's texture than of a resize."""
@@ -160,7 +162,7 @@ def _told(photo: Mapping[str, Any], preference: Preference) -> str:
         case Preference.HAS_METADATA:
             return "metadata" if photo["has_metadata"] else "none"
         case Preference.SMALLEST_FILE:
-            return f"{photo['bytes']:,} bytes" + ("" if photo["as_is"] else " that have to be encoded again")
+            return f"{counted(photo['bytes'], 'byte')}" + ("" if photo["as_is"] else " that have to be encoded again")
 
 
 def _even_ground(photo: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from prx_data.exports.tars import write_tars
 from prx_data.exports.written import Sample, Written
 from prx_data.progress import progress
 from prx_data.storage import write_json
+from prx_data.told import counted
 
 FORMATS = ("webdataset", "mds", "imagefolder", "kohya")
 EXPORT_MANIFEST = "export.json"
@@ -136,8 +137,8 @@ def _reconcile(split: str, rows: int, counts: Mapping[str, int]) -> None:
     found = sum(counts.values())
     if found != rows:
         raise WorkspaceError(
-            f"The counts do not reconcile: the dataset's manifest says {rows} rows of {split}, and {found} were "
-            "exported; the dataset is damaged, and nothing was written."
+            f"The counts do not reconcile: the dataset's manifest says {counted(rows, 'row')} of {split}, and {found} "
+            "were exported; the dataset is damaged, and nothing was written."
         )
 
 

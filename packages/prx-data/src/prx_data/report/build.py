@@ -18,6 +18,7 @@ from prx_data.report.pictures import Block, Pictures, Shown, sample
 from prx_data.report.render import render
 from prx_data.report.scores import score_blocks
 from prx_data.storage import read_ledger, write_json, write_text
+from prx_data.told import counted
 
 _KEPT_SHOWN = 24
 _REASON_SHOWN = 12
@@ -79,7 +80,8 @@ def build_report(
             step(name)
             blocks += make()
     blocks += _time(ledger)
-    headline = f"{totals['photos']:,} photos in, {totals['kept']:,} kept, in {len(_by_cluster(decisions)):,} clusters."
+    clusters = counted(len(_by_cluster(decisions)), "cluster")
+    headline = f"{counted(totals['photos'], 'photo')} in, {totals['kept']:,} kept, in {clusters}."
     data = {"format": 1, "title": "What happened to the photos", "headline": headline, "blocks": blocks}
     return Report(data=data, pictures=len(pictures))
 
@@ -89,14 +91,14 @@ def summary(pictures: Pictures) -> str:
     totals = counts(pictures.verdicts.values())
     kept = [one.origin for one in pictures.verdicts.values() if one.kept]
     shown = sample(kept, pictures.verdicts, _REASON_SHOWN)
-    caption = f"{len(shown)} of the {len(kept):,} photos that were kept, chosen at random."
+    caption = f"{len(shown)} of {counted(len(kept), 'photo')} kept, chosen at random."
     blocks = [
         *_funnel(totals, 0)[1:],
         _heading("What was kept", 3),
         _gallery(caption, pictures.items(shown, dict.fromkeys(shown, ""), {})),
         *_reasons(pictures, totals),
     ]
-    headline = f"{totals['photos']:,} photos in, {len(kept):,} kept."
+    headline = f"{counted(totals['photos'], 'photo')} in, {len(kept):,} kept."
     return render({"title": "", "headline": headline, "blocks": blocks}, whole_page=False)
 
 
@@ -123,7 +125,7 @@ def _funnel(totals: Mapping[str, Any], ignored: int) -> list[Block]:
     rows += [(f"dropped: {_words(reason)}", number, "dropped") for reason, number in totals["dropped"].items()]
     rows += [("kept", totals["kept"], "kept")]
     caption = (
-        f"{totals['photos']:,} photos in = {totals['kept']:,} kept + {dropped:,} dropped + {failed:,} failed. "
+        f"{counted(totals['photos'], 'photo')} in = {totals['kept']:,} kept + {dropped:,} dropped + {failed:,} failed. "
         "Each photo is counted once, under the first thing that told against it."
     )
     if ignored:
@@ -146,7 +148,7 @@ def _kept(pictures: Pictures, content: Content) -> list[Block]:
     kept = {one.origin: one.key for one in content.decisions.kept}
     labels = {origin: content.captions[key].default.text for origin, key in kept.items()}
     shown = sample(list(kept), pictures.verdicts, _KEPT_SHOWN)
-    caption = f"{len(shown)} of the {len(kept):,} photos in the dataset, chosen at random, with their captions."
+    caption = f"{len(shown)} of {counted(len(kept), 'photo')} in the dataset, chosen at random, with their captions."
     return [_heading("What was kept"), _gallery(caption, pictures.items(shown, labels, {}))]
 
 
@@ -161,13 +163,15 @@ def _reasons(pictures: Pictures, totals: Mapping[str, Any]) -> list[Block]:
     for reason, number in totals["dropped"].items():
         found = [one.origin for one in verdicts.values() if one.reason == reason]
         shown = sample(found, verdicts, _REASON_SHOWN)
-        caption = f"{EXPLANATIONS[reason]} {len(shown)} of {number:,} photos."
+        caption = f"{EXPLANATIONS[reason]} {len(shown)} of {counted(number, 'photo')}."
         items = pictures.items(shown, {one: f"{one}: {verdicts[one].detail}" for one in shown}, {})
         blocks += [_heading(f"{_words(reason).capitalize()}: {number:,}", 3), _gallery(caption, items)]
     failed = [one for one in verdicts.values() if one.reason in FAILED]
     if failed:
         rows = [[one.origin, _words(one.reason), one.detail] for one in failed[:_FAILED_SHOWN]]
-        caption = f"{len(rows)} of {len(failed):,} files that gave no picture; `verdicts.parquet` lists them all."
+        caption = (
+            f"{len(rows)} of {counted(len(failed), 'file')} that gave no picture; `verdicts.parquet` lists them all."
+        )
         table = {"kind": "table", "caption": caption, "header": ["file", "reason", "detail"], "rows": rows}
         blocks += [_heading("What could not be read"), table]
     return blocks
@@ -182,9 +186,8 @@ def _duplicates(pictures: Pictures, decisions: Decisions) -> list[Block]:
         # The largest groups first: where something goes wrong, it goes wrong there.
         winners = sorted(members, key=lambda one: (-len(members[one]), one))[:_GROUPS_SHOWN]
         groups = [_group(pictures, winner, members[winner]) for winner in winners]
-        caption = (
-            f"{len(groups)} of {len(members):,} groups, the largest first. The marked photo stands for the others."
-        )
+        some = f"{len(groups)} of {counted(len(members), 'group')}"
+        caption = f"{some}, the largest first. The marked photo stands for the others."
         blocks += [_heading("Duplicate groups"), {"kind": "groups", "caption": caption, "groups": groups}]
     if decisions.variants:
         pairs = sorted(decisions.variants, key=lambda pair: tuple(pictures.verdicts[one].key or "" for one in pair))
@@ -193,7 +196,7 @@ def _duplicates(pictures: Pictures, decisions: Decisions) -> list[Block]:
             names = {one: one for one in pair}
             groups.append({"label": "same shape, other colours", "items": pictures.items(pair, names, {})})
         caption = (
-            f"{len(groups)} of {len(decisions.variants):,} pairs that a grey perceptual hash calls duplicates "
+            f"{len(groups)} of {counted(len(decisions.variants), 'pair')} that a grey perceptual hash calls duplicates "
             "and whose colours differ: no duplicates, and never in two splits."
         )
         blocks += [_heading("Colour variants"), {"kind": "groups", "caption": caption, "groups": groups}]
@@ -212,7 +215,7 @@ def _leaks(pictures: Pictures, decisions: Decisions) -> list[Block]:
         items = pictures.items([leak.origin], {}, {leak.origin: "dropped"})
         groups.append({"label": leak.how, "items": items + pictures.of_key(leak.known_key, leak.known, "known")})
     caption = (
-        f"{len(groups)} of {len(decisions.leaks):,} photos that the set they must not overlap shows too; "
+        f"{len(groups)} of {counted(len(decisions.leaks), 'photo')} that the set they must not overlap shows too; "
         "they are dropped here, and `leaks.parquet` lists them all."
     )
     return [_heading("Leaks"), {"kind": "groups", "caption": caption, "groups": groups}]
@@ -224,7 +227,7 @@ def _group(pictures: Pictures, winner: str, losers: Sequence[str]) -> Block:
     mark = {winner: "kept" if verdict.kept else "best"}
     labels = {one: f"{one}: {pictures.verdicts[one].detail}" for one in shown if one != winner}
     note = "" if verdict.kept else f"; dropped itself: {_words(verdict.reason)}"
-    return {"label": f"{len(losers) + 1} photos{note}", "items": pictures.items(shown, labels, mark)}
+    return {"label": f"{counted(len(losers) + 1, 'photo')}{note}", "items": pictures.items(shown, labels, mark)}
 
 
 def _by_cluster(decisions: Decisions) -> dict[int, list[str]]:
@@ -238,7 +241,7 @@ def clusters_shown(pictures: Pictures, decisions: Decisions, names: Mapping[int,
     """The clusters of the kept photos, some of each."""
     _, groups = _clusters(pictures, decisions, names)
     count = len(_by_cluster(decisions))
-    return Shown("Clusters", f"{len(decisions.kept):,} photos that are kept, in {count:,} clusters.", [groups])
+    return Shown("Clusters", f"{counted(len(decisions.kept), 'photo')} kept, in {counted(count, 'cluster')}.", [groups])
 
 
 def _clusters(pictures: Pictures, decisions: Decisions, names: Mapping[int, str]) -> list[Block]:
@@ -248,9 +251,9 @@ def _clusters(pictures: Pictures, decisions: Decisions, names: Mapping[int, str]
         shown = sample(origins, pictures.verdicts, _CLUSTER_MEMBERS)
         items = pictures.items(shown, dict.fromkeys(shown, ""), {})
         name = names.get(number) or f"cluster {number}"
-        groups.append({"label": f"{name}: {len(origins):,} photos", "items": items})
+        groups.append({"label": f"{name}: {counted(len(origins), 'photo')}", "items": items})
     caption = (
-        f"{len(groups)} of {len(found):,} clusters of the kept photos, the largest first; "
+        f"{len(groups)} of {counted(len(found), 'cluster')} of the kept photos, the largest first; "
         "where something sets their metadata apart, its words name them."
     )
     return [_heading("Clusters"), {"kind": "groups", "caption": caption, "groups": groups}]
@@ -263,7 +266,7 @@ def _time(ledger: Path) -> list[Block]:
     rows = []
     for (stage, unit, device), found in runs.items():
         whole = {"seconds": sum(one["seconds"] for one in found), "items": sum(one["items"] for one in found)}
-        handled = f"{whole['items']:,} {unit}"
+        handled = counted(whole["items"], unit.removesuffix("s"))
         rows.append([stage, device, f"{len(found):,}", f"{whole['seconds']:.1f} s", handled, _rate(whole, unit)])
     caption = (
         "Wall-clock time of each stage that has run in this workspace, all its runs together, on one machine; what is "

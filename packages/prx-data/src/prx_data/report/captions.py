@@ -7,6 +7,7 @@ from typing import Any
 from prx_data.captions import PhotoCaptions
 from prx_data.decisions.verdicts import KeptPhoto
 from prx_data.report.pictures import Block, Pictures, Shown
+from prx_data.told import counted
 
 _FAILURES_SHOWN = 12
 
@@ -37,14 +38,15 @@ def caption_blocks(captions: Mapping[str, PhotoCaptions]) -> list[Block]:
         return []
     rows = [{"label": name, "value": n, "text": f"{n:,}", "tone": "plain"} for name, n in sources.most_common()]
     lacking = sum(failures.values())
-    caption = f"Who wrote the default captions. {lacking:,} of {len(captions):,} photos lack one that was asked for."
+    photos = counted(len(captions), "photo")
+    caption = f"Who wrote the default captions. Without one that was asked for: {lacking:,} of {photos}."
     blocks: list[Block] = [
         {"kind": "heading", "level": 2, "text": "Captions"},
         {"kind": "bars", "caption": caption, "rows": rows},
     ]
     if failures:
         shown = [[f"{n:,}", reason] for reason, n in failures.most_common(_FAILURES_SHOWN)]
-        caption = f"{len(shown)} of {len(failures):,} different reasons, the most frequent first."
+        caption = f"{len(shown)} of {counted(len(failures), 'different reason')}, the most frequent first."
         blocks.append({"kind": "table", "caption": caption, "header": ["photos", "why"], "rows": shown})
     return blocks
 

@@ -15,6 +15,7 @@ from prx_data.decisions.verdicts import Decisions
 from prx_data.decoding import thumbnail
 from prx_data.records import Reason
 from prx_data.report.pictures import Block, Pictures, sample
+from prx_data.told import counted
 
 SHOWN = 4_000
 """The most dots: with their thumbnails 4 to 8 MB of a report."""
@@ -67,10 +68,10 @@ def map_blocks(
         }
         for one, (x, y), two in zip(shown, places.tolist(), hues, strict=True)
     ]
-    some = f"{len(points):,} of {len(usable):,} photos, chosen at random," if len(points) < len(usable) else ""
+    some = f"{len(points):,} of {counted(len(usable), 'photo')}, chosen at random," if len(points) < len(usable) else ""
     caption = (
-        f"{some or f'{len(points):,} photos'} by the two directions in which the {embedding} embeddings differ most. "
-        "Full dots are kept, rings are dropped. Point at one to see it."
+        f"{some or counted(len(points), 'photo')} by the two directions in which the {embedding} embeddings differ "
+        "most. Full dots are kept, rings are dropped. Point at one to see it."
     )
     drawn = {"across": _ACROSS, "down": _DOWN, "cell": CELL, "images": list(_sheets(taken))}
     heading = {"kind": "heading", "level": 2, "text": "Map"}
@@ -91,7 +92,7 @@ def _colorings(
         for one, count in sizes[:_LISTED]
     ]
     if len(sizes) > _LISTED:
-        listed.append({"label": f"and {len(sizes) - _LISTED:,} smaller clusters", "hue": None, "kept": True})
+        listed.append({"label": f"and {counted(len(sizes) - _LISTED, 'smaller cluster')}", "hue": None, "kept": True})
     dropped = [
         {"label": f"{reason.replace('_', ' ')}: {count:,}", "hue": of_reason[reason], "kept": False}
         for reason, count in reasons.most_common()

@@ -12,6 +12,7 @@ from prx_data.errors import ConfigError
 from prx_data.reading import Content, blocks, read_block
 from prx_data.records import EXPLANATIONS, FAILED, Reason
 from prx_data.report.render import render
+from prx_data.told import counted
 
 Block = dict[str, Any]
 
@@ -116,10 +117,10 @@ class Gallery:
     @property
     def _shown(self) -> Shown:
         if self.groups:
-            caption = f"{len(self.groups):,} photos, each beside the one that stands for it."
+            caption = f"{counted(len(self.groups), 'photo')}, each beside the one that stands for it."
             block = {"kind": "groups", "caption": caption, "groups": list(self.groups)}
         else:
-            block = {"kind": "gallery", "caption": f"{len(self.items):,} pictures.", "items": list(self.items)}
+            block = {"kind": "gallery", "caption": f"{counted(len(self.items), 'picture')}.", "items": list(self.items)}
         return Shown(self.reason, self.title, [block])
 
 
@@ -139,7 +140,7 @@ def gallery(pictures: Pictures, decisions: Decisions, reason: str, limit: int) -
     verdicts = pictures.verdicts
     found = [one.origin for one in verdicts.values() if one.reason == reason]
     shown = sample(found, verdicts, limit)
-    title = f"{reason.replace('_', ' ')}: {len(found):,} photos. {EXPLANATIONS.get(reason, '')}"
+    title = f"{reason.replace('_', ' ')}: {counted(len(found), 'photo')}. {EXPLANATIONS.get(reason, '')}"
     if reason in FAILED:
         title += " There are no pixels to show."
     name = reason.replace("_", " ").capitalize()

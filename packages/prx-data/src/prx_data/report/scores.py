@@ -14,6 +14,7 @@ from prx_data.records import Status
 from prx_data.report.figures import histogram
 from prx_data.report.pictures import Block, Pictures, sample
 from prx_data.report.score_list import Asked, Score, asked_of, shown, with_derived
+from prx_data.told import counted
 
 _QUANTILES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # at most 12 with those now: pages style 12
 _FEW_QUANTILES = (0.01, 0.05, 0.2, 0.5, 0.9)  # of scores that are folded away, which shall not swell the page
@@ -77,7 +78,7 @@ def _explorer(pictures: Pictures, asked: Asked, values: dict[str, float], profil
     return [
         {
             "kind": "figure",
-            "caption": f"All {len(values):,} photos that could be read; {_now(asked, profile)}.",
+            "caption": f"{counted(len(values), 'photo')} that could be read; {_now(asked, profile)}.",
             "image": histogram(ordered, threshold=now, label=score.axis, drops_above=score.drops_above),
             "alt": f"Histogram of the score: {score.axis}",
         },
@@ -120,7 +121,7 @@ def _between(pictures: Pictures, score: Score, values: dict[str, float], limits:
 
 def _said(score: Score, ordered: Sequence[float], limit: float) -> str:
     number = len(ordered) - bisect_right(ordered, limit) if score.drops_above else bisect_left(ordered, limit)
-    found = f"{number:,} of {len(ordered):,} photos, {number / len(ordered):.1%}."
+    found = f"{number:,} of {counted(len(ordered), 'photo')}, {number / len(ordered):.1%}."
     if score.rule:
         return f"{score.rule} = {limit:.8g} would drop {found}"
     return f"A check of {score.column} with {'max' if score.drops_above else 'min'} = {limit:.8g} would fail {found}"

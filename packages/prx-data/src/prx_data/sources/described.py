@@ -53,7 +53,7 @@ class Descriptions:
     def notes(self) -> list[str]:
         """A sentence for each file that describes photos twice in different words."""
         return [
-            f"{location}: {len(rows)} rows describe a photo that an earlier row describes otherwise, "
+            f"{location}: rows that describe a photo otherwise than an earlier one: {len(rows):,}, "
             f"the first of them in line {rows[0][0]} ({rows[0][1]}); the earlier row counts."
             for location, rows in self._again.items()
         ]

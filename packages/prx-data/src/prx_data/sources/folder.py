@@ -21,6 +21,7 @@ from prx_data.sources.locations import MANIFEST, FoundFile, unpacked
 from prx_data.sources.pictures import begins_like_a_picture, named_like_a_picture, suffix_of
 from prx_data.sources.tables import TABLE_SUFFIXES, Table, read_table
 from prx_data.sources.tars import PACKED_SUFFIXES, tar_photos
+from prx_data.told import counted
 
 METADATA_NAMES = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})
 
@@ -83,7 +84,7 @@ class Folder:
             yield PhotoFile(origin=printable(origin), locator=locator, metadata=about.metadata)
         if not any_photo:
             single = len(files) == 1 and files[0].location == self.name  # a table or an archive
-            held = f"holds {len(files):,} files, and none of them is a picture" if files else "is empty"
+            held = f"holds {counted(len(files), 'file')} and no picture" if files else "is empty"
             held = "holds no pictures" if single else held
             lists = [file.name for file in files if file.suffix in TABLE_SUFFIXES and file.last not in METADATA_NAMES]
             if lists and not single:

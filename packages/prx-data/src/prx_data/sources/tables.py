@@ -16,6 +16,7 @@ from prx_data.features import TEXT, Feature, declared_features, infer, plain, pr
 from prx_data.files import as_os_error
 from prx_data.reading import read
 from prx_data.sources.inline import INLINE_COLUMNS, decoded, inline_picture
+from prx_data.told import counted
 
 NAME_COLUMNS = (
     *("file_name", "filename", "file", "path", "image_path", "image", "url", "image_url"),
@@ -218,7 +219,7 @@ def _csv(location: str, text: str, wanted: str | None) -> Table:
         if isinstance(values, str):
             broken.append((line, values))
         elif any(values[len(header) :]):
-            broken.append((line, f"{len(values)} values for {len(header)} columns"))
+            broken.append((line, f"{counted(len(values), 'value')} for {counted(len(header), 'column')}"))
         elif any(value.strip() for value in values):  # a spreadsheet's empty rows are written as delimiters alone
             row = {column: value for column, value in zip(header, values, strict=False) if column}
             name = row.pop(named, None)

@@ -15,6 +15,7 @@ from prx_train.report.planned import STAGES, planned_and_real
 from prx_train.report.render import render
 from prx_train.run import Run
 from prx_train.storage import read_json, read_jsonl, write_atomic
+from prx_train.told import counted
 
 Block = dict[str, Any]
 
@@ -91,7 +92,7 @@ def headline(
     if not steps:
         return f"After {spent} everything is set up, and training has not begun."
     began = "In" if finished else "Not finished: in"
-    text = f"{began} {spent} the model saw {steps[-1]['samples']:,} photos in {len(steps):,} steps"
+    text = f"{began} {spent} the model saw {counted(steps[-1]['samples'], 'photo')} in {counted(len(steps), 'step')}"
     if len(validations) < 2:
         return f"{text}."
     first, last = validations[0]["val_loss"], validations[-1]["val_loss"]
@@ -201,7 +202,7 @@ def _training(steps: Sequence[Block], validations: Sequence[Block], *, held_out:
             "caption": "How far the model is from the photos at every noise level; lower is better. Validation uses "
             f"{photos} at fixed noise and fixed times, so its points differ by the weights only.",
             "image": loss_curves(steps, validations),
-            "alt": f"Loss curves over {len(steps)} steps; the last validation loss is {last}",
+            "alt": f"Loss curves over {counted(len(steps), 'step')}; the last validation loss is {last}",
         },
         {
             "kind": "figure",
@@ -241,7 +242,7 @@ def _time(ledger: Sequence[Block], data_ledger: Sequence[Block]) -> list[Block]:
             "value": seconds,
             "text": ", ".join(
                 [spoken(seconds), f"{seconds / total:.0%}"]
-                + [f"{count:,.0f} {unit}" for unit, count in items[package, stage].items()]
+                + [counted(round(count), unit.removesuffix("s")) for unit, count in items[package, stage].items()]
             ),
             "tone": "kept" if stage == "train" else "failed" if stage == "lost" else "plain",
         }
@@ -260,7 +261,7 @@ def _left_out(run: Run) -> list[Block]:
     if not rows:
         return []
     rest = f", and {len(rows) - MOST_LEFT_OUT:,} more, all in {run.left_out_file.name}"
-    count = f"{len(rows):,} row{'s' * (len(rows) != 1)}, whose pictures could not be decoded"
+    count = f"{counted(len(rows), 'row')}, whose pictures could not be decoded"
     return [
         {"kind": "heading", "text": "Rows left out while training", "level": 2},
         {

@@ -5,6 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from prx_train.told import visible
+
 
 def render(report: Mapping[str, Any]) -> str:
     """A page from `{"title", "headline", "blocks"}`, blocks as docs/dataset-format.md lists them.
@@ -18,6 +20,7 @@ def render(report: Mapping[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,  # not what is HTML already
     )
     environment.filters["data_image"] = lambda uri: uri if str(uri).startswith("data:image/") else ""
     return environment.get_template("page.html").render(report=report)
