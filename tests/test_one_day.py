@@ -51,7 +51,7 @@ def test_photos_to_a_report_inside_the_clock(photos: Path, tmp_path: Path) -> No
     [
         (["--photos", "nowhere"], "does not exist"),
         (["--photos", "empty"], "is empty"),
-        (["--photos", "texts"], "none of them is a picture"),
+        (["--photos", "texts"], "holds 1 file and no picture"),
         (["--photos", "texts", "--config", "wrong.toml"], "Unknown setting min_sied"),
         (["--photos", "texts", "--output", "file/x"], "cannot be written"),
     ],

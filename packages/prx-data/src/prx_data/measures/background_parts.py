@@ -30,7 +30,7 @@ _OTHER = 0.05  # of the open ground, which a product of another kind takes, howe
 _OUTLINE = (0.5, 0.125)
 # More than that is not taken to be things, but parts of a product: times what is apart; and of a jumble, for what its
 # outline is longer than that of 97 in 100 packshots, in shorter sides.
-_JOINED, _JUMBLED, _LONG = 3, 0.1, 4.0
+_JOINED, _JUMBLED, _LONG = 1.5, 0.1, 4.0
 _EVEN = 1.2  # ΔE: median departure of a ground from its smooth surface
 # ΔE of what is of one colour; how much of the outline is of other colours, and how much of its convex hull is filled:
 # from where on it may be a jumble, and from where on it is one. 1 in 20 packshots is anything of one.
