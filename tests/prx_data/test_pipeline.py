@@ -18,9 +18,7 @@ from PIL import Image, ImageOps
 from prx_data import ConfigError, Rules, SourceError, Workspace, WorkspaceError, curate
 from prx_data.cli import main
 from prx_data.config import load_config
-from prx_data.dataset import MANIFEST, replacing
 from prx_data.decisions.settings import Settings
-from prx_data.storage import alone
 
 from .conftest import draw_product, encode
 
@@ -179,50 +177,6 @@ def test_another_folder_asks_for_the_same_leaks(
     monkeypatch.chdir(pile)
     assert main(["explain", "1.jpg", "--workspace", str(tmp_path / "work")]) == 0
     assert capsys.readouterr().out.startswith("1.jpg: leak\n")
-
-
-RUN = "import sys; from prx_data.cli import main; sys.exit(main(sys.argv[1:]))"
-
-
-def test_one_curation_at_a_time_in_a_workspace(curated: Curate, pile: Path, tmp_path: Path) -> None:
-    """Another one of other photos would take its photos away while it measures."""
-    with alone(tmp_path / "work"):
-        for dry in ([], ["--dry-run"]):
-            path = tmp_path / "curate.toml"
-            path.write_text(f'photos = "{pile}"\nworkspace = "{tmp_path / "work"}"\noutput = "{tmp_path / "other"}"\n')
-            command = [sys.executable, "-c", RUN, "curate", str(path), *dry]
-            result = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert (result.returncode, result.stdout) == (2, "")
-            (told,) = result.stderr.splitlines()
-            assert told.endswith("another curation is at work there; wait for its end, or choose another workspace.")
-    assert not (tmp_path / "other").exists()
-    curated()
-
-
-def test_one_process_at_a_time_writes_an_output(
-    curated: Curate, pile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Another one would remove what this one has written aside."""
-    path = tmp_path / "curate.toml"
-    path.write_text(f'photos = "{pile}"\nworkspace = "{tmp_path / "other"}"\noutput = "{tmp_path / "dataset"}"\n')
-    ended = (
-        'import os; from pathlib import Path; from prx_data.dataset import replacing\nwith replacing(Path("dataset")) '
-    )
-    ended += 'as aside: (aside / "half").write_text("killed"); os._exit(9)'
-    assert subprocess.run([sys.executable, "-c", ended], check=False, cwd=tmp_path).returncode == 9
-    assert (tmp_path / ".dataset.partial" / "half").exists()
-    with replacing(tmp_path / "dataset") as aside:
-        assert list(aside.iterdir()) == []  # what the killed one left
-        (aside / MANIFEST).write_text('{"inputs": "", "files": {}}')
-        assert main(["curate", str(path)]) == 2
-        (told,) = capsys.readouterr().err.splitlines()
-        assert told.endswith("is in use: another process is writing it; wait for its end, or name another.")
-        assert not (tmp_path / "other").exists()
-        with pytest.raises(WorkspaceError, match="another process is writing it"), replacing(tmp_path / "dataset"):
-            pass
-    assert [one.name for one in (tmp_path / "dataset").iterdir()] == [MANIFEST]
-    assert curated()["counts"]["kept"]
-    assert {one.name for one in tmp_path.iterdir() if one.name.startswith(".")} == set()
 
 
 def test_the_dataset_loads_with_images_and_metadata(curated: Curate, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ class Kernel(Generic[P, R]):
         _KERNELS.append(self)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compiled; numba takes arguments by their place alone."""
-        result: R = self.compiled(*args)
+        """Compiled."""
+        result: R = self.compiled(*args, **kwargs)
         return result
 
     @cached_property

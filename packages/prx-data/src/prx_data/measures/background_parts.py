@@ -1,6 +1,6 @@
 """What stands in front of the ground in several pieces: sheets of packshots on one white, and things beside a product.
 
-Both ask for ground on which nothing at all can be seen between the pieces, so that a white shirt, of which head and
+All ask for ground on which nothing at all can be seen between the pieces, so that a white shirt, of which head and
 trousers stand out, holds its model together. `benchmarks/parts.py` prints how often they are right.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from prx_data.kernels import ground, masks, texture
 from prx_data.measures.background_maps import between
-from prx_data.measures.background_region import STUDIO, Region
+from prx_data.measures.background_region import EVEN, STUDIO, Region
 from prx_data.measures.masks import Mask
 
 SEEN = 2.0
@@ -31,7 +31,6 @@ _OUTLINE = (0.5, 0.125)
 # More than that is not taken to be things, but parts of a product: times what is apart; and of a jumble, for what its
 # outline is longer than that of 97 in 100 packshots, in shorter sides.
 _JOINED, _JUMBLED, _LONG = 1.5, 0.1, 4.0
-_EVEN = 1.2  # ΔE: median departure of a ground from its smooth surface
 # ΔE of what is of one colour; how much of the outline is of other colours, and how much of its convex hull is filled:
 # from where on it may be a jumble, and from where on it is one. 1 in 20 packshots is anything of one.
 _ALL_ONE, _JUMBLE, _FULL = 15.0, (0.6, 0.75), (0.92, 0.82)
@@ -113,7 +112,7 @@ def _crowding(region: Region, things: Mask, apart: Mask | None) -> float:
     """
     subject, short = region.subject, min(things.shape)
     crowding = 0.0 if apart is None else _taken(apart, subject, short)
-    if region.studio < STUDIO and (not region.mask.any() or texture.median(region.off, region.mask) >= _EVEN):
+    if region.studio < STUDIO and (not region.mask.any() or texture.median(region.off, region.mask) >= EVEN):
         return crowding
     if apart is not None and crowding:
         joined = np.zeros_like(things)

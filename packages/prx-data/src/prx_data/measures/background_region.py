@@ -26,6 +26,8 @@ LEAST_SHARE = 0.02
 
 STUDIO = 0.5
 """Of the border: a ground that flat is a studio's, and has no lines of its own."""
+EVEN = 1.2
+"""ΔE: median departure of a studio's ground from its smooth surface, noise included, at most."""
 
 _FLAT_RING = 0.06  # the border in which a studio's ground is looked for, in parts of the shorter side
 _FAINT_TOLERANCE = 3.0  # ΔE where nothing stands out at the first: white on white

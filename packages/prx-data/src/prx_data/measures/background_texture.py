@@ -23,7 +23,7 @@ from prx_data.kernels import ground, masks, straight, texture
 from prx_data.kernels.ground import LEAST_STUDIO
 from prx_data.kernels.lab import halved
 from prx_data.measures.background_maps import Floats, between, middle, ring_depth, ring_places
-from prx_data.measures.background_region import Region, whole
+from prx_data.measures.background_region import EVEN, Region, whole
 from prx_data.measures.masks import Mask
 
 WEIGHTS: dict[str, float] = {
@@ -52,7 +52,6 @@ _ZONE = 0.12  # width of the border zone, in parts of the shorter side
 _LEAST_WEIGHT = 0.01  # of the border zone, in front of which a subject may stand
 _SIDE_WEIGHT = 0.02  # of the middle of a side, where a corner weighs 1.02
 _CORNER = (0.7, 0.15)  # where corners begin, in halves of the side from the middle, and over how much they do
-_EVEN = 1.2  # ΔE: median departure of a studio's ground from its smooth surface, noise included
 _FEW, _ALIKE = 8, 15.0  # every other pixel of the border; ΔE of what is of one colour
 # Of the rim that is out of focus: half of 269 photos of plain grounds have less than 0.2, 3 in 100 more than the first.
 _OUT_OF_FOCUS = (0.4, 0.6)
@@ -304,7 +303,7 @@ def _surfaces(region: Region, ground_share: float) -> float:
     little = _ramp(2 - ground_share / _LITTLE_GROUND)
     if little:
         uneven = middle(region.off[mask]) if mask.any() else math.inf
-        little *= _ramp((uneven - _EVEN) / _EVEN)
+        little *= _ramp((uneven - EVEN) / EVEN)
     return max(share, (1 - ground_share) * little)
 
 
