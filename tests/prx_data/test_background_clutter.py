@@ -19,13 +19,13 @@ Random = np.random.Generator
 SHAPE = (320, 256)
 
 
-def piece(photos: Path) -> Callable[[Random], Thing]:
+def piece(photos: Path, sides: tuple[int, int] = (18, 60)) -> Callable[[Random], Thing]:
     """Squares of photos of shelves."""
     shelves = [read(path) for path in sorted((photos / "grocery").glob("natural-*"))[::30]]
 
     def take(random: Random) -> Thing:
         photo = cv2.resize(shelves[int(random.integers(len(shelves)))], SHAPE[::-1])
-        side = int(random.integers(18, 60))
+        side = int(random.integers(*sides))
         y, x = (int(random.integers(0, length - side)) for length in SHAPE)
         return np.asarray(photo[y : y + side, x : x + side], dtype=np.uint8), np.ones((side, side), dtype=bool)
 
@@ -81,6 +81,30 @@ def test_ten_things_laid_about_are_clutter_and_each_makes_it_less_clean(
     assert np.mean(series[:, -1] < 0.5) >= 0.8
     assert np.mean(rises > 0.02) <= 0.1
     assert np.quantile(rises, 0.95) <= 0.1
+
+
+def test_large_things_that_all_lie_behind_a_product_are_a_heap(photos: Path) -> None:
+    """Hardly any of them stays apart, and only their colours tell; a set of products may have as many."""
+    take, random, found = piece(photos, (60, 110)), np.random.default_rng(4), []
+    for number, product in enumerate(products(photos, 20)):
+        color = ((250, 250, 250), (120, 150, 190), (200, 60, 60), (90, 90, 95))[number % 4]
+        found.append(strewn(product, np.full((*SHAPE, 3), color, dtype=np.uint8), take, random))
+    series = np.array([[one.cleanliness for one in row] for row in found])
+    assert series[:, 0].min() > 0.9
+    mean = series.mean(axis=0)
+    assert np.diff(mean[:7]).max() < 0
+    assert np.diff(mean[6:]).max() < 0.03
+    assert mean[-1] < 0.7
+    assert np.mean([row[-1].detached == 0 for row in found]) >= 0.5
+    assert min(row[-1].cleanliness for row in found if row[-1].things == row[-1].detached == 0) > 0.5
+
+
+@pytest.mark.parametrize("of", ["catalogue/**/*.jpg", "grocery/iconic-*"])
+def test_people_in_clothes_and_packshots_are_no_heaps(photos: Path, of: str) -> None:
+    paths = sorted(photos.glob(of))
+    found = [background(read(path)) for path in paths[:: max(1, len(paths) // 80)]]
+    assert len(found) >= 80
+    assert max(one.crowding for one in found) < 0.05
 
 
 def test_things_that_touch_each_other_count_for_more_than_one(photos: Path) -> None:

@@ -23,7 +23,7 @@ from prx_data.measures.color_names import Shade, dominant_colors
 from prx_data.measures.masks import Mask
 from prx_data.picture import Picture, Pixels
 
-VERSION = "13"
+VERSION = "14"
 
 _PURE = 5.0  # ΔE from the fitted surface that counts as the background's own colour
 _COMMON = 0.5  # of the border ring: where less is one ground, the mask is a guess
@@ -128,7 +128,8 @@ class Background:
     detached: float
     """Share of the picture under things that stand on a clean ground apart from the subject, in [0, 1)."""
     crowding: float
-    """Share of the open ground that is on or near things that lie about on it, about, ≥ 0; 0 for a set of products."""
+    """Share of the open ground that is on or near things that lie about on it, about, ≥ 0, and more where the subject
+    is of as many colours as a heap of things; 0 for a set of products."""
 
     @property
     def has_background(self) -> bool:
