@@ -275,6 +275,17 @@ def compare_all(labels: Sequence[dict[str, str]], groups: dict[str, list[Measure
     )
 
 
+def agreement(labels: Sequence[dict[str, str]], measured: Sequence[Measured]) -> None:
+    """Print how well the votes of three others foretell the first labels, beside the measure: the same photos."""
+    print("\n| phone, all first labels | AUC of three others' votes | AUC of the measure |\n|---|---|---|")
+    for split in ("tune", "held_out", "check", "last"):
+        chosen = [(row, one) for row, one in zip(labels, measured, strict=True) if row["split"] == split]
+        scores = [(row["label"], (float(row["blind"]), one.scores[0])) for row, one in chosen]
+        plain, cluttered = ([score for label, score in scores if label == kind] for kind in ("plain", "cluttered"))
+        votes, found = (auc([one[i] for one in plain], [one[i] for one in cluttered]) for i in (0, 1))
+        print(f"| {split} | {votes:.4f} | {found:.4f} |")
+
+
 def main(photos: Path, step: int) -> None:
     """Measure everything once, then print."""
     labels = list(csv.DictReader((HERE / "phone_background_labels.csv").open()))
@@ -292,6 +303,7 @@ def main(photos: Path, step: int) -> None:
     for one in pictures:
         groups.setdefault(f"made {one.kind}", []).append(Measured(one.pixels))
     compare_all(labels, groups)
+    agreement(labels, groups["phone"])
     framing(pictures)
     robustness([made.read(path) for found in paths.values() for path in found[:: max(1, len(found) // 20)]])
     last = [one for one in labels if one["split"] == "last"][::2]
