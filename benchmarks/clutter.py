@@ -13,7 +13,7 @@ comes step by step, in six ways:
 - focus: that photo behind the product, from a blur in which nothing can be told (a standard deviation of 12 pixels of
   320) to its full detail, in seven steps.
 
-A rise counts if it is above 0.02; the largest is printed too.
+A rise counts if it is above 0.02; the largest is printed too, and that of the mean over all products.
 """
 
 import sys
@@ -115,7 +115,9 @@ def main(photos: Path, count: int) -> None:
     """Print the table."""
     shelves = sorted((photos / "grocery").glob("natural-*"))
     made = products(photos, count)
-    print("| clutter | steps | rises | the largest | at first | in the end |\n|---|---|---|---|---|---|")
+    print(
+        "| clutter | steps | rises | the largest | of the mean | at first | in the end |\n|---|---|---|---|---|---|---|"
+    )
     ways: dict[str, Grounds] = {
         "things": things,
         "large things": partial(things, sides=LARGE),
@@ -125,7 +127,7 @@ def main(photos: Path, count: int) -> None:
         "focus": focus,
     }
     for name, grounds in ways.items():
-        random, rises, first, last, steps = np.random.default_rng(5), list[float](), list[float](), list[float](), 0
+        random, series = np.random.default_rng(5), list[list[float]]()
 
         def shelf(random: Random = random) -> Pixels:
             photo = read(shelves[int(random.integers(len(shelves)))])
@@ -133,14 +135,11 @@ def main(photos: Path, count: int) -> None:
 
         for product in made:
             plain = np.tile(np.array(COLORS[int(random.integers(len(COLORS)))], dtype=np.uint8), (*SHAPE, 1))
-            scores = [background(behind(ground, product)).cleanliness for ground in grounds(plain, shelf, random)]
-            changes = np.diff(scores)
-            steps += len(changes)
-            rises += changes[changes > RISE].tolist()
-            first.append(scores[0])
-            last.append(scores[-1])
-        ends = f"{np.mean(first):.2f} | {np.mean(last):.2f}"
-        print(f"| {name} | {steps} | {len(rises)} | {max(rises, default=0.0):.3f} | {ends} |")
+            series.append([background(behind(ground, product)).cleanliness for ground in grounds(plain, shelf, random)])
+        mean, changes = np.mean(series, axis=0), np.diff(series, axis=1)
+        rises = changes[changes > RISE]
+        print(f"| {name} | {changes.size} | {rises.size} | {rises.max(initial=0):.3f} |", end="")
+        print(f" {max(np.diff(mean).max(), 0):.3f} | {mean[0]:.2f} | {mean[-1]:.2f} |")
 
 
 if __name__ == "__main__":
