@@ -182,6 +182,24 @@ def test_a_bottle_beside_its_carton_is_no_clutter() -> None:
     assert background(pixels).cleanliness > 0.8
 
 
+@pytest.mark.parametrize("share", [0.12, 0.2, 0.3, 0.5])
+def test_one_accessory_beside_a_product_is_no_clutter_whatever_its_size(photos: Path, share: float) -> None:
+    """Of the product's area; the same groceries beside each other."""
+    made, scores = products(photos, 40), []
+    for (colors, inside), (others, where) in zip(made, made[1:] + made[:1], strict=True):
+        scale = (share * inside.sum() / where.sum()) ** 0.5
+        size = (max(4, round(where.shape[1] * scale)), max(4, round(where.shape[0] * scale)))
+        small = cv2.resize(others, size, interpolation=cv2.INTER_AREA)
+        seen = np.asarray(cv2.resize(where.astype(np.uint8), size) > 0)
+        height = max(len(inside), len(seen))
+        pixels = np.full((height + 60, inside.shape[1] + size[0] + 60, 3), 250, dtype=np.uint8)
+        paste(pixels, (colors, inside), 30 + height - len(inside), 20)
+        paste(pixels, (np.asarray(small, dtype=np.uint8), seen), 30 + height - len(seen), 40 + inside.shape[1])
+        scores.append(background(pixels).cleanliness)
+    assert np.median(scores) > 0.75
+    assert np.mean(np.array(scores) < 0.5) <= 0.15
+
+
 @pytest.mark.parametrize("sigma", [3, 8])
 def test_a_border_of_many_colours_is_cluttered_out_of_focus_too(photos: Path, sigma: int) -> None:
     scores, motley = [], []

@@ -25,16 +25,19 @@ _LEAST_THING = 3  # pixels
 _ALIKE = (1.6, 1.6, 1.25)  # times as long, as broad and as full as the subject at most: the other shoe
 _REACH = 0.06  # of the shorter side: what is nearer to a thing is no open ground
 _NECKS = (0.03, 0.06)  # of the shorter side: half as wide as what joins things to a product or to each other
-_OTHER = 0.05  # of the open ground, which a product of another kind takes, however large: a bottle's carton
+_OTHER = 0.05  # of the open ground, which one thing of another kind takes at most, however large: a bottle's carton
+# Unless it may be several that touch: so many times as long as broad, or filling so little of its convex hull; and how
+# much of the ground the latter counts for, as a single thing may be bent.
+_ROW, _NOTCHED, _HEAPED_UP = (3.0, 4.0), (0.95, 0.85), 0.25
 # In shorter sides: how much longer an outline is than that of a square as large, where products have less; and how much
 # of the open ground one more takes: ten things laid about take a quarter of it and are 2.7 shorter sides round.
 _OUTLINE = (0.5, 0.125)
 _JOINED = 1.5  # times what is apart: more than that is not taken to be things, but parts of a product
 # In nats, between which the colours of a subject and of its outline become those of a heap: of 440 studio photos none
 # has more than 5.1, of 81 packshots of groceries one more than 5.8 and of 929 phone photos 1 in 100 more than 5.9.
-_HEAP = (5.75, 6.35)
-# Of the open ground: half of heaps of five things are as colourful, and of sets of four products, so that this alone
-# never makes a ground cluttered; but what the outline is longer than that of 97 in 100 packshots, in shorter sides.
+_HEAP = (5.9, 6.5)
+# Of the open ground: sets of four products are as colourful as heaps, so that this alone never makes a ground
+# cluttered; but what the outline is longer than that of 97 in 100 packshots, in shorter sides.
 _HEAPED, _JUMBLED, _LONG = 0.12, 0.1, 4.0
 _VARIED = 2.4  # of the outline: with less it is no heap, whatever is within
 _CELLS, _BLOCK = np.array([[20.0], [16.0], [16.0]], dtype=np.float32), 4  # of L, a and b; working pixels
@@ -108,8 +111,9 @@ def _crowding(region: Region, things: Mask, apart: Mask | None) -> float:
     """How much of the open ground is on or near what lies about on it, about, ≥ 0; 0 for a set of products.
 
     The ground near things shrinks with each, and no less where they overlap or grow together: things are counted by
-    area, outline and number at once, as Steiner's formula has it. Another product, at least a third as large as the
-    subject, is nothing to it if it is of about the same form, and else not much.
+    area, outline and number at once, as Steiner's formula has it; but one thing, an accessory, for no more than another
+    product does. Another product is at least a third as large as the subject, and nothing to it if it is
+    of about the same form.
 
     Before an even ground, what a neck joins to the subject counts as well, where anything lies apart. What joins it
     broadly cannot be told from a part of it; but it makes the outline longer, and with other things about that is taken
@@ -145,10 +149,7 @@ def _heap(region: Region) -> float:
     blocks, whole = (rows, _BLOCK, columns, _BLOCK), (slice(rows * _BLOCK), slice(columns * _BLOCK))
     means = region.lab[:, *whole].reshape(3, *blocks).mean(axis=(2, 4))  # a texture's colours become one
     within = _variety(means[:, subject[whole].reshape(blocks).all(axis=(1, 3))])
-    contours, _ = cv2.findContours(subject.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    hull = float(cv2.contourArea(cv2.convexHull(np.concatenate(contours))))
-    hollow = between(float(np.count_nonzero(subject)) / max(hull, 1.0), _FULL)
-    return hollow * between(around + within, _HEAP)
+    return between(_fullness(subject), _FULL) * between(around + within, _HEAP)
 
 
 def _variety(colors: npt.NDArray[np.float32]) -> float:
@@ -165,10 +166,31 @@ def _taken(things: Mask, subject: Mask, short: int) -> float:
     small = boxes[:, cv2.CC_STAT_AREA] < _SMALL * np.count_nonzero(subject)
     small[0] = False
     larger = [one for one in range(1, count) if not small[one] and not _alike(labels == one, subject)]
-    near = cv2.distanceTransform((~small[labels]).view(np.uint8), cv2.DIST_L2, 3) <= _REACH * short
-    taken = np.count_nonzero(near & ~subject) if small.any() else 0
-    open_ground = max(int(subject.size - np.count_nonzero(subject)), 1)
-    return int(taken) / open_ground + _OTHER * len(larger)
+    taken = _OTHER * len(larger)
+    if small.any():
+        lying, open_ground = small[labels], max(int(subject.size - np.count_nonzero(subject)), 1)
+        far, nearest = cv2.distanceTransformWithLabels(
+            (~lying).view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_CCOMP
+        )
+        areas = np.bincount(nearest[(far <= _REACH * short) & ~subject])
+        for number in np.flatnonzero(areas).tolist():
+            share = int(areas[number]) / open_ground
+            several = _several(lying & (nearest == number)) if share > _OTHER else 1.0
+            taken += min(share, _OTHER + several * (share - _OTHER))
+    return taken
+
+
+def _several(thing: Mask) -> float:
+    """How likely what looks like one thing is several that touch, in [0, 1]: in a row, or in a heap with notches."""
+    length, breadth, _ = _form(thing)
+    return max(between(length / breadth, _ROW), _HEAPED_UP * between(_fullness(thing), _NOTCHED))
+
+
+def _fullness(mask: Mask) -> float:
+    """How much of its convex hull a mask fills, about 1 at most."""
+    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = float(cv2.contourArea(cv2.convexHull(np.concatenate(contours))))
+    return float(np.count_nonzero(mask)) / max(hull, 1.0)
 
 
 def _alike(thing: Mask, subject: Mask) -> bool:
