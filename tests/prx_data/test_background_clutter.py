@@ -200,6 +200,21 @@ def test_one_accessory_beside_a_product_is_no_clutter_whatever_its_size(photos: 
     assert np.mean(np.array(scores) < 0.5) <= 0.15
 
 
+@pytest.mark.parametrize(("rows", "columns", "most"), [(1, 3, 0.05), (2, 2, 0.1), (2, 3, 0.2)])
+def test_different_products_side_by_side_are_a_set(photos: Path, rows: int, columns: int, most: float) -> None:
+    made, random, scores = products(photos, 40, side=110), np.random.default_rng(2), []
+    for number in range(30):
+        color = (250, 250, 250) if number % 2 else (225, 222, 215)
+        pixels = np.full((130 * rows + 20, 130 * columns + 20, 3), color, dtype=np.uint8)
+        for place in range(rows * columns):
+            thing = made[int(random.integers(len(made)))]
+            top, left = 130 * (place // columns), 130 * (place % columns)
+            paste(pixels, thing, top + 75 - len(thing[1]) // 2, left + 75 - thing[1].shape[1] // 2)
+        scores.append(background(pixels).cleanliness)
+    assert np.median(scores) > 0.75
+    assert np.mean(np.array(scores) < 0.5) <= most
+
+
 @pytest.mark.parametrize("sigma", [3, 8])
 def test_a_border_of_many_colours_is_cluttered_out_of_focus_too(photos: Path, sigma: int) -> None:
     scores, motley = [], []

@@ -20,12 +20,13 @@ SEEN = 2.0
 """ΔE from the ground from which on something is there."""
 _PART = (0.01, 0.1)  # the least that is a part, of the picture and of all that stands in front of the ground
 _PEAK = 20.0  # ΔE from the ground that a thing reaches somewhere: shadows do not
-_SMALL = 1 / 3  # of the subject: what is larger is another product
+_SMALL, _LARGE = 1 / 3, 1 / 2  # of the subject: what is larger begins to be another product, and is one
 _LEAST_THING = 3  # pixels
 _ALIKE = (1.6, 1.6, 1.25)  # times as long, as broad and as full as the subject at most: the other shoe
 _REACH = 0.06  # of the shorter side: what is nearer to a thing is no open ground
 _NECKS = (0.03, 0.06)  # of the shorter side: half as wide as what joins things to a product or to each other
-_OTHER = 0.05  # of the open ground, which one thing of another kind takes at most, however large: a bottle's carton
+_ACCESSORY = 0.05  # of the open ground, which one thing takes at most, however large
+_OTHER, _OTHERS = 0.015, 3  # of the open ground, which each product of another form takes, and how many of a set do
 # Unless it may be several that touch: so many times as long as broad, or filling so little of its convex hull; and how
 # much of the ground the latter counts for, as a single thing may be bent.
 _ROW, _NOTCHED, _HEAPED_UP = (3.0, 4.0), (0.95, 0.85), 0.25
@@ -111,9 +112,9 @@ def _crowding(region: Region, things: Mask, apart: Mask | None) -> float:
     """How much of the open ground is on or near what lies about on it, about, ≥ 0; 0 for a set of products.
 
     The ground near things shrinks with each, and no less where they overlap or grow together: things are counted by
-    area, outline and number at once, as Steiner's formula has it; but one thing, an accessory, for no more than another
-    product does. Another product is at least a third as large as the subject, and nothing to it if it is
-    of about the same form.
+    area, outline and number at once, as Steiner's formula has it; but one thing, an accessory, for no more than a part.
+    What is at least a third as large as the subject is another product of a set: nothing to it if it is of about the
+    same form, and else next to nothing.
 
     Before an even ground, what a neck joins to the subject counts as well, where anything lies apart. What joins it
     broadly cannot be told from a part of it; but it makes the outline longer, and with other things about that is taken
@@ -163,20 +164,25 @@ def _variety(colors: npt.NDArray[np.float32]) -> float:
 def _taken(things: Mask, subject: Mask, short: int) -> float:
     """Share of the picture beside the subject that is on or near small things, and what larger ones add to it."""
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(things.view(np.uint8), connectivity=8)
-    small = boxes[:, cv2.CC_STAT_AREA] < _SMALL * np.count_nonzero(subject)
+    covered = max(int(np.count_nonzero(subject)), 1)
+    large = boxes[:, cv2.CC_STAT_AREA] / covered
+    small = large < _SMALL
     small[0] = False
-    larger = [one for one in range(1, count) if not small[one] and not _alike(labels == one, subject)]
-    taken = _OTHER * len(larger)
-    if small.any():
-        lying, open_ground = small[labels], max(int(subject.size - np.count_nonzero(subject)), 1)
-        far, nearest = cv2.distanceTransformWithLabels(
-            (~lying).view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_CCOMP
-        )
-        areas = np.bincount(nearest[(far <= _REACH * short) & ~subject])
-        for number in np.flatnonzero(areas).tolist():
-            share = int(areas[number]) / open_ground
-            several = _several(lying & (nearest == number)) if share > _OTHER else 1.0
-            taken += min(share, _OTHER + several * (share - _OTHER))
+    others = [one for one in range(1, count) if not small[one] and not _alike(labels == one, subject)]
+    small[[one for one in others if large[one] < _LARGE]] = True
+    taken = _OTHER * min(len(others), _OTHERS)
+    if not small.any():
+        return taken
+    lying, open_ground = small[labels], max(int(subject.size - np.count_nonzero(subject)), 1)
+    far, nearest = cv2.distanceTransformWithLabels(
+        (~lying).view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_CCOMP
+    )
+    areas = np.bincount(nearest[(far <= _REACH * short) & ~subject])
+    for number in np.flatnonzero(areas).tolist():
+        share, thing = int(areas[number]) / open_ground, lying & (nearest == number)
+        several = _several(thing) if share > _ACCESSORY else 1.0
+        weight = between(int(np.count_nonzero(thing)) / covered, (_LARGE, _SMALL))
+        taken += weight * min(share, _ACCESSORY + several * (share - _ACCESSORY))
     return taken
 
 
