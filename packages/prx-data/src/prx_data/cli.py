@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 on success, also when nobody reads on; 2 for what the user can mend; 3 when it ended as asked, but files of
-        the source could not be read and may be another time; 130 when interrupted.
+        the source or of `against` could not be read and may be another time; 130 when interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -111,9 +111,9 @@ def _curate(options: argparse.Namespace) -> int:
         with _stages_told():
             selection = preview(config)
         _print_counts(selection.counts)
-        _print_notes(selection.notes, selection.workspace.unread_note)
+        _print_notes(selection.notes, selection.unread_note)
         print("nothing was written but the workspace")
-        return _ended(selection.workspace.unread_note)
+        return _ended(selection.unread_note)
     with _stages_told():
         done = curate(config)
     _print_counts(done.manifest["counts"])
@@ -181,7 +181,7 @@ def _print_notes(notes: Iterable[str], unread_note: str | None) -> None:
 
 
 def _ended(unread_note: str | None) -> int:
-    """The exit code of a command that has looked at the sources."""
+    """The exit code of a command that has looked at the sources, or at `against`."""
     if unread_note is None:
         return 0
     sys.stdout.flush()
@@ -213,6 +213,7 @@ def _explain(options: argparse.Namespace) -> int:
 
     if options.workspace is not None and options.config is not None:
         raise ConfigError("--config goes without --workspace, which knows its settings.")
+    unread_note = None
     if options.config is not None:
         found = explain_by_config(options.photo, options.config)
     elif options.workspace is None:
@@ -220,12 +221,13 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         workspace = opened(options.workspace)
         selection = None if too_little_measured(workspace) else workspace.select(settings=settings_of(workspace))
+        unread_note = None if selection is None else selection.other_unread_note
         known = explain_photo(workspace, selection, options.photo)
         if known is None:
             raise SourceError(f"The workspace {options.workspace} has no photo {options.photo!r}.")
         found = known
     print(visible_lines(json.dumps(found, indent=2, ensure_ascii=False)) if options.json else as_text(found))
-    return 0
+    return _ended(unread_note)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -245,7 +247,7 @@ def _show(options: argparse.Namespace) -> int:
     write_text(out, gallery.page())
     print(gallery.title)
     print(out)
-    return 0
+    return _ended(selection.other_unread_note)
 
 
 def _search(options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from prx_data.sources import source_name
 from prx_data.storage import ledger_stage
 from prx_data.stored import write_record
 from prx_data.tasks import DECODED, DECODED_SCHEMA, DECODED_VERSION, measured_table
-from prx_data.told import counted
+from prx_data.told import counted, unread_files
 
 
 class Workspace(Searchable):
@@ -150,9 +150,14 @@ class Workspace(Searchable):
             photos, columns = self.photos(), self.columns()
             decisions = decide(photos, columns, chosen, known, step=step)
             stage.items = len(photos)
-        unknown = [] if other is None or known is None else _unknown(other, known, chosen.against)
         return Selection(
-            workspace=self, decisions=decisions, columns=columns, settings=chosen, other=other, unknown=unknown
+            workspace=self,
+            decisions=decisions,
+            columns=columns,
+            settings=chosen,
+            other=other,
+            unknown=[] if other is None or known is None else _unknown(other, known, chosen.against),
+            other_unread_note=None if other is None else self._unread_of(other, chosen.against),
         )
 
     def known(self, rules: Rules | None = None) -> Known:
@@ -188,6 +193,16 @@ class Workspace(Searchable):
         other.decode_side = self.decode_side
         other.measure(workers=workers)
         return other
+
+    def _unread_of(self, other: "Workspace", against: str | Path | None) -> str | None:
+        """As `unread_note`, of the set that these photos must not overlap."""
+        if not other.unread:
+            return None
+        # One that was added elsewhere is not looked at again from here.
+        ours = other.folder.parent == self.folder / "against"
+        remedy = "the same command tries again" if ours else "adding that set to its workspace again tries again"
+        photos = "were not looked for among these"
+        return unread_files(other.unread, f"against = {str(against)!r}", photos, remedy)
 
 
 def _unknown(other: Workspace, known: Known, against: str | Path | None) -> list[str]:

@@ -99,9 +99,11 @@ class Content:
     versions: Mapping[str, Any]
     cluster_names: Mapping[int, str]
     """What clusters show, by their numbers; no or an empty name where nothing tells."""
+    gaps: Sequence[str] = ()
+    """What could not be read and may change verdicts, in sentences; the report says so."""
 
     def digest(self) -> str:
-        """Changes when the dataset would."""
+        """Changes when the dataset would, or what it does not know."""
         rows = self.rows(self.decisions.kept)
         facts = [
             FORMAT,
@@ -110,6 +112,7 @@ class Content:
             self.features,
             rows,
             [vars(one) for one in self.decisions.verdicts],
+            self.gaps,
         ]
         return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 

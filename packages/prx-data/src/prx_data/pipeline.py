@@ -26,7 +26,7 @@ class Curated:
     notes: tuple[str, ...] = ()
     """What was assumed, left out or not checked, in sentences."""
     unread_note: str | None = None
-    """The one of them that says that files of the source could not be read, and their photos are missing."""
+    """The one of them that says that files of the source, or of `against`, could not be read."""
 
     @property
     def report(self) -> Path:
@@ -56,8 +56,8 @@ def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
         chosen = _decided(config)
         chosen.caption(captioner, config.captions)
         shown = config.model_dump(mode="json", exclude=PLACES)
-        manifest, told = chosen.write(config.output, config=shown), chosen.workspace.unread_note
-        return Curated(output=config.output, manifest=manifest, notes=chosen.notes, unread_note=told)
+        manifest = chosen.write(config.output, config=shown)
+        return Curated(output=config.output, manifest=manifest, notes=chosen.notes, unread_note=chosen.unread_note)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def sample_of(selection: Selection, count: int) -> Sample:
         captions={one.origin: found[one.key] for one in shown},
         kept=len(selection.decisions.kept),
         seconds=seconds,
-        unread_note=selection.workspace.unread_note,
+        unread_note=selection.unread_note,
     )
 
 

@@ -70,11 +70,13 @@ class Selection:
         settings: Settings,
         other: "Workspace | None" = None,
         unknown: Sequence[str] = (),
+        other_unread_note: str | None = None,
     ) -> None:
         self.workspace = workspace
         self.other = other
         self.unknown = unknown
         """What no leak could be looked for in, in sentences."""
+        self.other_unread_note = other_unread_note
         self.decisions = decisions
         self.columns = columns
         self.settings = settings
@@ -101,7 +103,12 @@ class Selection:
         others = [one.name for one in more_measured(self.workspace, self.workspace.measures)]
         more = f"The workspace also has {', '.join(others)}, not asked for here: it decides nothing and is not written."
         told = [*([unchecked] if unchecked else []), *([more] if others else [])]
-        return (*self.workspace.notes, *self.unknown, *told)
+        return (*filter(None, [self.unread_note]), *self.workspace.notes, *self.unknown, *told)
+
+    @property
+    def unread_note(self) -> str | None:
+        """What could not be read of the sources, then of `against`, as in `WorkspaceStore.unread_note`."""
+        return " ".join(filter(None, (self.workspace.unread_note, self.other_unread_note))) or None
 
     def show(self, reason: str = "kept", limit: int = 48) -> Gallery:
         """Photos with one reason, as a gallery that a notebook shows.
@@ -335,6 +342,7 @@ class Selection:
                 "captioner": captioner,
             },
             cluster_names=self.cluster_names(self.cluster_labels),
+            gaps=[*filter(None, [self.unread_note]), *self.unknown],
         )
 
 

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, line separators, what turns the direction of text around (Unicode UAX #9), and halves of
 characters."""
+_UNREAD_SHOWN = 3
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -27,6 +29,17 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """As `visible`, but for ends of lines."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def unread_files(names: Sequence[str], whose: str, photos: str, remedy: str) -> str:
+    """The sentence about files that could not be read: what that means for the photos in them, and what to do."""
+    shown = [quoted(one) for one in names[:_UNREAD_SHOWN]]
+    some = ", ".join(shown) + (", ..." if len(names) > len(shown) else "")
+    those = "it" if len(names) == 1 else "them"
+    return (
+        f"{counted(len(names), 'file')} of {whose} could not be read, and the photos in {those} {photos}: {some}; "
+        f"{remedy}."
+    )
 
 
 def quoted(name: str) -> str:

@@ -40,9 +40,7 @@ from prx_data.storage import (
     others_write,
     write_table,
 )
-from prx_data.told import counted, quoted
-
-_UNREAD_SHOWN = 3
+from prx_data.told import unread_files
 
 
 class WorkspaceStore:
@@ -70,20 +68,19 @@ class WorkspaceStore:
     @property
     def notes(self) -> list[str]:
         """What was assumed or left out when the sources were read, in sentences."""
-        notes = [note for about in self._about() for note in about["notes"]]
-        return notes if self.unread_note is None else [self.unread_note, *notes]
+        return [note for about in self._about() for note in about["notes"]]
+
+    @property
+    def unread(self) -> list[str]:
+        """Names of the files with photos that could not be read for a reason that is not in them."""
+        return [name for about in self._about() for name in about["unread"]]
 
     @property
     def unread_note(self) -> str | None:
-        """How many files with photos could not be read for a reason that is not in them, in a sentence; None if all."""
-        names = [name for about in self._about() for name in about["unread"]]
-        if not names:
+        """How many these are, in a sentence; None if there are none."""
+        if not self.unread:
             return None
-        those = "it are" if len(names) == 1 else "them are"
-        return (
-            f"{counted(len(names), 'file')} of the source could not be read, and the photos in {those} missing: "
-            f"{_some(names)}; the same command tries again."
-        )
+        return unread_files(self.unread, "the source", "are missing", "the same command tries again")
 
     @property
     def features(self) -> dict[str, Feature]:
@@ -227,11 +224,6 @@ class WorkspaceStore:
         """What each source said beside its photos, ordered by the sources' locations."""
         found = [_about(pq.read_schema(path)) for path in self._source_paths()]
         return sorted(found, key=lambda about: str(about["source"]))
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = [quoted(one) for one in names[:_UNREAD_SHOWN]]
-    return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")
 
 
 def _stands(before: pa.Table, spool: Spool) -> bool:
