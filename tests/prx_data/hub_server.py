@@ -17,12 +17,16 @@ NAME = "owner/name"
 
 @contextmanager
 def hub(
-    folder: Path, uploads: Uploads | None = None, refused: Mapping[str, tuple[int, str]] | None = None
+    folder: Path,
+    uploads: Uploads | None = None,
+    refused: Mapping[str, tuple[int, str]] | None = None,
+    cut: Mapping[str, int] | None = None,
 ) -> Iterator[tuple[str, list[str]]]:
     """Serve a folder as the dataset `owner/name`; yields the endpoint and the requests so far.
 
     With `uploads`, which writes into the same folder, the dataset exists when it has been created. A request whose path
-    has a part that is `refused` gets that status and error code; what is refused may change while it runs.
+    has a part that is `refused` gets that status and error code; of a file whose path has a part that is `cut`, no byte
+    from that offset on is sent, and the connection is closed. What is refused or cut may change while it runs.
     """
     requests: list[str] = []
 
@@ -98,21 +102,24 @@ def hub(
                 self._missing()
                 return
             data, headers = file.read_bytes(), {"ETag": f'"{_oid(file)}"', "X-Repo-Commit": _commit(folder)}
-            status = 200
+            status, first = 200, "0"
             if self.headers.get("Range", "").startswith("bytes="):
                 first, last = self.headers["Range"].removeprefix("bytes=").split("-")
                 end = min(int(last or len(data) - 1), len(data) - 1)
                 headers["Content-Range"] = f"bytes {first}-{end}/{len(data)}"
                 data, status = data[int(first) : end + 1], 206
-            self._send(status, data, headers, head=head)
+            stop = next((one for part, one in (cut or {}).items() if part in file.name), None)
+            self._send(status, data, headers, head=head, sent=None if stop is None else max(0, stop - int(first)))
 
-        def _send(self, status: int, data: bytes, headers: dict[str, str], *, head: bool = False) -> None:
+        def _send(
+            self, status: int, data: bytes, headers: dict[str, str], *, head: bool = False, sent: int | None = None
+        ) -> None:
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(data)), "Accept-Ranges": "bytes"}.items():
                 self.send_header(name, value)
             self.end_headers()
             if not head:
-                self.wfile.write(data)
+                self.wfile.write(data[:sent])
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever)

@@ -179,3 +179,74 @@ def test_what_cannot_be_listed_is_one_sentence(status: int, code: str, ending: s
 )
 def test_the_address_of_a_datasets_page_is_the_dataset(page: str, name: str) -> None:
     assert source_name(page) == name
+
+
+STREAM = """
+import contextlib, io, json, sys, time
+from pathlib import Path
+import datasets.config
+from prx_data.cli import main
+
+time.sleep = lambda seconds: None  # as patient as ever, but for the clock
+datasets.config.STREAMING_READ_MAX_RETRIES = 2
+home = Path(sys.argv[1])
+text = 'photos = "owner/name"\\nworkspace = "{0}/work"\\noutput = "{0}/dataset"\\nworkers = 1\\n'
+(home / "curate.toml").write_text(text.format(home))
+with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()):
+    code = main(["curate", str(home / "curate.toml")])
+print(json.dumps([code, errors.getvalue().splitlines()[-1]]))
+"""
+
+
+def write_stream(served: Path) -> None:
+    """Arrow files that only `datasets` knows what to do with; of the first, the first request fetches three rows."""
+    schema = pa.schema([("image", pa.binary()), ("name", pa.string())])
+    files = {"train-00000-of-00002": range(7), "train-00001-of-00002": (7, 8), "test-00000-of-00001": (9,)}
+    for name, seeds in files.items():
+        with pa.ipc.new_stream(served / f"{name}.arrow", schema) as stream:
+            for seed in seeds:
+                picture = encode(draw_product(seed, size=(700, 800)), "BMP")
+                stream.write_batch(pa.record_batch([[picture], [f"thing {seed}"]], schema=schema))
+
+
+def streamed(endpoint: str, home: Path) -> tuple[int, str, dict[str, dict[str, object]]]:
+    """The exit code, the last line on standard error, and the verdicts."""
+    home.mkdir(exist_ok=True)
+    code, told = json.loads(run(STREAM, endpoint, home)[-1])
+    verdicts = pq.read_table(home / "dataset" / "verdicts.parquet").to_pylist()
+    return code, told, {one["origin"]: one for one in verdicts}
+
+
+@pytest.mark.parametrize(
+    ("cut", "refused", "last", "why"),
+    [
+        ({"train-00000": 7_500_000}, {}, 3, "Server Disconnected."),
+        ({}, {"train-00001": GATED}, 7, LOG_IN),
+    ],
+    ids=["within a file", "between files"],
+)
+def test_a_stream_that_breaks_off_keeps_what_came_and_is_read_by_the_next_run(
+    cut: dict[str, int], refused: dict[str, tuple[int, str]], last: int, why: str, tmp_path: Path
+) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    write_stream(served)
+    with hub(served, cut=cut, refused=refused) as (endpoint, requests):
+        code, told, broken = streamed(endpoint, tmp_path / "broken")
+        tried = len(requests)
+        assert (code, told) == (
+            3,
+            "prx-data: 1 file of the source could not be read, and the photos in it are missing: "
+            f'"train from row {last} on"; the same command tries again.',
+        )
+        assert broken.keys() == {"train", "test/0", *(f"train/{number}" for number in range(last))}
+        detail = str(broken["train"]["detail"])
+        assert detail.startswith(f"The rows from {last} on cannot be read: ")
+        assert detail.endswith(why)
+        cut.clear()
+        refused.clear()
+        code, told, healed = streamed(endpoint, tmp_path / "broken")
+        assert len(requests) > tried
+        assert (code, "could not be read" in told) == (0, False)
+        assert healed == streamed(endpoint, tmp_path / "whole")[2]
+    assert len(healed) == 10

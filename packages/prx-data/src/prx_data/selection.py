@@ -72,8 +72,7 @@ class Selection:
         unknown: Sequence[str] = (),
         other_unread_note: str | None = None,
     ) -> None:
-        self.workspace = workspace
-        self.other = other
+        self.workspace, self.other = workspace, other
         self.unknown = unknown
         """What no leak could be looked for in, in sentences."""
         self.other_unread_note = other_unread_note
@@ -102,7 +101,7 @@ class Selection:
         unchecked = None if wanted is None else wanted.unchecked_note(self.columns.schema)
         others = [one.name for one in more_measured(self.workspace, self.workspace.measures)]
         more = f"The workspace also has {', '.join(others)}, not asked for here: it decides nothing and is not written."
-        told = [*([unchecked] if unchecked else []), *([more] if others else [])]
+        told = filter(None, [unchecked, more if others else None])
         return (*filter(None, [self.unread_note]), *self.workspace.notes, *self.unknown, *told)
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from prx_data.errors import SourceError
 from prx_data.features import plain
+from prx_data.files import as_os_error
 from prx_data.reading import read
 from prx_data.records import PhotoFile, Status
 from prx_data.sources.columns import is_list, picture_column
@@ -91,6 +92,9 @@ def streamed_photos(
 ) -> Iterator[PhotoFile]:
     """One photo per row of iterable datasets, with its bytes; its origin is the split and the row's number, from 0.
 
+    A split that breaks off gives the rows before, and a row of its own that says so. Whose fault it was nobody knows:
+    where the network fails, `datasets` tries the file as another format, and that one's complaint is what comes.
+
     Args:
         splits: `datasets.IterableDataset` by split.
         findings: Filled.
@@ -98,22 +102,41 @@ def streamed_photos(
         wanted: The column that holds the pictures; recognised if None.
     """
     for split, rows in splits.items():
-        resolved = rows._resolve_features() if rows.features is None else rows
-        schema = resolved.features.arrow_schema
-        undecoded = resolved.decode(False)
+        done = 0
+        try:
+            for photos in _streamed_rows(split, rows, findings, name=name, wanted=wanted):
+                yield from photos
+                done += 1
+        except SourceError:
+            raise
+        except Exception as error:  # the network raises nearly anything
+            findings.unread.append(f"{split} from row {done} on")
+            told = as_os_error(error)
+            why = f"{told.strerror or told}{_log_in(error)}"
+            problem = (Status.UNREADABLE, f"the rows from {done} on cannot be read: {why}")
+            yield PhotoFile(origin=split, locator="", problem=problem)
 
-        def cells(one: str, rows: Any = undecoded) -> Iterator[Any]:
-            return (row[one] for row in rows)
 
-        column = picture_column(schema, cells, location=f"{name}, {split},", wanted=wanted)
-        if column is None:
-            raise SourceError(f"photos = {name!r} has no column of pictures; it has {schema.names}.")
-        features, left_out = split_features(schema, column)
-        findings.add_features(with_position(features, listed=is_list(schema.field(column).type)))
-        findings.notes.extend(left_out_note(f"{name}, {split}", left_out))
-        for number, row in enumerate(undecoded):
-            described = {name: plain(row[name], one) for name, one in features.items() if row.get(name) is not None}
-            yield from _streamed_row(f"{split}/{number}", row[column], described)
+def _streamed_rows(
+    split: str, rows: Any, findings: Findings, *, name: str, wanted: str | None
+) -> Iterator[list[PhotoFile]]:
+    """The photos of each row of a split."""
+    resolved = rows._resolve_features() if rows.features is None else rows
+    schema = resolved.features.arrow_schema
+    undecoded = resolved.decode(False)
+
+    def cells(one: str) -> Iterator[Any]:
+        return (row[one] for row in undecoded)
+
+    column = picture_column(schema, cells, location=f"{name}, {split},", wanted=wanted)
+    if column is None:
+        raise SourceError(f"photos = {name!r} has no column of pictures; it has {schema.names}.")
+    features, left_out = split_features(schema, column)
+    findings.add_features(with_position(features, listed=is_list(schema.field(column).type)))
+    findings.notes.extend(left_out_note(f"{name}, {split}", left_out))
+    for number, row in enumerate(undecoded):
+        described = {name: plain(row[name], one) for name, one in features.items() if row.get(name) is not None}
+        yield list(_streamed_row(f"{split}/{number}", row[column], described))
 
 
 def _streamed_row(origin: str, cell: Any, metadata: Mapping[str, Any]) -> Iterator[PhotoFile]:
