@@ -3,6 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from prx_data import ConfigError
+from prx_data.captions import CaptionStore
+
 from .test_caption_stage import DENSE, SHORT, Scripted, photo, write
 
 GERMAN = (
@@ -50,3 +55,13 @@ def test_longer_captions_are_asked_for_anew_and_only_those(tmp_path: Path) -> No
     scripted = Scripted()
     write(tmp_path, scripted, [photo(tmp_path, 1)], checks={"dense_words": (20, 300)})
     assert [(one.kind, one.max_tokens) for one in scripted.requests] == [("dense", 632)]
+
+
+@pytest.mark.parametrize("line", ['{"key": "a", "text": "a hat"}', "[]", "3"])
+def test_an_answer_of_another_format_is_a_sentence_and_half_a_line_is_passed_over(line: str, tmp_path: Path) -> None:
+    file = tmp_path / "one.jsonl"
+    file.write_bytes(b'{"key": "a\xff\n')
+    assert CaptionStore(tmp_path, "one").answers == {}
+    file.write_bytes(file.read_bytes() + line.encode())
+    with pytest.raises(ConfigError, match=r"^Line 2 of '.*one\.jsonl' is no answer .*: move the file away and run"):
+        CaptionStore(tmp_path, "one")

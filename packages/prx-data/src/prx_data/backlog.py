@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from prx_data.formats import understood
 from prx_data.records import Status
 
 _BATCH = 4096
@@ -77,7 +78,8 @@ class Backlog:
 
 def _places(digests: npt.NDArray[np.bytes_], shard: Path) -> npt.NDArray[np.int64]:
     """Where in the sorted digests the first is of each key of a shard; of those that are there."""
-    keys = _digests(pq.ParquetFile(shard).read(["key"], use_threads=False)["key"])
+    with understood(shard.parents[2], shard):
+        keys = _digests(pq.ParquetFile(shard).read(["key"], use_threads=False)["key"])
     places = np.minimum(np.searchsorted(digests, keys), len(digests) - 1)
     found: npt.NDArray[np.int64] = places[digests[places] == keys]
     return found

@@ -26,6 +26,7 @@ from prx_data.storage import ledger_stage
 from prx_data.stored import write_record
 from prx_data.tasks import DECODED, DECODED_SCHEMA, DECODED_VERSION, measured_table
 from prx_data.told import counted, unread_files
+from prx_data.workspace import OTHERS, is_workspace
 
 
 class Workspace(Searchable):
@@ -180,10 +181,10 @@ class Workspace(Searchable):
     def _other(self, photos: str | Path, workers: int | None) -> "Workspace":
         """A measured workspace: the one at `photos`, or one inside this one that holds what is there."""
         name = source_name(photos, "against")
-        if any(Path(photos).glob("sources/*.parquet")):
+        if is_workspace(Path(photos)):
             other = Workspace(photos)
         else:
-            other = Workspace(self.folder / "against" / hashlib.sha256(name.encode()).hexdigest()[:16])
+            other = Workspace(self.folder / OTHERS / hashlib.sha256(name.encode()).hexdigest()[:16])
             try:
                 other.add(photos)
             except SourceError as error:
@@ -199,7 +200,7 @@ class Workspace(Searchable):
         if not other.unread:
             return None
         # One that was added elsewhere is not looked at again from here.
-        ours = other.folder.parent == self.folder / "against"
+        ours = other.folder.parent == self.folder / OTHERS
         remedy = "the same command tries again" if ours else "adding that set to its workspace again tries again"
         photos = "were not looked for among these"
         return unread_files(other.unread, f"against = {str(against)!r}", photos, remedy)

@@ -18,6 +18,7 @@ from prx_data.decisions.rules import Rules
 from prx_data.decisions.settings import Settings
 from prx_data.decoding import decode
 from prx_data.errors import SourceError, WorkspaceError
+from prx_data.formats import SETTINGS, read_fields, understood
 from prx_data.measures import Measure, standard_measures, takes_columns
 from prx_data.measures.clip import Clip
 from prx_data.measures.nsfw import Nsfw
@@ -31,6 +32,7 @@ from prx_data.storage import measure_folder
 from prx_data.stored import more_measured, read_record
 from prx_data.tasks import DECODED, DECODED_SCHEMA
 from prx_data.told import quoted, visible
+from prx_data.workspace import SETTINGS_FILE
 
 _LONG = 8
 """Lists with more numbers than this are for machines; a key's beginning of fewer digits is no name."""
@@ -183,20 +185,33 @@ def as_text(found: Mapping[str, Any]) -> str:
 
 
 def settings_of(workspace: Workspace) -> Settings:
-    """The settings of the last curation in a workspace; the default ones if there was none."""
-    return Settings.model_validate(_last(workspace.settings_file).get("decisions", {}))
+    """The settings of the last curation in a workspace; the default ones if there was none.
+
+    Raises:
+        ConfigError: They are of another format.
+    """
+    last = _last(workspace.folder)
+    if last is None:
+        return Settings()
+    with understood(workspace.folder, workspace.settings_file):
+        found = Settings.model_validate(last["decisions"])
+        if found.model_dump(mode="json") != last["decisions"]:  # what is left out would be as by default
+            raise ValueError("its decisions lack a setting")
+    return found
 
 
 def open_workspace(folder: Path) -> Workspace:
     """A workspace as its last curation opened it; one that was never curated with all that it was measured with."""
-    last = _last(Workspace(folder).settings_file)
-    if not last:
+    workspace = Workspace(folder)
+    last = _last(folder)
+    if last is None:
         return _as_measured(folder)
-    text = last.get("decisions", {}).get("rules", {}).get("max_text_share") is not None
-    clip = Clip(**last["clip"]) if last.get("clip") else None
-    nsfw = Nsfw(**last["nsfw"]) if last.get("nsfw") else None
-    measures = chosen_measures(text=text, clip=clip, nsfw=nsfw, aesthetic_head=last.get("aesthetic_head"))
-    return Workspace(folder, measures, decode_side=last.get("decode_side"))
+    text = settings_of(workspace).rules.max_text_share is not None
+    with understood(folder, workspace.settings_file):
+        clip = Clip(**last["clip"]) if last["clip"] else None
+        nsfw = Nsfw(**last["nsfw"]) if last["nsfw"] else None
+    measures = chosen_measures(text=text, clip=clip, nsfw=nsfw, aesthetic_head=last["aesthetic_head"])
+    return Workspace(folder, measures, decode_side=last["decode_side"])
 
 
 def _as_measured(folder: Path) -> Workspace:
@@ -233,9 +248,9 @@ def too_little_measured(workspace: Workspace) -> str | None:
     return f"Nothing can be decided without {', '.join(missing)}: photos.measure() or prx-data curate measures that."
 
 
-def _last(settings_file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(settings_file.read_text(encoding="utf-8")) if settings_file.exists() else {}
-    return found
+def _last(workspace: Path) -> dict[str, Any] | None:
+    """What the last curation wrote; None if there was none."""
+    return read_fields(workspace, workspace / SETTINGS_FILE, SETTINGS)
 
 
 def _find(photos: pa.Table, name: str) -> dict[str, Any] | None:

@@ -10,10 +10,12 @@ from prx_data.config import PLACES, CurateConfig, make_config
 from prx_data.curation import Workspace
 from prx_data.dataset import check_output
 from prx_data.errors import SourceError
+from prx_data.formats import with_format
 from prx_data.report.captions import captions_shown
 from prx_data.selection import Selection
 from prx_data.sources import source_name
 from prx_data.storage import alone, write_json
+from prx_data.workspace import check_format, is_workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +155,8 @@ def _check(config: CurateConfig) -> None:
     """Say what is wrong before anything is done."""
     if config.against is not None:
         source_name(config.against, "against")
+        if is_workspace(Path(config.against)):
+            check_format(Path(config.against))
     for one in config.measures():
         _ = one.version  # of a model whose weights are missing, this says so
 
@@ -168,7 +172,7 @@ def _decided(config: CurateConfig) -> Selection:
     # By its whole name: who asks afterwards may be in another folder.
     against = None if config.against is None else source_name(config.against, "against")
     decided = {**settings.model_dump(mode="json"), "against": against}
-    write_json(workspace.settings_file, {**config.measured(), "decisions": decided})
+    write_json(workspace.settings_file, with_format({**config.measured(), "decisions": decided}))
     chosen = workspace.select(settings=settings, workers=config.workers)
     chosen.cluster_labels = config.cluster_labels
     return chosen

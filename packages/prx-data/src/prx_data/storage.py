@@ -227,6 +227,9 @@ def make_writable_folder(path: Path, *, name: str) -> None:
         raise WorkspaceError(f"{name} = {str(path)!r} cannot be written to: {error.strerror or error}.") from error
 
 
+_LEDGER = {"package", "stage", "started", "seconds", "items", "unit", "device", "devices"}
+
+
 @dataclass
 class Stage:
     """What a stage has done so far."""
@@ -285,11 +288,13 @@ def append_stage(
 
 
 def read_ledger(ledger: Path) -> list[dict[str, Any]]:
-    """The ledger's rows; a last line that a kill cut short is left out."""
+    """The ledger's rows; a line that a kill cut short, or that is no row, is left out."""
     rows = []
-    for line in ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else ():
+    for line in ledger.read_text(encoding="utf-8", errors="replace").splitlines() if ledger.exists() else ():
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if isinstance(row, dict) and row.keys() >= _LEDGER:
+            rows.append(row)
     return rows

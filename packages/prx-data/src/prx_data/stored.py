@@ -1,6 +1,5 @@
 """What a workspace was measured with, so that it can be opened again without the objects that measured it."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prx_data.errors import ConfigError
+from prx_data.formats import MEASURES, read_fields, understood, with_format
 from prx_data.measures import Measure, takes_columns
 from prx_data.picture import Picture
 from prx_data.storage import measure_folder, write_json
-from prx_data.workspace import WorkspaceStore
-
-_FILE = "measures.json"
+from prx_data.workspace import MEASURES_FILE, WorkspaceStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +46,14 @@ class Record:
         for name, version in sorted(self.versions.items()):
             shard = next(measure_folder(workspace, name, version).glob("*.parquet"), None)
             if shard is not None:
-                columns = [field for field in pq.read_schema(shard) if field.name not in ("key", "error")]
+                with understood(workspace, shard):
+                    columns = [field for field in pq.read_schema(shard) if field.name not in ("key", "error")]
                 yield Stored(name=name, version=version, schema=pa.schema(columns))
 
 
 def read_record(workspace: Path) -> Record:
     """What is known of a workspace; nothing if it was never measured."""
-    path = workspace / _FILE
-    return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Record(versions={})
+    return Record(**(read_fields(workspace, workspace / MEASURES_FILE, MEASURES) or {"versions": {}}))
 
 
 def write_record(workspace: Path, measures: Sequence[Measure], decode_side: int | None) -> None:
@@ -65,7 +63,7 @@ def write_record(workspace: Path, measures: Sequence[Measure], decode_side: int 
     new = {one.name: one.version for one in measures if not takes_columns(one)}
     versions = {**kept, **new}
     if Record(decode_side=decode_side, versions=versions) != before:
-        write_json(workspace / _FILE, {"decode_side": decode_side, "versions": versions})
+        write_json(workspace / MEASURES_FILE, with_format({"decode_side": decode_side, "versions": versions}))
 
 
 def more_measured(store: WorkspaceStore, measures: Iterable[Measure]) -> list[Stored]:

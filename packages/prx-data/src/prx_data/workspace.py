@@ -5,29 +5,31 @@
       sources/SOURCE.journal/             what is known of a source whose reading was interrupted
       measures/NAME-VERSION/SHARD.parquet columns by key; a shard is named after the keys in it
       spool/KE/KEY                        bytes that cannot be read again from their source at random
+      against/NAME/                       a workspace of a set that these photos must not overlap
       settings.json                       what the last curation decided by
       measures.json                       versions of the measures that were asked for, see `prx_data.stored`
       ledger.jsonl                        where the time went
 
 Files are written atomically and shards never changed, so any process may be killed at any time; what is missing is
-found by comparing keys.
+found by comparing keys. What is of another format is told of before any work, see `prx_data.formats`.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from prx_data.backlog import Backlog
 from prx_data.errors import WorkspaceError
 from prx_data.features import Feature
+from prx_data.formats import MEASURES, SETTINGS, SOURCE, check_rows, parse_fields, read_fields, read_rows, with_format
 from prx_data.index import PHOTOS_SCHEMA, Journal, Spool, index_photos
 from prx_data.known import KnownRows
 from prx_data.records import Status
@@ -42,6 +44,11 @@ from prx_data.storage import (
 )
 from prx_data.told import unread_files
 
+SETTINGS_FILE = "settings.json"
+MEASURES_FILE = "measures.json"
+OTHERS = "against"
+"""Folder of the workspaces of sets that these photos must not overlap."""
+
 
 class WorkspaceStore:
     """A workspace folder, opened or created."""
@@ -49,6 +56,7 @@ class WorkspaceStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         make_writable_folder(self.folder, name="workspace")
+        check_format(self.folder)
 
     @property
     def ledger(self) -> Path:
@@ -58,7 +66,7 @@ class WorkspaceStore:
     @property
     def settings_file(self) -> Path:
         """The settings of the last curation, for those who ask afterwards why it decided as it did."""
-        return self.folder / "settings.json"
+        return self.folder / SETTINGS_FILE
 
     @property
     def ignored_files(self) -> int:
@@ -121,18 +129,19 @@ class WorkspaceStore:
             name = source_name(photos)
             source, path = open_source(photos, metadata, image_column), self._source_path(name)
             journal, spool = Journal(path.with_suffix(".journal")), Spool(self.folder / "spool")
-            before = pq.read_table(path) if path.exists() else None
+            before = read_rows(self.folder, path) if path.exists() else None
+            then = None if before is None else _about(self.folder, path)
             revision = source.revision
-            if before is not None and revision and _about(before)["revision"] == revision and _stands(before, spool):
+            if before is not None and then and revision and then["revision"] == revision and _stands(before, spool):
                 stage.items = len(before)
                 return len(before)
             known = KnownRows([PHOTOS_SCHEMA.empty_table() if before is None else before])
-            earlier = NOTHING if before is None else Earlier(rows=known, tars=_about(before)["tars"])
+            earlier = NOTHING if then is None else Earlier(rows=known, tars=then["tars"])
             findings = Findings()
             if journaled := journal.tables():
                 known = KnownRows([known.table, *journaled])
             table = index_photos(source.photos(findings, earlier), known, spool, journal)
-            about = {"source": name, "revision": revision, **vars(findings)}
+            about = with_format({"source": name, "revision": revision, **vars(findings)})
             write_table(path, table.replace_schema_metadata({"prx-data": json.dumps(about)}))
             journal.remove()
             stage.items = len(table)
@@ -153,7 +162,7 @@ class WorkspaceStore:
         if not spool.folder.exists() or others_write(self.folder):
             return
         written = [*self._source_paths(), *(self.folder / "sources").glob("*.journal/*.parquet")]
-        spool.sweep(one.as_py() for path in written for one in pq.read_table(path, columns=["locator"])["locator"])
+        spool.sweep(one.as_py() for path in written for one in read_rows(self.folder, path, ["locator"])["locator"])
 
     def photos(self, columns: Sequence[str] | None = None) -> pa.Table:
         """One row per input photo, ordered by origin; see `prx_data.index.PHOTOS_SCHEMA`.
@@ -164,12 +173,13 @@ class WorkspaceStore:
         Args:
             columns: Which, `origin` first; None for all.
         """
-        tables = [pq.read_table(path, columns=columns) for path in self._source_paths()]
+        paths = self._source_paths()
+        tables = [read_rows(self.folder, path, columns) for path in paths]
         if not tables:
             raise WorkspaceError(f"The workspace {self.folder} has no photos yet; add a folder first.")
         if len(tables) == 1:
             return tables[0].replace_schema_metadata(None)
-        labels = source_labels([_about(table)["source"] for table in tables])
+        labels = source_labels([_about(self.folder, path)["source"] for path in paths])
         named = [_prefixed(table, label) for table, label in zip(tables, labels, strict=True)]
         return pa.concat_tables(named).sort_by("origin")
 
@@ -203,7 +213,7 @@ class WorkspaceStore:
             raise WorkspaceError(
                 f"The workspace {self.folder} has no measure {name!r} of version {version!r} yet: call measure()."
             )
-        return (pq.read_table(shard, columns=columns) for shard in shards)
+        return (read_rows(self.folder, shard, columns) for shard in shards)
 
     def has_measured(self, name: str, version: str) -> bool:
         """Whether there is a row of a measure at all."""
@@ -222,7 +232,7 @@ class WorkspaceStore:
 
     def _about(self) -> list[dict[str, Any]]:
         """What each source said beside its photos, ordered by the sources' locations."""
-        found = [_about(pq.read_schema(path)) for path in self._source_paths()]
+        found = [_about(self.folder, path) for path in self._source_paths()]
         return sorted(found, key=lambda about: str(about["source"]))
 
 
@@ -233,10 +243,32 @@ def _stands(before: pa.Table, spool: Spool) -> bool:
     return not any(spool.lost(one.as_py()) for one in before["locator"])
 
 
-def _about(source: pa.Table | pa.Schema) -> dict[str, Any]:
-    metadata = source.schema.metadata if isinstance(source, pa.Table) else source.metadata
-    about: dict[str, Any] = json.loads(metadata[b"prx-data"])
-    return about
+def _about(workspace: Path, source: Path) -> dict[str, Any]:
+    metadata = check_rows(workspace, source, PHOTOS_SCHEMA).metadata or {}
+    return parse_fields(workspace, source, metadata.get(b"prx-data", b"null"), SOURCE)
+
+
+def is_workspace(folder: Path) -> bool:
+    """Whether photos were added there."""
+    return any(folder.glob("sources/*.parquet"))
+
+
+def check_format(workspace: Path) -> None:
+    """See that what a workspace remembers can be read back, but for what was measured, which has versions of its own.
+
+    Raises:
+        ConfigError: A file is of another format.
+    """
+    for path in (workspace / "sources").glob("*.parquet"):
+        with suppress(FileNotFoundError):  # another process has just forgotten the source
+            _about(workspace, path)
+    for path in (workspace / "sources").glob("*.journal/*.parquet"):
+        with suppress(FileNotFoundError):  # or has ended
+            check_rows(workspace, path, PHOTOS_SCHEMA)
+    read_fields(workspace, workspace / SETTINGS_FILE, SETTINGS)
+    read_fields(workspace, workspace / MEASURES_FILE, MEASURES)
+    for other in (workspace / OTHERS).glob("*/"):
+        check_format(other)
 
 
 def _prefixed(table: pa.Table, label: str) -> pa.Table:

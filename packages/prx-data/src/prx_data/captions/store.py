@@ -6,11 +6,14 @@ line that it left is passed over, and what follows begins on a line of its own.
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from prx_data.captions.protocol import Answer
+from prx_data.errors import ConfigError
 from prx_data.storage import append_line, told_if_unwritable
 
 
@@ -37,6 +40,9 @@ class CaptionStore:
         Args:
             folder: `captions` in the workspace.
             version: The captioner's.
+
+        Raises:
+            ConfigError: A line is of another format.
         """
         self.path = folder / f"{version}.jsonl"
         self.answers: dict[Place, Stored] = {}
@@ -44,15 +50,24 @@ class CaptionStore:
         self._last: dict[str, float] = {}
         self.tokens = 0
         self._mend()
-        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else ():
+        for number, line in enumerate(self.path.read_bytes().splitlines() if self.path.exists() else (), start=1):
             try:
                 row = json.loads(line)
-            except json.JSONDecodeError:
+            except ValueError:
                 continue
-            stored = Stored(text=row["text"], finished=row["finished"], tokens=row["tokens"])
-            self.answers.setdefault((row["key"], row["prompt"], row["request"], row["seed"]), stored)
-            self.tokens += stored.tokens
-            self._last[row["run"]] = max(self._last.get(row["run"], 0.0), row["at"])
+            try:
+                self._take(row)
+            except (KeyError, TypeError) as error:
+                raise ConfigError(
+                    f"Line {number} of {str(self.path)!r} is no answer of a captioner as this version of prx-data "
+                    "keeps it: move the file away and run again, and what is in it is asked for again."
+                ) from error
+
+    def _take(self, row: Mapping[str, Any]) -> None:
+        stored = Stored(text=row["text"], finished=row["finished"], tokens=row["tokens"])
+        self.answers.setdefault((row["key"], row["prompt"], row["request"], row["seed"]), stored)
+        self.tokens += stored.tokens
+        self._last[row["run"]] = max(self._last.get(row["run"], 0.0), row["at"])
 
     def _mend(self) -> None:
         """End a line that a kill cut short."""

@@ -107,7 +107,7 @@ def write_report(folder: Path, report: Report, ledger: Path) -> None:
     write_json(folder / "report.json", report.data)
     write_text(folder / "report.html", render(report.data))
     if ledger.exists():
-        write_text(folder / "ledger.jsonl", ledger.read_text(encoding="utf-8"))
+        write_text(folder / "ledger.jsonl", ledger.read_text(encoding="utf-8", errors="replace"))
 
 
 def _heading(text: str, level: int = 2) -> Block:
