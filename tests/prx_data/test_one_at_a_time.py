@@ -10,7 +10,8 @@ import pytest
 
 from prx_data import WorkspaceError
 from prx_data.cli import main
-from prx_data.dataset import MANIFEST, replacing
+from prx_data.dataset import MANIFEST
+from prx_data.outputs import replacing
 from prx_data.storage import alone
 
 Curate = Callable[..., dict[str, Any]]
@@ -39,7 +40,7 @@ def test_one_process_at_a_time_writes_an_output(
     path = tmp_path / "curate.toml"
     path.write_text(f'photos = "{pile}"\nworkspace = "{tmp_path / "other"}"\noutput = "{tmp_path / "dataset"}"\n')
     ended = (
-        'import os; from pathlib import Path; from prx_data.dataset import replacing\nwith replacing(Path("dataset")) '
+        'import os; from pathlib import Path; from prx_data.outputs import replacing\nwith replacing(Path("dataset")) '
     )
     ended += 'as aside: (aside / "half").write_text("killed"); os._exit(9)'
     assert subprocess.run([sys.executable, "-c", ended], check=False, cwd=tmp_path).returncode == 9

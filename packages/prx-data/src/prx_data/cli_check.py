@@ -31,9 +31,15 @@ def check_workspace(folder: Path) -> None:
     """See that a folder is a workspace.
 
     Raises:
-        ConfigError: Nothing was measured there.
+        ConfigError: Nothing was measured there, or nobody may look.
     """
-    if not any(folder.glob("sources/*.parquet")):
+    try:
+        found = any(one.suffix == ".parquet" for one in (folder / "sources").iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        found = False
+    except OSError as error:
+        raise ConfigError(f"The workspace {str(folder)!r} cannot be read: {error.strerror}.") from error
+    if not found:
         raise ConfigError(f"{str(folder)!r} is no workspace: nothing was measured there.")
 
 

@@ -1,15 +1,13 @@
 """Kept photos to a Hugging Face dataset on disk; the format is docs/dataset-format.md.
 
 The folder is built aside and renamed into place when its manifest, `curation.json`, has been written, so a folder of
-that name is always a complete dataset.
+that name is always a complete dataset; see `prx_data.outputs`.
 """
 
 import hashlib
 import json
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +22,12 @@ from prx_data.decisions.rules import OPTIONAL
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
 from prx_data.errors import WorkspaceError
 from prx_data.features import Feature, arrow_of, plain, value_feature
+from prx_data.outputs import is_whole, read_manifest
 from prx_data.progress import tracked
 from prx_data.records import FAILED, SAMPLES, Verdict
 from prx_data.samples import write_samples
 from prx_data.shards import write_shards
-from prx_data.storage import held, make_writable_folder, told_if_unwritable, write_json, write_table, write_text
+from prx_data.storage import write_json, write_table, write_text
 from prx_data.told import counted
 
 FORMAT = 1
@@ -167,77 +166,13 @@ def counts(verdicts: Iterable[Verdict]) -> dict[str, Any]:
     return {"photos": kept + sum(reasons.values()), "kept": kept, "dropped": dropped, "failed": failed}
 
 
-def check_output(output: Path, *, manifest: str = MANIFEST, what: str = "a dataset") -> None:
-    """Refuse an output that cannot be written, is being written, or holds something other than what is to be replaced.
-
-    What a killed run left beside it goes: the disk may be full of it, and photos may have to be measured first.
-
-    Args:
-        output: The folder.
-        manifest: The file that tells that it may be replaced.
-        what: What is written there, for the message.
-
-    Raises:
-        WorkspaceError: With the reason.
-    """
-    make_writable_folder(output.parent, name="output's parent folder")
-    if output.exists() and not output.is_dir():
-        raise WorkspaceError(f"output = {str(output)!r} is a file; {what} is a folder.")
-    if output.is_dir() and any(output.iterdir()) and not (output / manifest).exists():
-        raise WorkspaceError(f"output = {str(output)!r} holds files that are not {what} of prx-data; name another.")
-    if any(one.exists() for one in _beside(output)):
-        with told_if_unwritable(output.parent), _written_alone(output) as aside:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
 def current_manifest(output: Path, content: Content) -> dict[str, Any] | None:
     """The manifest at `output`, if the dataset there is complete and is what `content` would give."""
-    try:
-        manifest: dict[str, Any] = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+    manifest = read_manifest(output / MANIFEST)
+    if manifest is None or manifest.get("inputs") != content.digest():
         return None
-    sizes = {name: facts["bytes"] for name, facts in manifest["files"].items()}
-    found = {name: (output / name).stat().st_size for name in sizes if (output / name).exists()}
-    return manifest if manifest["inputs"] == content.digest() and found == sizes else None
-
-
-@contextmanager
-def replacing(output: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `output` when the body succeeds, and goes when it fails.
-
-    Raises:
-        WorkspaceError: The disk is full, say, or another process is writing the same output.
-    """
-    old = _beside(output)[1]
-    with told_if_unwritable(output.parent), _written_alone(output) as aside:
-        try:
-            yield aside
-            if output.exists():
-                output.rename(old)
-            aside.rename(output)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def _written_alone(output: Path) -> Iterator[Path]:
-    """The folder aside, empty, and held against other processes that are to write the same output."""
-    aside, old = _beside(output)
-    with held(aside) as free:
-        if not free:
-            raise WorkspaceError(
-                f"output = {str(output)!r} is in use: another process is writing it; wait for its end, or name another."
-            )
-        for leftover in (*aside.iterdir(), old):
-            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
-        yield aside
-
-
-def _beside(output: Path) -> tuple[Path, Path]:
-    """Where a folder is written, and where the one that it replaces goes."""
-    return output.with_name(f".{output.name}.partial"), output.with_name(f".{output.name}.old")
+    whole = is_whole(output, {name: facts["bytes"] for name, facts in manifest["files"].items()})
+    return manifest if whole else None
 
 
 def write_data(folder: Path, content: Content) -> None:

@@ -5,6 +5,7 @@ faults, or from something else that was in the folder before.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,7 +67,7 @@ def understood(workspace: Path, file: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno is None:  # Arrow's own
             raise not_understood(workspace, file, _line(error)) from error
-        told = f"The file {str(file)!r} of the workspace cannot be read: {error.strerror}."
+        told = f"{str(file)!r}, of the workspace, cannot be read: {os.strerror(error.errno)}."
         raise ConfigError(told) from error
     except (ValueError, TypeError, KeyError, pa.ArrowException) as error:
         raise not_understood(workspace, file, _line(error)) from error

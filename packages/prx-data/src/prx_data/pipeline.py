@@ -8,9 +8,9 @@ from typing import Any
 from prx_data.captions import Captioner, CaptionSettings, Local, PhotoCaptions, Server
 from prx_data.config import PLACES, CurateConfig, make_config
 from prx_data.curation import Workspace
-from prx_data.dataset import check_output
 from prx_data.errors import SourceError
 from prx_data.formats import with_format
+from prx_data.outputs import check_output
 from prx_data.report.captions import captions_shown
 from prx_data.selection import Selection
 from prx_data.sources import source_name
@@ -51,9 +51,8 @@ def curate(config: CurateConfig | None = None, /, **settings: Any) -> Curated:
         WorkspaceError: A folder cannot be written, or another curation is at work in the workspace.
     """
     config = config or make_config(settings)
-    check_output(config.output)
+    check_output(config.output, apart=[config.workspace, *_check(config)])
     captioner = captioner_of(config.captions)
-    _check(config)
     with alone(config.workspace):
         chosen = _decided(config)
         chosen.caption(captioner, config.captions)
@@ -151,22 +150,27 @@ def preview(config: CurateConfig) -> Selection:
         return _decided(config)
 
 
-def _check(config: CurateConfig) -> None:
-    """Say what is wrong before anything is done."""
+def _check(config: CurateConfig) -> list[str]:
+    """Say what is wrong before anything is done; gives where the photos and those of the other set lie."""
+    places = [source_name(pile) for pile in _piles(config)]
     if config.against is not None:
-        source_name(config.against, "against")
+        places.append(source_name(config.against, "against"))
         if is_workspace(Path(config.against)):
             check_format(Path(config.against))
     for one in config.measures():
         _ = one.version  # of a model whose weights are missing, this says so
+    return places
+
+
+def _piles(config: CurateConfig) -> tuple[str | Path, ...]:
+    return config.photos if isinstance(config.photos, tuple) else (config.photos,)
 
 
 def _decided(config: CurateConfig) -> Selection:
     workspace = Workspace(config.workspace, config.measures(), decode_side=config.decode_side)
-    piles = config.photos if isinstance(config.photos, tuple) else (config.photos,)
-    for pile in piles:
+    for pile in _piles(config):
         workspace.add(pile, config.metadata, image_column=config.image_column)
-    workspace.keep_only(piles)
+    workspace.keep_only(_piles(config))
     workspace.measure(workers=config.workers)
     settings = config.settings()
     # By its whole name: who asks afterwards may be in another folder.

@@ -22,10 +22,8 @@ from prx_data.captions import (
 from prx_data.captions.text import stem
 from prx_data.dataset import (
     Content,
-    check_output,
     counts,
     current_manifest,
-    replacing,
     verdict_table,
     write_data,
     write_manifest,
@@ -36,6 +34,7 @@ from prx_data.decisions.settings import Settings
 from prx_data.decisions.verdicts import Decisions, KeptPhoto
 from prx_data.errors import ConfigError, SourceError
 from prx_data.features import Feature, plain, text_of
+from prx_data.outputs import check_output, replacing
 from prx_data.report import (
     Gallery,
     Pictures,
@@ -217,7 +216,7 @@ class Selection:
             WorkspaceError: The output cannot be written.
         """
         folder = Path(output)
-        check_output(folder)
+        check_output(folder, apart=[self.workspace.folder, *self.workspace.sources])
         if not self.decisions.kept:
             raise SourceError(f"No photo was kept: {_told(self.counts)}. {self._how_to_look()}")
         captions = self.captions(self.decisions.kept)

@@ -29,7 +29,17 @@ import pyarrow.compute as pc
 from prx_data.backlog import Backlog
 from prx_data.errors import WorkspaceError
 from prx_data.features import Feature
-from prx_data.formats import MEASURES, SETTINGS, SOURCE, check_rows, parse_fields, read_fields, read_rows, with_format
+from prx_data.formats import (
+    MEASURES,
+    SETTINGS,
+    SOURCE,
+    check_rows,
+    parse_fields,
+    read_fields,
+    read_rows,
+    understood,
+    with_format,
+)
 from prx_data.index import PHOTOS_SCHEMA, Journal, Spool, index_photos
 from prx_data.known import KnownRows
 from prx_data.records import Status
@@ -259,10 +269,13 @@ def check_format(workspace: Path) -> None:
     Raises:
         ConfigError: A file is of another format.
     """
-    for path in (workspace / "sources").glob("*.parquet"):
+    sources = workspace / "sources"
+    with suppress(FileNotFoundError), understood(workspace, sources):
+        any(sources.iterdir())  # of one that is closed, what it holds would seem to be gone
+    for path in sources.glob("*.parquet"):
         with suppress(FileNotFoundError):  # another process has just forgotten the source
             _about(workspace, path)
-    for path in (workspace / "sources").glob("*.journal/*.parquet"):
+    for path in sources.glob("*.journal/*.parquet"):
         with suppress(FileNotFoundError):  # or has ended
             check_rows(workspace, path, PHOTOS_SCHEMA)
     read_fields(workspace, workspace / SETTINGS_FILE, SETTINGS)

@@ -1,17 +1,16 @@
 """Exporting: one order for all formats, and a manifest, written last."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from prx_data.dataset import check_output, replacing
 from prx_data.errors import ConfigError, WorkspaceError
 from prx_data.exports.folders import untold_columns, write_imagefolder, write_kohya
 from prx_data.exports.mds import aspect_buckets, write_mds
 from prx_data.exports.tars import write_tars
 from prx_data.exports.written import Sample, Written
+from prx_data.outputs import check_output, is_whole, read_manifest, replacing
 from prx_data.progress import progress
 from prx_data.storage import write_json
 from prx_data.told import counted
@@ -65,7 +64,7 @@ def export(
         "settings": settings,
         "splits": written.splits,
     }
-    check_output(folder, manifest=EXPORT_MANIFEST, what="an export")
+    check_output(folder, manifest=EXPORT_MANIFEST, what="an export", apart=[dataset])
     current = _current(folder, facts)
     if current is not None:
         return current
@@ -152,12 +151,9 @@ def _described(path: Path, samples: int) -> dict[str, Any]:
 
 def _current(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any] | None:
     """The manifest in a folder, if the export there is complete and is what would be written."""
-    try:
-        manifest: dict[str, Any] = json.loads((folder / EXPORT_MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    manifest = read_manifest(folder / EXPORT_MANIFEST)
+    if manifest is None or {name: manifest.get(name) for name in facts} != facts:
         return None
-    whole = all(
-        (folder / name).exists() and (folder / name).stat().st_size == one.get("bytes", (folder / name).stat().st_size)
-        for name, one in manifest["files"].items()
-    )
-    return manifest if whole and {name: manifest.get(name) for name in facts} == facts else None
+    files = manifest["files"].items()
+    whole = is_whole(folder, {name: one["bytes"] for name, one in files if "bytes" in one})
+    return manifest if whole and all((folder / name).exists() for name, _ in files) else None

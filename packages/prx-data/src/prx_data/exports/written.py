@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from prx_data.dataset import FORMAT, MANIFEST
 from prx_data.errors import SourceError
 
+_FIELDS = {"format", "fingerprint", "files", "splits"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -34,7 +36,7 @@ class Written:
         """Read its manifest.
 
         Raises:
-            SourceError: There is none, or it is of another version of the format.
+            SourceError: There is none, or it is of another version of the format or of something else.
         """
         self.folder = folder
         try:
@@ -45,10 +47,10 @@ class Written:
             ) from None
         except (OSError, ValueError) as error:
             raise SourceError(f"{str(folder / MANIFEST)!r} cannot be read: {error}.") from error
-        if self.manifest.get("format") != FORMAT:
-            raise SourceError(
-                f"{str(folder)!r} is a dataset of format {self.manifest.get('format')!r}; known is {FORMAT}."
-            )
+        if not isinstance(self.manifest, dict) or not self.manifest.keys() >= _FIELDS:
+            raise SourceError(f"{str(folder / MANIFEST)!r} is no manifest of prx-data.")
+        if self.manifest["format"] != FORMAT:
+            raise SourceError(f"{str(folder)!r} is a dataset of format {self.manifest['format']!r}; known is {FORMAT}.")
 
     @property
     def splits(self) -> dict[str, int]:
