@@ -1,4 +1,4 @@
-"""Another set of which a file cannot be reached: nobody may take it for one without leaks."""
+"""What of the photos, or of another set, cannot be reached: nobody may take it for a set without leaks, or whole."""
 
 import tarfile
 from pathlib import Path
@@ -105,3 +105,32 @@ def test_files_of_both_are_two_sentences_and_of_another_workspace_what_to_do(tmp
     chosen = Workspace(tmp_path / "work").select(against=evaluation, workers=1)
     assert chosen.other_unread_note is not None
     assert chosen.other_unread_note.endswith('"b.tar"; adding that set to its workspace again tries again.')
+
+
+@pytest.mark.parametrize("place", ["photos", "held out"])
+def test_a_photo_that_is_lost_before_it_is_measured_is_told_of(
+    place: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the network ends after the photos were listed."""
+    write_pile(tmp_path / "photos", [1, 2, 3])
+    write_pile(tmp_path / "held out", [3, 4])
+    photo, away, config = tmp_path / place / "3.jpg", tmp_path / "away.jpg", config_of(tmp_path)
+    honest = Workspace.measure
+
+    def measure(self: Workspace, *, workers: int | None = None) -> int:
+        if self.sources == [str(photo.parent)] and photo.exists():
+            photo.rename(away)
+        return honest(self, workers=workers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Workspace, "measure", measure)
+        assert main(["curate", config]) == 3
+    whose, so = "the source", "are missing"
+    if place == "held out":
+        whose, so = f"against = {str(photo.parent)!r}", "were not looked for among these"
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"prx-data: 1 photo of {whose} could not be read again to be measured, and {so}; the same command tries again."
+    )
+    away.rename(photo)
+    assert main(["curate", config]) == 0
+    assert pq.read_table(tmp_path / "dataset" / "leaks.parquet")["origin"].to_pylist() == ["3.jpg"]

@@ -78,14 +78,23 @@ class Workspace(Searchable):
         """
         of_pixels = [one for one in self.measures if not takes_columns(one)]
         lacked = measure(self, of_pixels, workers=workers, decode_side=self.decode_side)
-        versions = {DECODED: self.decoded_version, **{one.name: one.version for one in of_pixels}}
-        if lacked and not all(self.has_measured(*one) for one in versions.items()):
+        if lacked and not all(self.has_measured(*one) for one in self._wanted().items()):
             raise SourceError(
                 f"None of the {counted(lacked, 'photo')} to be measured can be read any more: what they lie on is "
                 "gone, or the network. The same call goes on when it is back."
             )
         write_record(self.folder, of_pixels, self.decode_side)
         return lacked
+
+    @property
+    def unmeasured(self) -> int:
+        """How many contents could be read when they were added, and not when they were measured."""
+        return len(self.backlog(self._wanted()))
+
+    def _wanted(self) -> dict[str, str]:
+        """The versions, by name, of what is measured of pixels."""
+        of_pixels = [one for one in self.measures if not takes_columns(one)]
+        return {DECODED: self.decoded_version, **{one.name: one.version for one in of_pixels}}
 
     def columns(self) -> pa.Table:
         """One row per distinct content, ordered by key: what decoding and every measure gave, side by side."""
@@ -158,7 +167,8 @@ class Workspace(Searchable):
             settings=chosen,
             other=other,
             unknown=[] if other is None or known is None else _unknown(other, known, chosen.against),
-            other_unread_note=None if other is None else self._unread_of(other, chosen.against),
+            unread=_unread(self, "the source", "are missing", "the same command tries again"),
+            other_unread=[] if other is None else self._unread_of(other, chosen.against),
         )
 
     def known(self, rules: Rules | None = None) -> Known:
@@ -195,15 +205,19 @@ class Workspace(Searchable):
         other.measure(workers=workers)
         return other
 
-    def _unread_of(self, other: "Workspace", against: str | Path | None) -> str | None:
-        """As `unread_note`, of the set that these photos must not overlap."""
-        if not other.unread:
-            return None
+    def _unread_of(self, other: "Workspace", against: str | Path | None) -> list[str]:
         # One that was added elsewhere is not looked at again from here.
         ours = other.folder.parent == self.folder / OTHERS
         remedy = "the same command tries again" if ours else "adding that set to its workspace again tries again"
-        photos = "were not looked for among these"
-        return unread_files(other.unread, f"against = {str(against)!r}", photos, remedy)
+        return _unread(other, f"against = {str(against)!r}", "were not looked for among these", remedy)
+
+
+def _unread(photos: Workspace, whose: str, so: str, remedy: str) -> list[str]:
+    """What could not be read for a reason that is not in it, in sentences."""
+    told = [unread_files(photos.unread, whose, so, remedy)] if photos.unread else []
+    if left := photos.unmeasured:
+        told.append(f"{counted(left, 'photo')} of {whose} could not be read again to be measured, and {so}; {remedy}.")
+    return told
 
 
 def _unknown(other: Workspace, known: Known, against: str | Path | None) -> list[str]:

@@ -69,12 +69,15 @@ class Selection:
         settings: Settings,
         other: "Workspace | None" = None,
         unknown: Sequence[str] = (),
-        other_unread_note: str | None = None,
+        unread: Sequence[str] = (),
+        other_unread: Sequence[str] = (),
     ) -> None:
         self.workspace, self.other = workspace, other
         self.unknown = unknown
         """What no leak could be looked for in, in sentences."""
-        self.other_unread_note = other_unread_note
+        self.unread_note = " ".join((*unread, *other_unread)) or None
+        """What of the photos, and of the other set, could not be read for a reason that is not in it, in sentences."""
+        self.other_unread_note = " ".join(other_unread) or None
         self.decisions = decisions
         self.columns = columns
         self.settings = settings
@@ -102,11 +105,6 @@ class Selection:
         more = f"The workspace also has {', '.join(others)}, not asked for here: it decides nothing and is not written."
         told = filter(None, [unchecked, more if others else None])
         return (*filter(None, [self.unread_note]), *self.workspace.notes, *self.unknown, *told)
-
-    @property
-    def unread_note(self) -> str | None:
-        """What could not be read of the sources, then of `against`, as in `WorkspaceStore.unread_note`."""
-        return " ".join(filter(None, (self.workspace.unread_note, self.other_unread_note))) or None
 
     def show(self, reason: str = "kept", limit: int = 48) -> Gallery:
         """Photos with one reason, as a gallery that a notebook shows.

@@ -31,14 +31,13 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
-def unread_files(names: Sequence[str], whose: str, photos: str, remedy: str) -> str:
-    """The sentence about files that could not be read: what that means for the photos in them, and what to do."""
+def unread_files(names: Sequence[str], whose: str, so: str, remedy: str) -> str:
+    """The sentence about files that could not be read: what becomes of the photos in them, and what to do."""
     shown = [quoted(one) for one in names[:_UNREAD_SHOWN]]
     some = ", ".join(shown) + (", ..." if len(names) > len(shown) else "")
     those = "it" if len(names) == 1 else "them"
     return (
-        f"{counted(len(names), 'file')} of {whose} could not be read, and the photos in {those} {photos}: {some}; "
-        f"{remedy}."
+        f"{counted(len(names), 'file')} of {whose} could not be read, and the photos in {those} {so}: {some}; {remedy}."
     )
 
 

@@ -52,7 +52,6 @@ from prx_data.storage import (
     others_write,
     write_table,
 )
-from prx_data.told import unread_files
 
 SETTINGS_FILE = "settings.json"
 MEASURES_FILE = "measures.json"
@@ -92,13 +91,6 @@ class WorkspaceStore:
     def unread(self) -> list[str]:
         """Names of the files with photos that could not be read for a reason that is not in them."""
         return [name for about in self._about() for name in about["unread"]]
-
-    @property
-    def unread_note(self) -> str | None:
-        """How many these are, in a sentence; None if there are none."""
-        if not self.unread:
-            return None
-        return unread_files(self.unread, "the source", "are missing", "the same command tries again")
 
     @property
     def features(self) -> dict[str, Feature]:
