@@ -29,9 +29,11 @@ CLEAN = (
 )
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    (tmp_path / "photos").mkdir()
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Measured once: tests select from it, and write elsewhere."""
+    home = tmp_path_factory.mktemp("scores")
+    (home / "photos").mkdir()
     for number in range(12):
         product = draw_product(seed=number, size=(240, 300 + 10 * (number % 3)))
         if number % 3 == 0:
@@ -40,13 +42,13 @@ def workspace(tmp_path: Path) -> Workspace:
             ImageDraw.Draw(product).text(
                 (5, 5), "SALE", fill="black", font=ImageFont.load_default(size=20 + 3 * number)
             )
-        (tmp_path / "photos" / f"{number:02d}.png").write_bytes(encode(product, "PNG"))
-    (tmp_path / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
-    clip = Clip(model="tiny-clip", weights=write_model(tmp_path / "model"), batch_size=12)
-    aesthetic = Aesthetic(head=write_head(tmp_path / "head.safetensors"), clip=clip)
-    nsfw = Nsfw(model=write_network(tmp_path / "nsfw.onnx"))
-    found = Workspace(tmp_path / "work", [*standard_measures(text=True), clip, aesthetic, nsfw])
-    found.add(tmp_path / "photos")
+        (home / "photos" / f"{number:02d}.png").write_bytes(encode(product, "PNG"))
+    (home / "photos" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    clip = Clip(model="tiny-clip", weights=write_model(home / "model"), batch_size=12)
+    aesthetic = Aesthetic(head=write_head(home / "head.safetensors"), clip=clip)
+    nsfw = Nsfw(model=write_network(home / "nsfw.onnx"))
+    found = Workspace(home / "work", [*standard_measures(text=True), clip, aesthetic, nsfw])
+    found.add(home / "photos")
     found.measure(workers=1)
     return found
 
