@@ -139,9 +139,14 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(dataset: Path, text_encoder: Path, tmp_path: Path) -> dict[str, Any]:
     """The settings of a run that takes a few seconds."""
+    return settings_of(dataset, text_encoder, tmp_path / "run")
+
+
+def settings_of(dataset: Path, text_encoder: Path, output: Path) -> dict[str, Any]:
+    """The same where it is not for one test."""
     return {
         "dataset": dataset,
-        "output": tmp_path / "run",
+        "output": output,
         "budget": "6 steps",
         "text_encoder": text_encoder,
         "model": {"hidden_size": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "bottleneck_size": 16},
@@ -174,16 +179,16 @@ def tuning(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
 def toml(settings: dict[str, Any], tmp_path: Path) -> Callable[..., Path]:
     """Writes the settings, with changes, to a TOML file."""
 
-    def write(**changes: Any) -> Path:
-        merged = {**settings, **changes}
-        size = merged.pop("model")
-        lines = [f"{key} = {_toml(value)}" for key, value in merged.items()]
-        lines += ["[model]", *(f"{key} = {_toml(value)}" for key, value in size.items())]
-        path = tmp_path / "train.toml"
-        path.write_text("\n".join(lines), encoding="utf-8")
-        return path
+    return lambda **changes: write_toml(tmp_path / "train.toml", {**settings, **changes})
 
-    return write
+
+def write_toml(path: Path, settings: dict[str, Any]) -> Path:
+    """A file with the settings."""
+    size = settings["model"]
+    lines = [f"{key} = {_toml(value)}" for key, value in settings.items() if key != "model"]
+    lines += ["[model]", *(f"{key} = {_toml(value)}" for key, value in size.items())]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
 
 
 @pytest.fixture

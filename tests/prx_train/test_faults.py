@@ -21,7 +21,7 @@ from prx_train.checkpoint import list_checkpoints
 from prx_train.measuring import MEASURED_STEPS
 from prx_train.recovery import told
 
-from .conftest import Counting, rows, write_split
+from .conftest import Counting, rows, settings_of, write_split, write_toml
 from .launched import Launched
 from .test_fit import same, weights
 from .tiny import save_tiny_pipeline
@@ -36,7 +36,7 @@ def with_rates(run: Run, output: Path, rates: Sequence[float]) -> Run:
 
 
 def test_a_run_by_the_clock_is_repeated_to_the_bit(settings: dict[str, Any], tmp_path: Path) -> None:
-    first = fit(TrainConfig(**{**settings, "budget": "12s"}))
+    first = fit(TrainConfig(**{**settings, "budget": "6s"}))
     again = fit(TrainConfig(**{**settings, "budget": f"as {first.output}", "output": tmp_path / "again"}))
     rates = [[(row["lr"], row["loss"]) for row in run.metrics if "lr" in row] for run in (first, again)]
     assert len(rates[0]) > 5
@@ -227,31 +227,34 @@ def test_no_memory_is_told_with_what_to_change(settings: dict[str, Any]) -> None
         torch.zeros(2, 3) @ torch.zeros(2, 3)
 
 
-def launch(runs: list[dict[str, Any]], file: Path) -> None:
-    """Two processes, which train one run after the other."""
-    file.write_text(json.dumps(runs, default=str))
+PARTED = {"budget": "24 steps", "checkpoint_every": "8 steps", "validate_every": "12 steps"}
+
+
+@pytest.fixture(scope="module")
+def together(dataset: Path, text_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Runs of two processes, which train one after the other, as processes take long to start.
+
+    "parted" was stopped before, in the middle, and "parted adapters" after half of its steps. Another run lies between
+    that and its new start, so that only the checkpoint leads from one to the other.
+    """
+    home = tmp_path_factory.mktemp("together")
+    base = save_tiny_pipeline("pixel", home / "base", AutoTokenizer.from_pretrained(text_encoder))
+    runs = {name: Run(home / name) for name in ("parted", "two", "timed", "parted adapters", "adapters")}
+    plain = settings_of(dataset, text_encoder, runs["parted"].output)
+    stop(write_toml(home / "train.toml", {**plain, **PARTED}), runs["parted"], steps=24)
+    adapters = {"base": base, "budget": "40 steps", "learning_rate": 1e-2, "lora": {"rank": 2}, "model": {}}
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("parted", PARTED),
+        ("two", PARTED),
+        ("timed", {"budget": "8s"}),
+        ("parted adapters", {**adapters, "last": 20}),
+        ("adapters", adapters),
+        ("parted adapters", adapters),
+    ]
+    file = home / "runs.json"
+    file.write_text(json.dumps([{**plain, **one, "output": runs[name].output} for name, one in asked], default=str))
     Launched(file.with_suffix(".log"), "--multi_gpu", "-m", "tests.prx_train.parted_runs", file).end_well()
-
-
-def test_two_processes_learn_what_one_does_go_on_alike_and_end_with_the_clock_of_the_first(
-    settings: dict[str, Any], toml: Callable[..., Path], tmp_path: Path
-) -> None:
-    two, parted, timed = (Run(tmp_path / name) for name in ("two", "parted", "timed"))
-    changes = {"budget": "24 steps", "checkpoint_every": "8 steps", "validate_every": "12 steps"}
-    one = fit(TrainConfig(**{**settings, **changes, "accumulate": 2, "output": tmp_path / "one"}))
-    stop(toml(**changes, output=parted.output), parted, steps=24)
-    runs = [{**settings, **changes, "output": run.output} for run in (parted, two)]
-    launch([*runs, {**settings, "budget": "12s", "output": timed.output}], tmp_path / "runs.json")
-    losses = [[row["loss"] for row in run.metrics if "loss" in row] for run in (one, two)]
-    assert len(losses[0]) == 24
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
-    assert one.summary["val_loss_after"] == pytest.approx(two.summary["val_loss_after"], rel=1e-5)
-    assert same(weights(two), weights(parted))
-    exported = [load_file(r.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors") for r in (two, parted)]
-    assert same(*exported)
-    assert timed.finished
-    assert timed.summary["steps"] > 1
-    assert any("val_loss" in row for row in timed.metrics)
+    return runs
 
 
 def stop(config: Path, run: Run, *, steps: int) -> None:
@@ -269,15 +272,25 @@ def stop(config: Path, run: Run, *, steps: int) -> None:
     assert (run.checkpoints / f"step-{last:09d}" / "checkpoint.json").is_file()
 
 
-def test_adapters_of_two_processes_go_on_to_the_same_bits(
-    settings: dict[str, Any], text_encoder: Path, tmp_path: Path
+def test_two_processes_learn_what_one_does_go_on_alike_and_end_with_the_clock_of_the_first(
+    settings: dict[str, Any], together: dict[str, Run]
 ) -> None:
-    base = save_tiny_pipeline("pixel", tmp_path / "base", AutoTokenizer.from_pretrained(text_encoder))
-    whole, parted = (Run(tmp_path / name) for name in ("whole", "parted"))
-    changes = {"base": base, "budget": "40 steps", "learning_rate": 1e-2, "lora": {"rank": 2}, "model": {}}
-    one, two = ({**settings, **changes, "output": run.output} for run in (whole, parted))
-    # Another run lies between the end and the new start, so that only the checkpoint leads from one to the other.
-    launch([{**two, "last": 20}, one, two], tmp_path / "runs.json")
+    two, parted, timed = (together[name] for name in ("two", "parted", "timed"))
+    one = fit(TrainConfig(**{**settings, **PARTED, "accumulate": 2}))
+    losses = [[row["loss"] for row in run.metrics if "loss" in row] for run in (one, two)]
+    assert len(losses[0]) == 24
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert one.summary["val_loss_after"] == pytest.approx(two.summary["val_loss_after"], rel=1e-5)
+    assert same(weights(two), weights(parted))
+    exported = [load_file(r.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors") for r in (two, parted)]
+    assert same(*exported)
+    assert timed.finished
+    assert timed.summary["steps"] > 1
+    assert any("val_loss" in row for row in timed.metrics)
+
+
+def test_adapters_of_two_processes_go_on_to_the_same_bits(together: dict[str, Run]) -> None:
+    whole, parted = together["adapters"], together["parted adapters"]
     found = weights(whole)
     assert {name.partition("/")[0] for name in found} == {"weights", "average", "optimizer"}
     assert all("lora_" in name for name in found)
