@@ -73,8 +73,8 @@ def test_photos_become_a_dataset(photos: Path, tmp_path: Path) -> None:
 def test_a_model_is_fine_tuned(photos: Path, tmp_path: Path) -> None:
     folder = pile(photos, tmp_path / "photos", 8)  # fewer than a step takes, so that the steps are short
     shown = texts(
-        execute("finetune.ipynb", tmp_path, PHOTOS=str(folder), WORK=str(tmp_path / "work"), BUDGET="6 steps")
+        execute("finetune.ipynb", tmp_path, PHOTOS=str(folder), WORK=str(tmp_path / "work"), BUDGET="3 steps")
     )
     assert shown.count("image/png") >= 3  # before, after, and a picture drawn
-    assert "6 steps of" in shown
+    assert "3 steps of" in shown
     assert (tmp_path / "work/run/report.html").is_file()
