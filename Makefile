@@ -7,7 +7,10 @@ MINUTES ?= 5
 OUTPUT ?= runs/demo
 PHOTOS ?=
 
-.PHONY: demo test check lint format types imports wheels bench clean
+# Containers often set it; then each of the processes that tests start would read our sources as text again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test check lint format types imports kernels bench clean
 
 demo: $(VENV)/.ready
 	$(BIN)/python examples/one_day.py $(if $(PHOTOS),--photos "$(PHOTOS)") --minutes $(MINUTES) --output "$(OUTPUT)"
@@ -32,6 +35,10 @@ types: $(VENV)/.ready
 imports: $(VENV)/.ready
 	$(BIN)/lint-imports --no-cache
 
+# Which curations would compile when they begin. On CI the core is free for it that mypy leaves.
+kernels: $(VENV)/.ready
+	$(BIN)/python -c "from prx_data.kernels import compile_all; compile_all()"
+
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/background_auc.py ../shared/images
 	$(BIN)/python benchmarks/frames.py ../shared/images
@@ -54,14 +61,16 @@ bench: $(VENV)/.ready
 clean:
 	rm -rf $(VENV) $(MDS) runs .mypy_cache .pytest_cache .ruff_cache
 
-# pip and not uv, so that Python and make are all that a fresh machine needs; `uv sync` reads the same files.
+# pip and not uv, so that Python and make are all that a fresh machine needs; `uv sync` reads the same files. pip would
+# compile in one process, where compileall takes all cores; both pass over files that are for other Pythons.
 $(VENV)/.ready: pyproject.toml constraints.txt packages/prx-data/pyproject.toml packages/prx-train/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt \
 	  --editable "packages/prx-data[aesthetic,captions-local,captions-server,clip,hub,http,matte,nsfw,text]" --editable "packages/prx-train[minilm,lora,tensorboard]" --group dev
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@
 
 # mosaicml-streaming, which reads our MDS in a test, pins older versions of much that the tests use. So it has an

@@ -39,6 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only those tests are asked for that run alone, files without one are not imported, which takes seconds."""
+    if config.option.markexpr == "alone" and collection_path.name.startswith("test_"):
+        return "pytest.mark.alone" not in collection_path.read_text(encoding="utf-8") or None
+    return None
+
+
 @pytest.fixture(scope="session")
 def photos() -> Path:
     """The folder of real photos: `catalogue`, `phone` and `grocery`, each with its `metadata.csv`.

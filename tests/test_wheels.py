@@ -5,6 +5,7 @@ import subprocess
 import sys
 import venv
 from importlib import metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -75,10 +76,17 @@ def needed_by(package: str, folder: Path) -> set[NormalizedName]:
 def link(name: str, folder: Path) -> None:
     """Puts the modules and data of a distribution that is installed here into another environment."""
     for file in metadata.distribution(name).files or ():
-        place = folder / file
-        if ".." not in file.parts and not place.exists():  # scripts lie elsewhere; some files are of several
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.symlink_to(file.locate())
+        if ".." in file.parts:  # scripts lie elsewhere
+            continue
+        pairs = [(Path(str(file.locate())), folder / file)]
+        if file.suffix == ".py":  # and what it was compiled to, which takes long
+            pairs += [
+                (Path(cache_from_source(str(there))), Path(cache_from_source(str(here)))) for there, here in pairs
+            ]
+        for there, here in pairs:
+            if there.exists() and not here.exists():  # some files are of several
+                here.parent.mkdir(parents=True, exist_ok=True)
+                here.symlink_to(there)
 
 
 @pytest.mark.wheels
