@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import re
 import resource
 import signal
@@ -29,6 +28,7 @@ from prx_data.storage import remove_leftovers
 from prx_data.tasks import DECODED, DECODED_VERSION
 
 from .conftest import draw_product, encode
+from .jobs import converted, crash_on_multiples_of_seven, mark, memory
 
 MEASURES = """
 import os, signal, time
@@ -149,28 +149,9 @@ def test_a_new_measure_that_kills_leaves_what_is_known(tmp_path: Path, marked: A
     assert reasons(photos)["003.jpg"] == "measure_failed"
 
 
-def crash_on_multiples_of_seven(task: list[int]) -> int:
-    if any(number % 7 == 0 for number in task):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return len(task)
-
-
-def _converted(values: list[int]) -> tuple[int, bool, bool]:
-    """What pyarrow makes of a list, whether that imported pandas, and whether it can be imported afterwards."""
-    total = pa.array(values).sum().as_py()
-    before = "pandas" in sys.modules
-    return total, before, hasattr(importlib.import_module("pandas"), "DataFrame")
-
-
 def test_processes_import_pandas_for_those_who_ask_alone() -> None:
-    job: Job[list[int], tuple[int, bool, bool]] = Job(
-        _converted, halves=lambda _: (), blame=lambda *_: (0, True, False)
-    )
+    job: Job[list[int], tuple[int, bool, bool]] = Job(converted, halves=lambda _: (), blame=lambda *_: (0, True, False))
     assert list(job([[1, 2, 3]], 1)) == [(6, False, True)]
-
-
-def _memory(names: tuple[str, ...]) -> dict[str, str | None]:
-    return {name: os.environ.get(name) for name in names}
 
 
 def test_processes_hold_their_memory_in_large_pages_and_what_the_user_set_stands(
@@ -178,20 +159,13 @@ def test_processes_hold_their_memory_in_large_pages_and_what_the_user_set_stands
 ) -> None:
     monkeypatch.setenv("MALLOC_TOP_PAD_", "4096")
     names = ("GLIBC_TUNABLES", "MALLOC_TOP_PAD_")
-    job = Job(_memory, halves=lambda _: (), blame=lambda _task, _death: {})
+    job = Job(memory, halves=lambda _: (), blame=lambda _task, _death: {})
     (found,) = job([names], workers=1)
     assert found == {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "MALLOC_TOP_PAD_": "4096"}
 
 
-def _mark(path: Path) -> Path:
-    path.with_suffix(".begun").touch()
-    time.sleep(0.05)
-    path.with_suffix(".done").touch()
-    return path
-
-
 def test_processes_that_take_turns_rest_while_the_caller_works(tmp_path: Path) -> None:
-    job: Job[Path, Path] = Job(_mark, halves=lambda _: (), blame=lambda path, _: path, in_turn=True)
+    job: Job[Path, Path] = Job(mark, halves=lambda _: (), blame=lambda path, _: path, in_turn=True)
     paths = [tmp_path / str(number) for number in range(7)]
     found = []
     for path in job(paths, 3):
