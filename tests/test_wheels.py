@@ -4,8 +4,9 @@ import os
 import subprocess
 import sys
 import venv
+from collections import Counter
+from functools import cache
 from importlib import metadata
-from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -73,20 +74,26 @@ def needed_by(package: str, folder: Path) -> set[NormalizedName]:
     return {name for name, _ in found} - {canonicalize_name(package)}
 
 
+@cache
+def owners() -> Counter[str]:
+    """Of how many installed distributions something lies in each folder of `site-packages`."""
+    records = (one.read_text("RECORD") or "" for one in metadata.distributions())
+    return Counter(top for record in records for top in {line.partition("/")[0] for line in record.splitlines()})
+
+
 def link(name: str, folder: Path) -> None:
-    """Puts the modules and data of a distribution that is installed here into another environment."""
-    for file in metadata.distribution(name).files or ():
-        if ".." in file.parts:  # scripts lie elsewhere
-            continue
-        pairs = [(Path(str(file.locate())), folder / file)]
-        if file.suffix == ".py":  # and what it was compiled to, which takes long
-            pairs += [
-                (Path(cache_from_source(str(there))), Path(cache_from_source(str(here)))) for there, here in pairs
-            ]
-        for there, here in pairs:
-            if there.exists() and not here.exists():  # some files are of several
-                here.parent.mkdir(parents=True, exist_ok=True)
-                here.symlink_to(there)
+    """Puts the modules and data of a distribution that is installed here into another environment.
+
+    A folder that is of this distribution alone is linked as a whole, with what it was compiled to.
+    """
+    distribution = metadata.distribution(name)
+    for file in distribution.files or ():
+        top = file.parts[0]
+        whole = len(file.parts) > 1 and owners()[top] == 1
+        place = folder / top if whole else folder / file
+        if ".." not in file.parts and not place.exists():  # scripts lie elsewhere; some files are of several
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(str(distribution.locate_file(top if whole else file)))
 
 
 @pytest.mark.wheels
