@@ -18,6 +18,7 @@ from prx_train.errors import (
     PrxTrainError,
     ResourceError,
 )
+from prx_train.importing import uncollected
 from prx_train.version import VERSION
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'prx_train' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    with uncollected():
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

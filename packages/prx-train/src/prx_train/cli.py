@@ -14,6 +14,7 @@ from types import FrameType
 
 from prx_train.birth import born
 from prx_train.errors import PrxTrainError
+from prx_train.importing import uncollected
 from prx_train.version import VERSION
 
 
@@ -103,8 +104,9 @@ def _fit(options: argparse.Namespace) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
-    from prx_train.config import load_config
-    from prx_train.loop import fit
+    with uncollected(for_good=True):
+        from prx_train.config import load_config
+        from prx_train.loop import fit
 
     # Of several processes, those that got no signal end as the one that did.
     run = fit(load_config(options.config), started_at=options.started_at, stop=lambda: received[0] if received else 0)
@@ -121,9 +123,10 @@ def _count(text: str) -> int:
 def _plan(options: argparse.Namespace) -> int:
     import json
 
-    from prx_train.config import load_config
-    from prx_train.planning import plan
-    from prx_train.report.planned import plan_text
+    with uncollected(for_good=True):
+        from prx_train.config import load_config
+        from prx_train.planning import plan
+        from prx_train.report.planned import plan_text
 
     found = plan(
         load_config(options.config),
@@ -141,9 +144,10 @@ def _sample(options: argparse.Namespace) -> int:
 
     if not 1 <= options.guidance < math.inf:
         raise ConfigError(f"--guidance {options.guidance:g} is wrong: it must be a number from 1, which is none.")
-    from prx_train.model import draw, load_pipeline
-    from prx_train.run import Run
-    from prx_train.storage import read_json
+    with uncollected(for_good=True):
+        from prx_train.model import draw, load_pipeline
+        from prx_train.run import Run
+        from prx_train.storage import read_json
 
     run = Run(options.model)
     is_run = run.pipeline_folder.is_dir() or run.lora_folder.is_dir()
@@ -169,7 +173,9 @@ def _sample(options: argparse.Namespace) -> int:
 
 def _merge(options: argparse.Namespace) -> int:
     from prx_train.errors import ConfigError
-    from prx_train.merge import merge
+
+    with uncollected(for_good=True):
+        from prx_train.merge import merge
 
     if options.out.exists():
         raise ConfigError(f"'{options.out}' exists already; name a folder that does not.")
