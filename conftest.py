@@ -1,5 +1,6 @@
 """Fixtures for every test of the repository."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,9 @@ REPOSITORY = Path(__file__).parent
 if "PYTEST_XDIST_WORKER" in os.environ:
     # The other process of pytest has the other core. It is read when numpy or torch is loaded, hence here.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is imported stays: to look for garbage in a million objects, again and again, takes half the time of collecting.
+gc.disable()
 
 # How long an example takes is no property of what is tested, least of all beside another process of pytest.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -37,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the files that take longest come first, in the order above."""
     places = {name: place for place, name in enumerate(_LONG)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is looked for, in what came since."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
