@@ -35,14 +35,14 @@ def test_photos_to_a_report_inside_the_clock(photos: Path, tmp_path: Path) -> No
     (pile / "broken.jpg").write_bytes(b"")
     (tmp_path / "small.toml").write_text(SMALL)
     begun = time.monotonic()
-    result = one_day("--photos", pile, "--minutes", "1", "--config", "small.toml", cwd=tmp_path)
+    result = one_day("--photos", pile, "--minutes", "1.5", "--config", "small.toml", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert time.monotonic() - begun < 70  # the clock's 60 s, and the interpreter's start
+    assert time.monotonic() - begun < 100  # the clock's 90 s, and the interpreter's start
     page = (tmp_path / "runs/demo/report.html").read_text()
     assert "441 photos in" in page  # 40 files, 400 that metadata.csv names and that are missing, 1 broken
     assert "missing" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
-    again = one_day("--photos", pile, "--minutes", "1", "--config", "small.toml", cwd=tmp_path)
+    again = one_day("--photos", pile, "--minutes", "1.5", "--config", "small.toml", cwd=tmp_path)
     assert again.returncode == 0, again.stderr  # finished: says so at once
 
 
