@@ -246,7 +246,7 @@ def together(dataset: Path, text_encoder: Path, tmp_path_factory: pytest.TempPat
     asked: list[tuple[str, dict[str, Any]]] = [
         ("parted", PARTED),
         ("two", PARTED),
-        ("timed", {"budget": "8s"}),
+        ("timed", {"budget": "12s"}),
         ("parted adapters", {**adapters, "last": 20}),
         ("adapters", adapters),
         ("parted adapters", adapters),
