@@ -61,16 +61,14 @@ bench: $(VENV)/.ready
 clean:
 	rm -rf $(VENV) $(MDS) runs .mypy_cache .pytest_cache .ruff_cache
 
-# pip and not uv, so that Python and make are all that a fresh machine needs; `uv sync` reads the same files. pip would
-# compile in one process, where compileall takes all cores; both pass over files that are for other Pythons.
+# pip and not uv, so that Python and make are all that a fresh machine needs; `uv sync` reads the same files.
 $(VENV)/.ready: pyproject.toml constraints.txt packages/prx-data/pyproject.toml packages/prx-train/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 	  --editable "packages/prx-data[aesthetic,captions-local,captions-server,clip,hub,http,matte,nsfw,text]" --editable "packages/prx-train[minilm,lora,tensorboard]" --group dev
-	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	touch $@
 
 # mosaicml-streaming, which reads our MDS in a test, pins older versions of much that the tests use. So it has an

@@ -145,9 +145,11 @@ def test_a_balanced_set_is_written_as_verdicts(uneven: Workspace) -> None:
     found = reasons(chosen)
     assert list(found.values()).count("kept") == 16
     assert list(found.values()).count("balance") == len(kept) - 16
-    # Few of the many, and all or nearly all of the few.
+    # Few of the many, and most of the few: over several seeds, as which it is in one of them depends on roundings.
     of_few = [one for one in found if one.startswith("b") and reasons(base)[one] == "kept"]
-    assert sum(found[one] == "kept" for one in of_few) / len(of_few) > 2 * 16 / len(kept)
+    settings = [Settings(duplicate_radius=None, clusters=8, balance=16, seed=seed) for seed in range(8)]
+    taken = [reasons(uneven.select(settings=one)) for one in settings]
+    assert np.mean([one[few] == "kept" for one in taken for few in of_few]) > 2 * 16 / len(kept)
     detail = next(one["detail"] for one in chosen.verdicts.to_pylist() if one["reason"] == "balance")
     assert "photos, and a balanced set takes" in detail
     other = uneven.select(settings=Settings(duplicate_radius=None, clusters=8, balance=16, seed=1))
