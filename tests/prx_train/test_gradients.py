@@ -11,8 +11,6 @@ from prx_train import TrainConfig, fit
 from prx_train.step import batch_losses, step
 from prx_train.storage import seed_from
 
-from .conftest import rows, write_split
-
 
 def test_a_step_of_several_batches_counts_all_their_photos(settings: dict[str, Any]) -> None:
     run = fit(TrainConfig(**{**settings, "batch_size": 2, "accumulate": 3, "budget": "2 steps"}))
@@ -55,13 +53,12 @@ def test_accumulated_gradients_are_those_of_the_batches_together(settings: dict[
 def test_compiled_blocks_learn_the_same(
     settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Blocks are compiled again for other shapes and numbers of photos, up to a limit, and past it run as they are: a
-    # failure here. With few kinds of validation batches there are less, and both blocks are compiled in both steps.
+    # Blocks are compiled again for other shapes and numbers of photos, up to a limit, and past it run as they are,
+    # without a word: a failure here. Validation and samples, of more shapes, do not count.
     monkeypatch.setattr(torch._dynamo.config, "fail_on_recompile_limit_hit", True)
-    write_split(tmp_path / "data", "train", rows(21))
-    settings["dataset"] = tmp_path / "data"
     plain = fit(TrainConfig(**{**settings, "budget": "2 steps"}))
     compiled = fit(TrainConfig(**{**settings, "budget": "2 steps", "compile": True, "output": tmp_path / "compiled"}))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     one, other = ([row["loss"] for row in run.metrics if "loss" in row] for run in (plain, compiled))
     assert one == pytest.approx(other, rel=1e-4)
     names = load_file(compiled.pipeline_folder / "transformer/diffusion_pytorch_model.safetensors").keys()

@@ -153,7 +153,7 @@ class TrainConfig(_Settings):
     gradient_checkpointing: bool = False
     """Keep fewer activations and compute them again: about half the memory for a third more time."""
     compile: bool = False
-    """Compile each block with torch.compile: minutes of the budget first, faster steps after."""
+    """Compile each block with torch.compile, for training: minutes of the budget first, faster steps after."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Of everything that is random in training."""
     device: str = "auto"

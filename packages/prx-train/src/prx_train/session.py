@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -113,8 +113,13 @@ class Session:
         # bf16 only where the hardware has it; the weights stay in fp32 either way. On a CPU it is for training alone:
         # pipelines run in float32 there, and samples are to be what the exported one draws.
         kind = self.device.partition(":")[0]
-        half = has_bf16(kind) and (kind != "cpu" or torch.is_grad_enabled())
-        with torch.autocast(kind, torch.bfloat16, enabled=half):
+        training = torch.is_grad_enabled()
+        half = has_bf16(kind) and (kind != "cpu" or training)
+        # Validation and samples have many sizes and numbers of photos, and each would be compiled for itself: minutes,
+        # and past the compiler's limit training would go on uncompiled without a word.
+        eager = self.config.compile and not training
+        as_is = torch.compiler.set_stance("force_eager") if eager else nullcontext()
+        with as_is, torch.autocast(kind, torch.bfloat16, enabled=half):
             return model.predict(self.transformer, x_t_BCHW.to(self.device), t_B.to(self.device), text, mask)
 
     def clean_batch(
