@@ -14,11 +14,11 @@ from prx_train.storage import seed_from
 
 def test_a_step_of_several_batches_counts_all_their_photos(settings: dict[str, Any]) -> None:
     run = fit(TrainConfig(**{**settings, "batch_size": 2, "accumulate": 3, "budget": "2 steps"}))
-    steps = [row for row in run.metrics if "loss" in row]
-    assert [row["step"] for row in steps] == [1, 2]
+    rows = [row for row in run.metrics if "loss" in row]
+    assert [row["step"] for row in rows] == [1, 2]
     # 21 photos in three shapes of 9, 6 and 6: of an epoch's 11 batches one has a single photo.
-    assert steps[0]["samples"] in (5, 6)
-    assert steps[1]["samples"] in (11, 12)
+    assert rows[0]["samples"] in (5, 6)
+    assert rows[1]["samples"] in (11, 12)
 
 
 def test_accumulated_gradients_are_those_of_the_batches_together(settings: dict[str, Any], tmp_path: Path) -> None:

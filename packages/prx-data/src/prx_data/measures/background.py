@@ -129,7 +129,7 @@ class Background:
     """Share of the picture under things that stand on a clean ground apart from the subject, in [0, 1)."""
     crowding: float
     """Share of the open ground that is on or near things that lie about on it, about, ≥ 0, and more where the subject
-    is of as many colours as a heap of things; 0 for a set of products."""
+    is of as many colours as a heap of things; about 0 for a set of products."""
 
     @property
     def has_background(self) -> bool:

@@ -109,7 +109,7 @@ def _detached(region: Region, seen: Mask) -> tuple[int, float, Mask]:
 
 
 def _crowding(region: Region, things: Mask, apart: Mask | None) -> float:
-    """How much of the open ground is on or near what lies about on it, about, ≥ 0; 0 for a set of products.
+    """How much of the open ground is on or near what lies about on it, about, ≥ 0; near 0 for a set of products.
 
     The ground near things shrinks with each, and no less where they overlap or grow together: things are counted by
     area, outline and number at once, as Steiner's formula has it; but one thing, an accessory, for no more than a part.
